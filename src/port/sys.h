@@ -1,0 +1,41 @@
+/* sys.h - clock, random bytes, the machine, other programs. */
+#ifndef PO_PORT_SYS_H
+#define PO_PORT_SYS_H
+
+#include "base/buf.h"
+
+/* 100 ns steps since 1970, UTC. */
+int64_t po_sys_now(void);
+/* Seconds from an arbitrary point, never going back. */
+double po_sys_monotonic(void);
+void po_sys_sleep_ms(unsigned ms);
+/* Processors this process may use, at least 1. */
+unsigned po_sys_cpu_count(void);
+PO_NODISCARD enum po_status po_sys_random(void *bytes, size_t size, struct po_err *err);
+/* Host name and "Linux 6.1 x86_64"; "unknown" when the system does not say. Appended. */
+void po_sys_put_host(struct po_buf *out);
+void po_sys_put_system(struct po_buf *out);
+/* Local time for people with the offset: "2026-11-24 03:00:00 +0100". */
+void po_sys_put_local_time(struct po_buf *out, int64_t time);
+/* Process id and peak resident set in bytes (0 = not known). */
+uint32_t po_sys_process_id(void);
+uint64_t po_sys_peak_memory(void);
+/* From now on SIGINT, SIGTERM and SIGHUP (console events on Windows) set *flag to the signal number, however often they come: services must come back
+ * first. SIGPIPE is ignored. */
+void po_sys_catch_interrupts(volatile int *flag);
+bool po_sys_is_terminal(int standard_number);
+bool po_sys_is_admin(void);
+
+struct po_command_result {
+    int exit_code;   /* -1 when ended by a signal or timeout */
+    bool timed_out;  /* it was ended (the whole process group) */
+};
+/*
+ * Runs a command line through the system's shell, in a session of its own, standard input empty, standard output and error appended to
+ * `output` (at most 64 KiB kept). Waits up to timeout_ms. A background process that keeps the output open does not hold this call: it
+ * returns when the command itself has ended. `directory` is the working directory (NULL = unchanged). PO_E_IO only when it could not be started.
+ */
+PO_NODISCARD enum po_status po_sys_run(const char *command, const char *directory, unsigned timeout_ms,
+                                       struct po_command_result *result, struct po_buf *output, struct po_err *err);
+
+#endif
