@@ -1,6 +1,6 @@
 /*
- * buf.h - a growable byte buffer with a sticky failure. po_buf_put_* never fail at once: they set `failed`, and the caller
- * checks once at the end with po_buf_check. { 0 } is an empty buffer.
+ * buf.h - a growable byte buffer with a sticky failure. po_buf_put_* never fail at once: they set
+ * `failed`, and the caller checks once at the end with po_buf_check. { 0 } is an empty buffer.
  */
 #ifndef PO_BASE_BUF_H
 #define PO_BASE_BUF_H

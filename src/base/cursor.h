@@ -1,6 +1,7 @@
 /*
- * cursor.h - reading bytes that may be hostile. A read beyond the end gives 0 and sets `overrun`, checked once at the end.
- * Also the little-endian loads and stores, which do not care for alignment.
+ * cursor.h - reading bytes that may be hostile. A read beyond the end gives 0 and sets `overrun`,
+ * checked once at the end. Also the little-endian loads and stores, which do not care for
+ * alignment.
  */
 #ifndef PO_BASE_CURSOR_H
 #define PO_BASE_CURSOR_H

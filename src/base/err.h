@@ -1,4 +1,7 @@
-/* err.h - filling in a struct po_err (pobackup.h). The innermost function names the cause, each outer one adds its place. */
+/*
+ * err.h - filling in a struct po_err (pobackup.h). The innermost function names the cause, each
+ * outer one adds its place.
+ */
 #ifndef PO_BASE_ERR_H
 #define PO_BASE_ERR_H
 
@@ -10,10 +13,16 @@
 #define PO_PRINTF(fmt, args)
 #endif
 
-/* Sets status and text, os_code 0; returns `status`. Text that does not fit is cut at a character. */
-PO_PRINTF(3, 4) enum po_status po_fail(struct po_err *err, enum po_status status, const char *format, ...);
+/*
+ * Sets status and text, os_code 0; returns `status`. Text that does not fit is cut at a character.
+ */
+PO_PRINTF(3, 4)
+enum po_status po_fail(struct po_err *err, enum po_status status, const char *format, ...);
 
-/* As po_fail with PO_E_IO, and ": what the system says" for the given errno. (Windows codes: port/.) */
+/*
+ * As po_fail with PO_E_IO, and ": what the system says" for the given errno. (Windows codes:
+ * port/.)
+ */
 PO_PRINTF(3, 4) enum po_status po_fail_errno(struct po_err *err, int code, const char *format, ...);
 
 /* PO_E_NOMEM. */

@@ -1,4 +1,7 @@
-/* event.h - what the engine tells while it works. Events always reach the thread that called the engine. */
+/*
+ * event.h - what the engine tells while it works. Events always reach the thread that called the
+ * engine.
+ */
 #ifndef PO_BASE_EVENT_H
 #define PO_BASE_EVENT_H
 
@@ -9,7 +12,7 @@ enum po_event_kind {
     PO_EVENT_PROGRESS, /* the counters */
     PO_EVENT_NOTE,     /* text: good to know */
     PO_EVENT_WARNING,  /* text: the user should do something about it, but the run is good */
-    PO_EVENT_ITEM,     /* path and text: an item that failed, is damaged, or was left out; it counts */
+    PO_EVENT_ITEM, /* path and text: an item that failed, is damaged, or was left out; it counts */
 };
 
 struct po_event {

@@ -1,13 +1,21 @@
-/* mem.h - the only way to the heap. Sizes go through an overflow-checked multiply. Out of memory is a result, never an exit. */
+/*
+ * mem.h - the only way to the heap. Sizes go through an overflow-checked multiply. Out of memory is
+ * a result, never an exit.
+ */
 #ifndef PO_BASE_MEM_H
 #define PO_BASE_MEM_H
 
 #include <stddef.h>
 
-/* count * size zeroed bytes; NULL when out of memory or on overflow. A size of 0 gives a pointer that can be freed. */
+/*
+ * count * size zeroed bytes; NULL when out of memory or on overflow. A size of 0 gives a pointer
+ * that can be freed.
+ */
 void *po_mem_new(size_t count, size_t size);
 
-/* As realloc for count * size bytes: NULL leaves the old block as it was. New bytes are not zeroed. */
+/*
+ * As realloc for count * size bytes: NULL leaves the old block as it was. New bytes are not zeroed.
+ */
 void *po_mem_resize(void *old, size_t count, size_t size);
 
 /* A copy of `size` bytes with a NUL behind. */
@@ -19,7 +27,10 @@ char *po_mem_strdup(const char *text);
 /* NULL is fine. */
 void po_mem_free(void *block);
 
-/* Large buffers for frames: page-aligned, every page touched once, so that first use costs nothing later. Freed by po_mem_free_pages with the same size. */
+/*
+ * Large buffers for frames: page-aligned, every page touched once, so that first use costs nothing
+ * later. Freed by po_mem_free_pages with the same size.
+ */
 void *po_mem_new_pages(size_t size);
 void po_mem_free_pages(void *block, size_t size);
 

@@ -1,6 +1,7 @@
 /*
- * host.h - what a site runs on: where its parts are, its services and its registry key. An interface; host_folder.c is the embedded
- * implementation, host_win32.c the machine itself. Only cli/ picks one.
+ * host.h - what a site runs on: where its parts are, its services and its registry key. An
+ * interface; host_folder.c is the embedded implementation, host_win32.c the machine itself. Only
+ * cli/ picks one.
  */
 #ifndef PO_HOST_HOST_H
 #define PO_HOST_HOST_H
@@ -11,16 +12,20 @@
 enum po_part { PO_PART_REGISTRY, PO_PART_BIN, PO_PART_SPOOL, PO_PART_MAILBOX };
 #define PO_PART_COUNT 4
 
-/* The guide's names: "Post.OfficeRegKeyBackup.reg", "Post.OfficeexeBackup", "Post.OfficeConfigBackup", "Post.OfficemailboxBackup". */
+/*
+ * The guide's names: "Post.OfficeRegKeyBackup.reg", "Post.OfficeexeBackup",
+ * "Post.OfficeConfigBackup", "Post.OfficemailboxBackup".
+ */
 const char *po_part_member(enum po_part part);
 /* "registry", "bin", "spool", "mailbox". */
 const char *po_part_name(enum po_part part);
 
 enum po_service_state { PO_SERVICE_UNKNOWN, PO_SERVICE_STOPPED, PO_SERVICE_RUNNING };
-const char *po_service_state_name(enum po_service_state state); /* "unknown", "stopped", "running" */
+/* "unknown", "stopped", "running". */
+const char *po_service_state_name(enum po_service_state state);
 
 struct po_service {
-    const char *name;
+    const char *name; /* UTF-8 */
     unsigned stop_timeout_s;
     unsigned start_timeout_s;
 };
@@ -29,31 +34,48 @@ struct po_host {
     const struct po_host_ops *ops;
 };
 
+/* Service numbers are 0 to service_count - 1; others are PO_E_USAGE, and NULL from service(). */
 struct po_host_ops {
     const char *kind; /* "folder", "windows" */
     void (*free)(struct po_host *host);
-    /* Where a part is: an absolute OS path that lives as long as the host, or NULL when the site has none ("none"). The registry of a Windows host is a key. */
+    /*
+     * Where a part is: an absolute OS path that lives as long as the host, or NULL when the site
+     * has none ("none"). The registry of a Windows host is a key.
+     */
     const char *(*place)(struct po_host *host, enum po_part part);
-    /* The services in the order in which they are started; they are stopped in reverse (requirement B2). */
+    /* The services in the order in which they are started; stopped in reverse (req: B2). */
     size_t (*service_count)(struct po_host *host);
     const struct po_service *(*service)(struct po_host *host, size_t number);
-    PO_NODISCARD enum po_status (*service_state)(struct po_host *host, size_t number, enum po_service_state *state,
-                                                 struct po_err *err);
-    /* Asks for it and waits until it is really so (state polled, processes gone), at most timeout_s seconds (0 = the service's own). Already so is PO_OK. */
-    PO_NODISCARD enum po_status (*service_stop)(struct po_host *host, size_t number, unsigned timeout_s, struct po_err *err);
-    PO_NODISCARD enum po_status (*service_start)(struct po_host *host, size_t number, unsigned timeout_s, struct po_err *err);
-    /* The registry key as a .reg file (bytes appended to `out`). */
-    PO_NODISCARD enum po_status (*registry_export)(struct po_host *host, struct po_buf *out, int64_t *write_time, struct po_err *err);
-    /* Puts a .reg file in place of the site's (folder) or imports it. Durable and atomic; the former state is appended to `former` first. */
-    PO_NODISCARD enum po_status (*registry_import)(struct po_host *host, const void *bytes, size_t size, struct po_buf *former,
+    PO_NODISCARD enum po_status (*service_state)(struct po_host *host, size_t number,
+                                                 enum po_service_state *state, struct po_err *err);
+    /*
+     * Asks for it and waits until it is really so (state polled, processes gone), at most timeout_s
+     * seconds (0 = the service's own). Already so is PO_OK.
+     */
+    PO_NODISCARD enum po_status (*service_stop)(struct po_host *host, size_t number,
+                                                unsigned timeout_s, struct po_err *err);
+    PO_NODISCARD enum po_status (*service_start)(struct po_host *host, size_t number,
+                                                 unsigned timeout_s, struct po_err *err);
+    /* The registry key as a .reg file (bytes appended to `out`). PO_E_IO when there is none. */
+    PO_NODISCARD enum po_status (*registry_export)(struct po_host *host, struct po_buf *out,
+                                                   int64_t *write_time, struct po_err *err);
+    /*
+     * Puts a .reg file in place of the site's (folder) or imports it. Durable and atomic; the
+     * former state is appended to `former` first, nothing if there was none.
+     */
+    PO_NODISCARD enum po_status (*registry_import)(struct po_host *host, const void *bytes,
+                                                   size_t size, struct po_buf *former,
                                                    struct po_err *err);
 };
 
 /*
- * A directory in the guide's layout, with an optional pobackup-site.ini that maps each tree elsewhere and names services (the man page
-* documents it). Relative paths in it are relative to the folder; commands run with the folder as working directory.
- * PO_E_USAGE names file and line for unknown sections or keys and bad values. Missing trees are no error here: a restore makes them.
+ * A directory in the guide's layout, with an optional pobackup-site.ini that maps each tree
+ * elsewhere and names services (the man page documents it). Relative paths in it are relative to
+ * the folder; commands run with the folder as working directory. PO_E_USAGE when the folder does
+ * not exist, and, with file and line, for unknown sections or keys, duplicates, missing keys and
+ * bad values. Missing trees are no error here: a restore makes them.
  */
-PO_NODISCARD enum po_status po_host_folder_open(struct po_host **out, const char *folder, struct po_err *err);
+PO_NODISCARD enum po_status po_host_folder_open(struct po_host **out, const char *folder,
+                                                struct po_err *err);
 
 #endif

@@ -20,22 +20,27 @@ void po_sys_put_local_time(struct po_buf *out, int64_t time);
 /* Process id and peak resident set in bytes (0 = not known). */
 uint32_t po_sys_process_id(void);
 uint64_t po_sys_peak_memory(void);
-/* From now on SIGINT, SIGTERM and SIGHUP (console events on Windows) set *flag to the signal number, however often they come: services must come back
- * first. SIGPIPE is ignored. */
+/*
+ * From now on SIGINT, SIGTERM and SIGHUP (console events on Windows) set *flag to the signal
+ * number, however often they come: services must come back first. SIGPIPE is ignored.
+ */
 void po_sys_catch_interrupts(volatile int *flag);
 bool po_sys_is_terminal(int standard_number);
 bool po_sys_is_admin(void);
 
 struct po_command_result {
-    int exit_code;   /* -1 when ended by a signal or timeout */
-    bool timed_out;  /* it was ended (the whole process group) */
+    int exit_code;  /* -1 when ended by a signal or timeout */
+    bool timed_out; /* it was ended (the whole process group) */
 };
 /*
- * Runs a command line through the system's shell, in a session of its own, standard input empty, standard output and error appended to
- * `output` (at most 64 KiB kept). Waits up to timeout_ms. A background process that keeps the output open does not hold this call: it
- * returns when the command itself has ended. `directory` is the working directory (NULL = unchanged). PO_E_IO only when it could not be started.
+ * Runs a command line through the system's shell, in a session of its own, standard input empty,
+ * standard output and error appended to `output` (at most 64 KiB kept). Waits up to timeout_ms. A
+ * background process that keeps the output open does not hold this call: it returns when the
+ * command itself has ended. `directory` is the working directory (NULL = unchanged). PO_E_IO only
+ * when it could not be started.
  */
-PO_NODISCARD enum po_status po_sys_run(const char *command, const char *directory, unsigned timeout_ms,
-                                       struct po_command_result *result, struct po_buf *output, struct po_err *err);
+PO_NODISCARD enum po_status po_sys_run(const char *command, const char *directory,
+                                       unsigned timeout_ms, struct po_command_result *result,
+                                       struct po_buf *output, struct po_err *err);
 
 #endif

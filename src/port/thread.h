@@ -1,4 +1,7 @@
-/* thread.h - threads, locks and conditions, as Windows Server 2003 has them too. Locks are never copied or moved once in use. */
+/*
+ * thread.h - threads, locks and conditions, as Windows Server 2003 has them too. Locks are never
+ * copied or moved once in use.
+ */
 #ifndef PO_PORT_THREAD_H
 #define PO_PORT_THREAD_H
 
@@ -8,7 +11,8 @@ struct po_thread;
 struct po_mutex;
 struct po_cond;
 
-PO_NODISCARD enum po_status po_thread_start(struct po_thread **out, void (*run)(void *ctx), void *ctx, struct po_err *err);
+PO_NODISCARD enum po_status po_thread_start(struct po_thread **out, void (*run)(void *ctx),
+                                            void *ctx, struct po_err *err);
 /* Waits for the end and frees. NULL is fine. */
 void po_thread_join(struct po_thread *thread);
 

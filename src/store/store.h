@@ -1,6 +1,7 @@
 /*
- * store.h - where archives are kept. A sink is an archive being written: bytes in order, then commit, or free, which abandons it and leaves nothing at
- * the final name. A source is an archive being read at any offset.
+ * store.h - where archives are kept. A sink is an archive being written: bytes in order, then
+ * commit, or free, which abandons it and leaves nothing at the final name. A blob is an archive
+ * being read at any offset.
  */
 #ifndef PO_STORE_STORE_H
 #define PO_STORE_STORE_H
@@ -12,22 +13,32 @@ struct po_store_sink {
 };
 
 struct po_store_sink_ops {
-    PO_NODISCARD enum po_status (*write)(struct po_store_sink *sink, const void *bytes, size_t size, struct po_err *err);
-    /* Makes it durable and gives it its name. */
+    PO_NODISCARD enum po_status (*write)(struct po_store_sink *sink, const void *bytes, size_t size,
+                                         struct po_err *err);
+    /* Makes it durable and gives it its name. PO_E_IO when a write has failed before. */
     PO_NODISCARD enum po_status (*commit)(struct po_store_sink *sink, struct po_err *err);
-    /* Abandons unless committed. */
+    /* Abandons unless committed. NULL is fine. */
     void (*free)(struct po_store_sink *sink);
     /* Final name for messages; lives as long as the sink. */
     const char *(*name)(struct po_store_sink *sink);
 };
 
-/* FILE: written as FILE.partial, fsync, rename (an existing FILE is PO_E_USAGE), fsync of the directory. */
-PO_NODISCARD enum po_status po_store_file_create(struct po_store_sink **out, const char *os_path, struct po_err *err);
-/* Standard output; commit flushes. */
+/*
+ * FILE: written as FILE.partial (mode 0600: it holds mail and password hashes), fsync, rename (an
+ * existing FILE is PO_E_USAGE), fsync of the directory. FILE.partial is locked while it is written:
+ * one that nobody holds is what a dead run left and is taken over, one that is held is PO_E_USAGE.
+ */
+PO_NODISCARD enum po_status po_store_file_create(struct po_store_sink **out, const char *os_path,
+                                                 struct po_err *err);
+/* Standard output; commit flushes. What was written cannot be taken back by free. */
 PO_NODISCARD enum po_status po_store_stdout_create(struct po_store_sink **out, struct po_err *err);
 
-/* Opens an archive for reading: blob->read_at may be called from several threads. Freed by po_store_blob_free. */
-PO_NODISCARD enum po_status po_store_file_open(struct pobackup_blob *blob, const char *os_path, struct po_err *err);
+/*
+ * Opens an archive, a regular file, for reading: blob->read_at may be called from several threads.
+ * Freed by po_store_blob_free ({ 0 } is fine), which empties *blob.
+ */
+PO_NODISCARD enum po_status po_store_file_open(struct pobackup_blob *blob, const char *os_path,
+                                               struct po_err *err);
 void po_store_blob_free(struct pobackup_blob *blob);
 
 #endif

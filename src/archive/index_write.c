@@ -1,0 +1,346 @@
+#include "archive/index.h"
+
+#include "archive/index_format.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <string.h>
+
+/* Columns are gathered in pieces of this many bytes, so that an index of any size needs no memory of its own. */
+#define PIECE_SIZE 65536u
+
+typedef enum po_status (*put_fn)(void *ctx, const void *bytes, size_t size, struct po_err *err);
+
+/* Where columns go: a small buffer before the callback. */
+struct sink {
+    put_fn put;
+    void *ctx;
+    struct po_buf piece;
+};
+
+static int
+compare_entries(const struct po_entry_list *list, uint32_t a, uint32_t b)
+{
+    const struct po_entry *x = &list->entries[a];
+    const struct po_entry *y = &list->entries[b];
+    int order =
+        po_text_compare(po_entry_path(list, x), x->path_size, po_entry_path(list, y), y->path_size);
+
+    if (order != 0)
+        return order;
+    return a < b ? -1 : 1;
+}
+
+/* Merge sort: qsort takes no context in C17, and the walk gives runs that are nearly sorted. */
+static void
+merge_sort(const struct po_entry_list *list, uint32_t *order, uint32_t *spare, uint32_t count)
+{
+    for (uint64_t width = 1; width < count; width *= 2) {
+        for (uint64_t start = 0; start < count; start += 2 * width) {
+            uint64_t middle = start + width < count ? start + width : count;
+            uint64_t end = start + 2 * width < count ? start + 2 * width : count;
+            uint64_t a = start;
+            uint64_t b = middle;
+
+            for (uint64_t i = start; i < end; i++) {
+                bool takes_a =
+                    a < middle && (b >= end || compare_entries(list, order[a], order[b]) < 0);
+
+                spare[i] = takes_a ? order[a++] : order[b++];
+            }
+        }
+        memcpy(order, spare, count * sizeof *order);
+    }
+}
+
+/* Of entries with the same path, the one added last stays (spec: TAR-7). */
+static uint32_t
+drop_losers(const struct po_entry_list *list, uint32_t *order, uint32_t count)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct po_entry *entry = &list->entries[order[i]];
+
+        if (i + 1 < count) {
+            const struct po_entry *next = &list->entries[order[i + 1]];
+
+            if (next->path_size == entry->path_size &&
+                memcmp(po_entry_path(list, next), po_entry_path(list, entry), entry->path_size) ==
+                    0)
+                continue;
+        }
+        order[kept++] = order[i];
+    }
+    return kept;
+}
+
+enum po_status
+po_index_sort(const struct po_entry_list *list, uint32_t **order, uint32_t *count,
+              struct po_err *err)
+{
+    uint32_t *numbers = po_mem_new(list->count, sizeof *numbers);
+    uint32_t *spare = po_mem_new(list->count, sizeof *spare);
+    uint32_t saved = 0;
+
+    if (numbers == NULL || spare == NULL) {
+        po_mem_free(numbers);
+        po_mem_free(spare);
+        return po_fail_nomem(err, list->count * sizeof *numbers);
+    }
+    for (size_t i = 0; i < list->count; i++)
+        if (list->entries[i].state == PO_ENTRY_SAVED)
+            numbers[saved++] = (uint32_t)i;
+    merge_sort(list, numbers, spare, saved);
+    po_mem_free(spare);
+    *count = drop_losers(list, numbers, saved);
+    *order = numbers;
+    return PO_OK;
+}
+
+static enum po_status
+flush(struct sink *sink, struct po_err *err)
+{
+    enum po_status st = po_buf_check(&sink->piece, err);
+
+    if (st == PO_OK && sink->piece.size > 0)
+        st = sink->put(sink->ctx, sink->piece.bytes, sink->piece.size, err);
+    po_buf_clear(&sink->piece);
+    return st;
+}
+
+static enum po_status
+flush_if_full(struct sink *sink, struct po_err *err)
+{
+    return sink->piece.size >= PIECE_SIZE ? flush(sink, err) : PO_OK;
+}
+
+enum column {
+    COLUMN_SIZE,
+    COLUMN_WRITE_TIME,
+    COLUMN_CREATE_TIME,
+    COLUMN_CHANGE_TIME,
+    COLUMN_FILE_ID,
+    COLUMN_HASH,
+    COLUMN_PATH_END,
+    COLUMN_ATTRIBUTES,
+    COLUMN_SECURITY,
+    COLUMN_FRAME,
+    COLUMN_OFFSET,
+    COLUMN_SOURCE,
+    COLUMN_TYPE,
+    COLUMN_PATH,
+    COLUMN_COUNT,
+};
+
+static void
+put_cell(struct po_buf *out, enum column column, const struct po_entry_list *list,
+         const struct po_entry *entry, uint32_t *path_end)
+{
+    switch (column) {
+    case COLUMN_SIZE:
+        po_buf_put_u64le(out, entry->size);
+        break;
+    case COLUMN_WRITE_TIME:
+        po_buf_put_u64le(out, (uint64_t)entry->write_time);
+        break;
+    case COLUMN_CREATE_TIME:
+        po_buf_put_u64le(out, (uint64_t)entry->create_time);
+        break;
+    case COLUMN_CHANGE_TIME:
+        po_buf_put_u64le(out, (uint64_t)entry->change_time);
+        break;
+    case COLUMN_FILE_ID:
+        po_buf_put_u64le(out, entry->file_id);
+        break;
+    case COLUMN_HASH:
+        po_buf_put(out, entry->hash, PO_HASH_SIZE);
+        break;
+    case COLUMN_PATH_END:
+        *path_end += entry->path_size;
+        po_buf_put_u32le(out, *path_end);
+        break;
+    case COLUMN_ATTRIBUTES:
+        po_buf_put_u32le(out, entry->attributes);
+        break;
+    case COLUMN_SECURITY:
+        po_buf_put_u32le(out, entry->security);
+        break;
+    case COLUMN_FRAME:
+        po_buf_put_u32le(out, entry->frame);
+        break;
+    case COLUMN_OFFSET:
+        po_buf_put_u32le(out, entry->offset);
+        break;
+    case COLUMN_SOURCE:
+        po_buf_put_u16le(out, entry->source);
+        break;
+    case COLUMN_TYPE:
+        po_buf_put_u8(out, entry->type);
+        break;
+    case COLUMN_PATH:
+        po_buf_put(out, po_entry_path(list, entry), entry->path_size);
+        break;
+    case COLUMN_COUNT:
+        break;
+    }
+}
+
+static enum po_status
+put_columns(const struct po_index_source *source, struct sink *sink, struct po_err *err)
+{
+    for (int column = 0; column < COLUMN_COUNT; column++) {
+        uint32_t path_end = 0;
+
+        for (uint32_t i = 0; i < source->count; i++) {
+            enum po_status st;
+
+            put_cell(&sink->piece, (enum column)column, source->list,
+                     &source->list->entries[source->order[i]], &path_end);
+            st = flush_if_full(sink, err);
+            if (st != PO_OK)
+                return st;
+        }
+    }
+    return PO_OK;
+}
+
+/* Links: only those of entries that are in the index, numbered anew. */
+static enum po_status
+put_links(const struct po_index_source *source, struct sink *sink, struct po_err *err)
+{
+    for (int section = 0; section < 3; section++) {
+        uint32_t end = 0;
+
+        for (uint32_t i = 0; i < source->count; i++) {
+            const struct po_entry *entry = &source->list->entries[source->order[i]];
+            const uint8_t *target;
+            size_t size;
+            enum po_status st;
+
+            if (entry->link == PO_NONE)
+                continue;
+            target = po_rows_at(&source->list->links, entry->link, &size);
+            end += (uint32_t)size;
+            if (section == 0)
+                po_buf_put_u32le(&sink->piece, i);
+            else if (section == 1)
+                po_buf_put_u32le(&sink->piece, end);
+            else
+                po_buf_put(&sink->piece, target, size);
+            st = flush_if_full(sink, err);
+            if (st != PO_OK)
+                return st;
+        }
+    }
+    return PO_OK;
+}
+
+static enum po_status
+put_tables(const struct po_index_source *source, struct sink *sink, struct po_err *err)
+{
+    const struct po_rows *securities = &source->list->securities;
+    struct po_buf *out = &sink->piece;
+    uint32_t end = 0;
+
+    for (size_t i = 0; i < securities->count; i++)
+        po_buf_put_u32le(out, securities->ends[i]);
+    po_buf_put(out, securities->heap.bytes, securities->heap.size);
+    for (uint32_t i = 0; i < source->frame_count; i++) {
+        enum po_status st;
+
+        po_buf_put_u32le(out, source->frames[i].content_size);
+        po_buf_put_u32le(out, source->frames[i].compressed_size);
+        po_buf_put(out, source->frames[i].xxh3, PO_HASH_SIZE);
+        po_buf_put(out, source->frames[i].blake2b, PO_DIGEST_SIZE);
+        st = flush_if_full(sink, err);
+        if (st != PO_OK)
+            return st;
+    }
+    for (uint32_t i = 0; i < source->parent_count; i++) {
+        end += (uint32_t)strlen(source->parents[i].name);
+        po_buf_put(out, source->parents[i].archive_id, PO_ID_SIZE);
+        po_buf_put(out, source->parents[i].digest, PO_DIGEST_SIZE);
+        po_buf_put_u64le(out, (uint64_t)source->parents[i].created);
+        po_buf_put_u32le(out, end);
+    }
+    for (uint32_t i = 0; i < source->parent_count; i++)
+        po_buf_put_text(out, source->parents[i].name);
+    return flush(sink, err);
+}
+
+struct totals {
+    uint64_t paths;
+    uint32_t links;
+    uint64_t link_bytes;
+    uint64_t parent_bytes;
+};
+
+static struct totals
+totals_of(const struct po_index_source *source)
+{
+    struct totals t = {0};
+
+    for (uint32_t i = 0; i < source->count; i++) {
+        const struct po_entry *entry = &source->list->entries[source->order[i]];
+
+        t.paths += entry->path_size;
+        if (entry->link != PO_NONE) {
+            size_t size;
+
+            (void)po_rows_at(&source->list->links, entry->link, &size);
+            t.links++;
+            t.link_bytes += size;
+        }
+    }
+    for (uint32_t i = 0; i < source->parent_count; i++)
+        t.parent_bytes += strlen(source->parents[i].name);
+    return t;
+}
+
+enum po_status
+po_index_encoded_size(const struct po_index_source *source, uint64_t *size, struct po_err *err)
+{
+    struct totals t = totals_of(source);
+
+    if (t.paths > UINT32_MAX || source->parent_count > PO_PARENTS_MAX)
+        return po_fail(err, PO_E_USAGE, "an index beyond the format's limits"); /* spec: INDEX-2 */
+    *size = PO_INDEX_HEADER_SIZE + (uint64_t)source->count * PO_INDEX_ENTRY_SIZE + t.paths +
+            (uint64_t)t.links * 8 + t.link_bytes + (uint64_t)source->list->securities.count * 4 +
+            source->list->securities.heap.size +
+            (uint64_t)source->frame_count * PO_INDEX_FRAME_SIZE +
+            (uint64_t)source->parent_count * PO_INDEX_PARENT_SIZE + t.parent_bytes;
+    return PO_OK;
+}
+
+enum po_status
+po_index_put(const struct po_index_source *source, put_fn put, void *ctx, struct po_err *err)
+{
+    struct totals t = totals_of(source);
+    struct sink sink = {.put = put, .ctx = ctx};
+    struct po_buf *out = &sink.piece;
+    enum po_status st;
+
+    po_buf_put(out, PO_INDEX_MAGIC, 8);
+    po_buf_put_u32le(out, PO_FORMAT_VERSION);
+    po_buf_put_u32le(out, 0);
+    po_buf_put(out, source->archive_id, PO_ID_SIZE);
+    po_buf_put_u64le(out, source->count);
+    po_buf_put_u64le(out, t.paths);
+    po_buf_put_u32le(out, t.links);
+    po_buf_put_u32le(out, (uint32_t)source->list->securities.count);
+    po_buf_put_u64le(out, t.link_bytes);
+    po_buf_put_u64le(out, source->list->securities.heap.size);
+    po_buf_put_u32le(out, source->frame_count);
+    po_buf_put_u32le(out, source->parent_count);
+    po_buf_put_u64le(out, t.parent_bytes);
+    po_buf_put_u64le(out, 0);
+    po_buf_put_zeros(out, PO_INDEX_RESERVED_SIZE);
+    st = put_columns(source, &sink, err);
+    if (st == PO_OK)
+        st = put_links(source, &sink, err);
+    if (st == PO_OK)
+        st = put_tables(source, &sink, err);
+    po_buf_deinit(&sink.piece);
+    return st;
+}

@@ -1,0 +1,318 @@
+#include "archive/manifest.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <jansson.h>
+#include <string.h>
+
+/* Lists in the summary are cut here: its size is bounded (SUMMARY-1), the counts are not. */
+#define PROBLEMS_LISTED_MAX 10000u
+
+/* ---- printing ---- */
+
+/* A JSON string; bytes that are not UTF-8 become U+FFFD each. NULL gives null. */
+static json_t *
+json_text(const char *text)
+{
+    struct po_buf clean = {0};
+    size_t size;
+    json_t *value;
+
+    if (text == NULL)
+        return json_null();
+    size = strlen(text);
+    if (po_text_is_utf8(text, size))
+        return json_stringn(text, size);
+    for (size_t i = 0; i < size; i++) {
+        if ((unsigned char)text[i] < 0x80)
+            po_buf_put_u8(&clean, (uint8_t)text[i]);
+        else
+            po_buf_put(&clean, "\xEF\xBF\xBD", 3);
+    }
+    value = clean.failed ? NULL : json_stringn((const char *)clean.bytes, clean.size);
+    po_buf_deinit(&clean);
+    return value;
+}
+
+static json_t *
+json_hex(const uint8_t *bytes, size_t size)
+{
+    struct po_buf hex = {0};
+    json_t *value;
+
+    po_text_put_hex(&hex, bytes, size);
+    value = hex.failed ? NULL : json_stringn((const char *)hex.bytes, hex.size);
+    po_buf_deinit(&hex);
+    return value;
+}
+
+static json_t *
+json_time(int64_t time)
+{
+    struct po_buf text = {0};
+    json_t *value;
+
+    po_text_put_time(&text, time);
+    value = text.failed ? NULL : json_stringn((const char *)text.bytes, text.size);
+    po_buf_deinit(&text);
+    return value;
+}
+
+static int
+dump_to_buf(const char *text, size_t size, void *ctx)
+{
+    struct po_buf *out = ctx;
+
+    po_buf_put(out, text, size);
+    return out->failed ? -1 : 0;
+}
+
+/* Takes over `root`; NULL (somewhere a value could not be made) is out of memory. */
+static enum po_status
+print_take(struct po_buf *out, json_t *root, struct po_err *err)
+{
+    int rc = root == NULL
+                 ? -1
+                 : json_dump_callback(root, dump_to_buf, out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+
+    json_decref(root);
+    if (rc != 0)
+        return po_fail_nomem(err, 0);
+    po_buf_put_u8(out, '\n');
+    return po_buf_check(out, err);
+}
+
+/* Appends `value` (taken over) to *list; when either could not be made, *list becomes NULL, so that the whole document fails. */
+static void
+append_take(json_t **list, json_t *value)
+{
+    if (*list != NULL && json_array_append_new(*list, value) == 0)
+        return;
+    json_decref(*list);
+    *list = NULL;
+}
+
+static json_t *
+json_parents(const struct po_manifest *manifest)
+{
+    json_t *parents = json_array();
+
+    for (size_t i = 0; i < manifest->parent_count; i++) {
+        const struct po_parent *p = &manifest->parents[i];
+
+        append_take(&parents, json_pack("{s:o, s:o, s:o, s:o}", "archive_id",
+                                        json_hex(p->archive_id, PO_ID_SIZE), "digest",
+                                        json_hex(p->digest, PO_DIGEST_SIZE), "created",
+                                        json_time(p->created), "name", json_text(p->name)));
+    }
+    return parents;
+}
+
+static json_t *
+json_services(const struct po_manifest *manifest)
+{
+    json_t *services = json_array();
+
+    for (size_t i = 0; i < manifest->service_count; i++)
+        append_take(&services,
+                    json_pack("{s:o, s:o}", "name", json_text(manifest->services[i].name), "state",
+                              json_text(manifest->services[i].state)));
+    return services;
+}
+
+enum po_status
+po_manifest_put(struct po_buf *out, const struct po_manifest *manifest, struct po_err *err)
+{
+    json_t *root = json_pack(
+        "{s:{s:s, s:i, s:[]}, s:o, s:o, s:s, s:o, s:{s:s, s:s}, s:{s:o, s:o, s:o}, s:{s:o, s:{s:o, "
+        "s:o, s:o}}, s:o}",
+        "format", "name", "pobackup", "version", (int)PO_FORMAT_VERSION, "critical", /**/
+        "archive_id", json_hex(manifest->archive_id, PO_ID_SIZE), "created",
+        json_time(manifest->created), "kind", manifest->parent_count > 0 ? "diff" : "full",
+        "parents", json_parents(manifest), "program", "name", "pobackup", "version",
+        pobackup_version(), "host", "name", json_text(manifest->host_name), "system",
+        json_text(manifest->host_system), "kind", json_text(manifest->host_kind), "site",
+        "registry", json_text(manifest->registry), "trees", "bin", json_text(manifest->bin),
+        "spool", json_text(manifest->spool), "mailbox", json_text(manifest->mailbox), "services",
+        json_services(manifest));
+
+    return print_take(out, root, err);
+}
+
+static json_t *
+json_problems(const struct po_problem *problems, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count && i < PROBLEMS_LISTED_MAX; i++) {
+        const struct po_problem *p = &problems[i];
+        bool is_text = po_text_is_utf8(p->path, p->path_size);
+
+        append_take(&list, json_pack("{s:o, s:o}", is_text ? "path" : "path_hex",
+                                     is_text ? json_stringn(p->path, p->path_size)
+                                             : json_hex((const uint8_t *)p->path, p->path_size),
+                                     "reason", json_text(p->reason)));
+    }
+    return list;
+}
+
+enum po_status
+po_summary_put(struct po_buf *out, const struct po_summary *s, struct po_err *err)
+{
+    bool is_outage = s->outage_seconds >= 0;
+    json_t *root = json_pack(
+        "{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}, s:I, s:o, s:o}", "finished",
+        json_time(s->finished), "outage_seconds",
+        is_outage ? json_real(s->outage_seconds) : json_null(), "outage",
+        is_outage ? json_pack("{s:f, s:f, s:f}", "stop_seconds", s->stop_seconds, "read_seconds",
+                              s->read_seconds, "start_seconds", s->start_seconds)
+                  : json_null(),
+        "counts", "files", (json_int_t)s->files, "directories", (json_int_t)s->directories, "links",
+        (json_int_t)s->links, "skipped", (json_int_t)s->skipped_count, "changed_while_read",
+        (json_int_t)s->changed_count, "bytes", (json_int_t)s->bytes, "skipped",
+        json_problems(s->skipped, s->skipped_count), "changed_while_read",
+        json_problems(s->changed, s->changed_count));
+
+    return print_take(out, root, err);
+}
+
+/* ---- parsing ---- */
+
+/* spec: MANIFEST-1, SUMMARY-1 */
+static enum po_status
+load_object(json_t **root, const char *what, const void *bytes, size_t size, struct po_err *err)
+{
+    json_error_t problem;
+
+    if (size > PO_JSON_MAX_SIZE)
+        return po_fail(err, PO_E_FORMAT, "%s: %zu bytes; the format allows %u", what, size,
+                       PO_JSON_MAX_SIZE);
+    *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &problem);
+    if (*root == NULL && json_error_code(&problem) == json_error_out_of_memory)
+        return po_fail_nomem(err, size);
+    if (*root == NULL)
+        return po_fail(err, PO_E_FORMAT, "%s: line %d: %s", what, problem.line, problem.text);
+    if (json_is_object(*root))
+        return PO_OK;
+    json_decref(*root);
+    *root = NULL;
+    return po_fail(err, PO_E_FORMAT, "%s: not a JSON object", what);
+}
+
+enum po_status
+po_summary_check(const void *bytes, size_t size, struct po_err *err)
+{
+    json_t *root = NULL;
+    enum po_status st = load_object(&root, "summary", bytes, size, err);
+
+    json_decref(root);
+    return st;
+}
+
+static enum po_status
+broken(struct po_err *err, const char *key)
+{
+    return po_fail(err, PO_E_FORMAT, "manifest: \"%s\" is missing or not as the format says", key);
+}
+
+static bool
+get_hex(const json_t *object, const char *key, uint8_t *out, size_t size)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL && strlen(text) == size * 2 && po_text_parse_hex(text, out, size);
+}
+
+static bool
+get_time(const json_t *object, const char *key, int64_t *out)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL && po_text_parse_time(text, out);
+}
+
+/* spec: MANIFEST-2 */
+static enum po_status
+check_format(const json_t *root, struct po_err *err)
+{
+    const json_t *format = json_object_get(root, "format");
+    const char *name = json_string_value(json_object_get(format, "name"));
+    const json_t *version = json_object_get(format, "version");
+    const json_t *critical = json_object_get(format, "critical");
+
+    if (name == NULL || !json_is_integer(version) || !json_is_array(critical))
+        return broken(err, "format");
+    if (strcmp(name, "pobackup") != 0 || json_integer_value(version) != PO_FORMAT_VERSION)
+        return po_fail(
+            err, PO_E_UNSUPPORTED,
+            "manifest: format \"%s\" version %lld; this program reads \"pobackup\" version %u",
+            name, (long long)json_integer_value(version), PO_FORMAT_VERSION);
+    if (json_array_size(critical) == 0)
+        return PO_OK;
+    name = json_string_value(json_array_get(critical, 0));
+    if (name == NULL)
+        return broken(err, "format");
+    return po_fail(err, PO_E_UNSUPPORTED,
+                   "manifest: the archive uses \"%s\", which this program does not know", name);
+}
+
+static enum po_status
+parse_parents(struct po_manifest_core *core, const json_t *parents, struct po_err *err)
+{
+    size_t count = json_array_size(parents);
+
+    if (!json_is_array(parents) || count > PO_PARENTS_MAX || (count > 0) != core->is_diff)
+        return broken(err, "parents");
+    core->parents = po_mem_new(count, sizeof *core->parents);
+    if (core->parents == NULL)
+        return po_fail_nomem(err, count * sizeof *core->parents);
+    core->parent_count = count;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *parent = json_array_get(parents, i);
+
+        if (!get_hex(parent, "archive_id", core->parents[i].archive_id, PO_ID_SIZE) ||
+            !get_hex(parent, "digest", core->parents[i].digest, PO_DIGEST_SIZE) ||
+            !get_time(parent, "created", &core->parents[i].created))
+            return broken(err, "parents");
+    }
+    return PO_OK;
+}
+
+enum po_status
+po_manifest_parse(struct po_manifest_core *core, const void *bytes, size_t size, struct po_err *err)
+{
+    json_t *root = NULL;
+    const char *kind;
+    enum po_status st = load_object(&root, "manifest", bytes, size, err);
+
+    *core = (struct po_manifest_core){0};
+    if (st != PO_OK)
+        return st;
+    st = check_format(root, err);
+    if (st != PO_OK)
+        goto done;
+    kind = json_string_value(json_object_get(root, "kind"));
+    if (!get_hex(root, "archive_id", core->archive_id, PO_ID_SIZE))
+        st = broken(err, "archive_id");
+    else if (!get_time(root, "created", &core->created))
+        st = broken(err, "created");
+    else if (kind == NULL || (strcmp(kind, "full") != 0 && strcmp(kind, "diff") != 0))
+        st = broken(err, "kind");
+    if (st != PO_OK)
+        goto done;
+    core->is_diff = kind[0] == 'd';
+    st = parse_parents(core, json_object_get(root, "parents"), err);
+done:
+    if (st != PO_OK)
+        po_manifest_core_deinit(core);
+    json_decref(root);
+    return st;
+}
+
+void
+po_manifest_core_deinit(struct po_manifest_core *core)
+{
+    po_mem_free(core->parents);
+    *core = (struct po_manifest_core){0};
+}

@@ -1,0 +1,72 @@
+/* manifest.h - the two JSON members: what was known at the start, and what was known at the end (format.md, section 4). */
+#ifndef PO_ARCHIVE_MANIFEST_H
+#define PO_ARCHIVE_MANIFEST_H
+
+#include "archive/entry.h"
+
+struct po_manifest_service {
+    const char *name;
+    const char *state; /* before the backup: "running", "stopped", "unknown" */
+};
+
+/* What a writer says. Strings may be NULL (null in JSON); bytes that are not UTF-8 become U+FFFD. */
+struct po_manifest {
+    uint8_t archive_id[PO_ID_SIZE];
+    int64_t created;
+    const struct po_parent *parents; /* none: a full */
+    size_t parent_count;
+    const char *host_name;
+    const char *host_system;
+    const char *host_kind;
+    const char *registry;
+    const char *bin;
+    const char *spool;
+    const char *mailbox;
+    const struct po_manifest_service *services;
+    size_t service_count;
+};
+
+PO_NODISCARD enum po_status po_manifest_put(struct po_buf *out, const struct po_manifest *manifest,
+                                            struct po_err *err);
+
+/* What a reader must check. */
+struct po_manifest_core {
+    uint8_t archive_id[PO_ID_SIZE];
+    int64_t created;
+    bool is_diff;
+    struct po_parent *parents; /* owned; names are NULL */
+    size_t parent_count;
+};
+
+PO_NODISCARD enum po_status po_manifest_parse(struct po_manifest_core *core, const void *bytes,
+                                              size_t size, struct po_err *err);
+void po_manifest_core_deinit(struct po_manifest_core *core);
+
+struct po_problem {
+    char *path; /* archive path, bytes */
+    size_t path_size;
+    char *reason;
+};
+
+struct po_summary {
+    int64_t finished;
+    double outage_seconds; /* negative = services were not touched: null */
+    double stop_seconds;
+    double read_seconds;
+    double start_seconds;
+    uint64_t files;
+    uint64_t directories;
+    uint64_t links;
+    uint64_t bytes;
+    const struct po_problem *skipped;
+    size_t skipped_count;
+    const struct po_problem *changed; /* while being read: saved, but perhaps of mixed ages */
+    size_t changed_count;
+};
+
+PO_NODISCARD enum po_status po_summary_put(struct po_buf *out, const struct po_summary *summary,
+                                           struct po_err *err);
+/* One strict JSON object of allowed size. spec: SUMMARY-1 */
+PO_NODISCARD enum po_status po_summary_check(const void *bytes, size_t size, struct po_err *err);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * verify.h - deep verification: the tar against the index, every content against its hash. Made for many threads: po_verify_frame looks at
+ * one frame alone (members that begin and end in it); po_verify_join, called in the order of the frames, joins what crosses their borders.
+ */
+#ifndef PO_ARCHIVE_VERIFY_H
+#define PO_ARCHIVE_VERIFY_H
+
+#include "archive/hash.h"
+#include "archive/layout.h"
+#include "archive/reader.h"
+
+/* What one frame holds, as po_verify_frame found it. */
+struct po_verify_part {
+    uint32_t frame;
+    bool is_damaged;   /* *err of po_verify_frame says how; nothing below is set */
+    bool is_continued; /* no member begins in it: perhaps all of it is content of an earlier one */
+    uint32_t matched;  /* entries whose members begin in it and agree */
+    bool is_open;      /* the last member goes on in the next frame */
+    uint32_t open_entry; /* its entry, or PO_NONE when it is a member that lost or is unlisted */
+    uint64_t open_size;  /* its content size */
+    size_t open_at;      /* where its content begins in the frame's content */
+};
+
+/* What is carried from frame to frame. */
+struct po_verify {
+    const struct po_reader *reader;
+    struct po_layout layout;
+    struct po_hasher *hasher;
+    uint64_t matched;
+    bool is_open;
+    bool is_lost; /* the open member had a damaged frame: its end is passed over */
+    uint32_t open_entry;
+    uint64_t open_content_left;
+    uint64_t open_padding_left;
+    bool is_damaged; /* some frame was: the number of entries cannot be checked at the end */
+};
+
+PO_NODISCARD enum po_status po_verify_init(struct po_verify *verify, const struct po_reader *reader,
+                                           struct po_err *err);
+void po_verify_deinit(struct po_verify *verify);
+
+/*
+ * Checks a frame's digests, decodes it into `content` and checks the members in it. PO_E_FORMAT: part->is_damaged is set too, and verification may
+ * go on with the next frame. Any number of threads, each with its own decoder and buffers.
+ */
+PO_NODISCARD enum po_status po_verify_frame(const struct po_verify *verify,
+                                            struct po_frame_decoder *decoder, uint32_t frame,
+                                            const uint8_t *bytes, uint8_t *content,
+                                            struct po_verify_part *part, struct po_err *err);
+
+/* In order, for every frame, damaged or not, with the same content. PO_E_FORMAT likewise. */
+PO_NODISCARD enum po_status po_verify_join(struct po_verify *verify,
+                                           const struct po_verify_part *part,
+                                           const uint8_t *content, struct po_err *err);
+
+/* After the last frame: every entry was met. */
+PO_NODISCARD enum po_status po_verify_end(struct po_verify *verify, struct po_err *err);
+/* Manifest and summary (sections 4 and FRAME-6); part of quick verification too. */
+PO_NODISCARD enum po_status po_verify_documents(const struct po_reader *reader, struct po_err *err);
+
+/* Calls `hit` for each entry that frame `frame` has a part of. spec: READ-2 */
+void po_verify_hits(const struct po_layout *layout, uint32_t frame,
+                    void (*hit)(void *ctx, uint32_t entry), void *ctx);
+
+#endif

@@ -1,0 +1,114 @@
+#include "archive/witness.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <string.h>
+
+#define TICKS_PER_SECOND 10000000
+#define NANOSECONDS_PER_TICK 100
+
+static uint8_t
+type_of(struct archive_entry *entry)
+{
+    if (archive_entry_hardlink(entry) != NULL)
+        return POBACKUP_HARDLINK;
+    switch (archive_entry_filetype(entry)) {
+    case AE_IFREG:
+        return POBACKUP_FILE;
+    case AE_IFDIR:
+        return POBACKUP_DIRECTORY;
+    case AE_IFLNK:
+        return POBACKUP_SYMLINK;
+    default:
+        return 0;
+    }
+}
+
+/* NULL when libarchive cannot show the name in this locale: it says so by a warning, or leaves it out. */
+static bool
+is_name_same(struct archive_entry *seen, int rc, const char *path, size_t path_size)
+{
+    const char *name = archive_entry_pathname(seen);
+    size_t size;
+
+    if (rc == ARCHIVE_WARN || name == NULL)
+        return true;
+    size = strlen(name);
+    while (size > 0 && name[size - 1] == '/')
+        size--;
+    return size == path_size && memcmp(name, path, size) == 0;
+}
+
+static enum po_status
+compare(struct archive_entry *seen, int rc, const struct po_index *index, uint32_t entry,
+        struct po_err *err)
+{
+    size_t path_size;
+    const char *path = po_index_path(index, entry, &path_size);
+    uint8_t type = type_of(seen);
+    int64_t time = (int64_t)archive_entry_mtime(seen) * TICKS_PER_SECOND +
+                   archive_entry_mtime_nsec(seen) / NANOSECONDS_PER_TICK;
+
+    if (!is_name_same(seen, rc, path, path_size))
+        return po_fail(err, PO_E_FORMAT, "libarchive reads another name than the index has");
+    if (type != 0 && type != po_index_type(index, entry))
+        return po_fail(err, PO_E_FORMAT, "libarchive reads another type than the index has");
+    if (type == POBACKUP_FILE && (uint64_t)archive_entry_size(seen) != po_index_size(index, entry))
+        return po_fail(err, PO_E_FORMAT, "libarchive reads another size than the index has");
+    if (time != po_index_write_time(index, entry))
+        return po_fail(err, PO_E_FORMAT, "libarchive reads another write time than the index has");
+    return PO_OK;
+}
+
+static enum po_status
+read_members(struct archive *reader, size_t size, bool is_open, const struct po_index *index,
+             const struct po_layout *layout, uint32_t frame, struct po_err *err)
+{
+    struct archive_entry *seen;
+    bool is_last = false;
+
+    for (;;) {
+        int rc = archive_read_next_header(reader, &seen);
+        int64_t at = archive_read_header_position(reader);
+        uint32_t entry;
+
+        if (rc == ARCHIVE_EOF || (is_last && rc < ARCHIVE_WARN))
+            return PO_OK; /* of an open member only the beginning is here: "truncated" is right */
+        if (rc < ARCHIVE_WARN)
+            return po_fail(err, PO_E_FORMAT, "libarchive: %s",
+                           archive_error_string(reader) != NULL ? archive_error_string(reader)
+                                                                : "cannot read it");
+        is_last = is_open && (uint64_t)at + (uint64_t)archive_entry_size(seen) > size;
+        entry = po_layout_at(layout, frame, (uint32_t)at);
+        if (entry != PO_NONE) {
+            enum po_status st = compare(seen, rc, index, entry, err);
+
+            if (st != PO_OK)
+                return st;
+        }
+        if (is_last)
+            return PO_OK;
+    }
+}
+
+enum po_status
+po_witness_frame(const uint8_t *content, size_t size, bool is_open, const struct po_index *index,
+                 const struct po_layout *layout, uint32_t frame, struct po_err *err)
+{
+    struct archive *reader = archive_read_new();
+    enum po_status st;
+
+    if (reader == NULL)
+        return po_fail_nomem(err, 0);
+    if (archive_read_support_format_tar(reader) != ARCHIVE_OK ||
+        archive_read_open_memory(reader, content, size) != ARCHIVE_OK)
+        st = po_fail(err, PO_E_FORMAT, "libarchive: %s",
+                     archive_error_string(reader) != NULL ? archive_error_string(reader)
+                                                          : "cannot read it");
+    else
+        st = read_members(reader, size, is_open, index, layout, frame, err);
+    if (st != PO_OK)
+        (void)po_err_prefix(err, "frame %u", frame);
+    archive_read_free(reader);
+    return st;
+}

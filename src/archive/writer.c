@@ -1,0 +1,243 @@
+#include "archive/writer.h"
+
+#include "archive/hash.h"
+#include "archive/index.h"
+#include "archive/seek_table.h"
+#include "archive/trailer.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+void
+po_writer_init(struct po_writer *writer, const struct pobackup_sink *sink,
+               const uint8_t archive_id[PO_ID_SIZE], int64_t created)
+{
+    *writer = (struct po_writer){.sink = *sink, .created = created};
+    memcpy(writer->archive_id, archive_id, PO_ID_SIZE);
+}
+
+void
+po_writer_deinit(struct po_writer *writer)
+{
+    po_mem_free(writer->frames);
+    writer->frames = NULL;
+}
+
+enum po_status
+po_writer_put_frame(struct po_writer *writer, const uint8_t *bytes,
+                    const struct po_frame_info *info, struct po_err *err)
+{
+    enum po_status st;
+
+    if (writer->frame_count == writer->frame_capacity) {
+        uint32_t capacity = writer->frame_capacity + writer->frame_capacity / 2 + 64;
+        struct po_frame_info *frames = po_mem_resize(writer->frames, capacity, sizeof *frames);
+
+        if (frames == NULL)
+            return po_fail_nomem(err, capacity * sizeof *frames);
+        writer->frames = frames;
+        writer->frame_capacity = capacity;
+    }
+    st = writer->sink.write(writer->sink.ctx, bytes, info->compressed_size, err);
+    if (st != PO_OK)
+        return st;
+    writer->frames[writer->frame_count++] = *info;
+    writer->offset += info->compressed_size;
+    return PO_OK;
+}
+
+/* A document of ours: an entry and a member in a frame of its own. spec: FRAME-6 */
+static enum po_status
+pack_document(struct po_writer *writer, struct po_packer *packer, struct po_entry_list *list,
+              const char *path, const struct po_buf *json, struct po_err *err)
+{
+    struct po_entry *entry;
+    enum po_status st = po_packer_cut(packer, err);
+
+    if (st == PO_OK && json->size > PO_JSON_MAX_SIZE)
+        st = po_fail(err, PO_E_USAGE, "%s: %zu bytes; the format allows %u", path, json->size,
+                     PO_JSON_MAX_SIZE);
+    if (st == PO_OK)
+        st = po_entry_list_add(list, path, strlen(path), &entry, err);
+    if (st != PO_OK)
+        return st;
+    entry->type = POBACKUP_FILE;
+    entry->size = json->size;
+    entry->write_time = writer->created;
+    entry->state = PO_ENTRY_SAVED;
+    po_xxh3(json->bytes, json->size, entry->hash);
+    st = po_packer_add(packer, list, entry, json->bytes, err);
+    return st == PO_OK ? po_packer_cut(packer, err) : st;
+}
+
+enum po_status
+po_writer_pack_manifest(struct po_writer *writer, struct po_packer *packer,
+                        struct po_entry_list *list, const struct po_buf *json, struct po_err *err)
+{
+    po_blake2b(json->bytes, json->size, writer->manifest_digest);
+    return pack_document(writer, packer, list, PO_MANIFEST_PATH, json, err);
+}
+
+enum po_status
+po_writer_pack_summary(struct po_writer *writer, struct po_packer *packer,
+                       struct po_entry_list *list, const struct po_buf *json, struct po_err *err)
+{
+    return pack_document(writer, packer, list, PO_SUMMARY_PATH, json, err);
+}
+
+/* ---- the end ---- */
+
+/* What the index's frames pass through: packer -> encoder -> here. */
+struct tail {
+    struct po_writer *writer;
+    const struct po_writer_end *end;
+    struct po_packer packer;
+    struct po_hasher *content_hash;    /* BLAKE2b of the index */
+    struct po_hasher *compressed_hash; /* XXH3 of its frames */
+};
+
+static enum po_status
+flush_tail(void *ctx, struct po_frame_buf *frame, struct po_err *err)
+{
+    struct tail *tail = ctx;
+    struct po_frame_info info;
+    enum po_status st =
+        po_frame_encode(tail->end->encoder, frame->bytes, frame->used, tail->end->compressed,
+                        tail->end->compressed_capacity, &info, err);
+
+    if (st != PO_OK)
+        return st;
+    po_hasher_add_xxh3(tail->compressed_hash, tail->end->compressed, info.compressed_size);
+    frame->used = 0;
+    return po_writer_put_frame(tail->writer, tail->end->compressed, &info, err);
+}
+
+static enum po_status
+put_index_bytes(void *ctx, const void *bytes, size_t size, struct po_err *err)
+{
+    struct tail *tail = ctx;
+
+    po_hasher_add_blake2b(tail->content_hash, bytes, size);
+    return po_packer_put(&tail->packer, bytes, size, err);
+}
+
+static enum po_status
+write_index(struct tail *tail, const struct po_index_source *source, struct po_trailer *trailer,
+            struct po_err *err)
+{
+    struct po_writer *writer = tail->writer;
+    enum po_status st;
+
+    trailer->index_frame = writer->frame_count;
+    trailer->index_offset = writer->offset;
+    st = po_index_encoded_size(source, &trailer->index_size, err);
+    if (st == PO_OK)
+        st = po_packer_begin_plain(&tail->packer, PO_INDEX_PATH, trailer->index_size, err);
+    if (st == PO_OK)
+        st = po_index_put(source, put_index_bytes, tail, err);
+    if (st == PO_OK)
+        st = po_packer_end(&tail->packer, err);
+    if (st == PO_OK)
+        st = po_packer_cut(&tail->packer, err);
+    if (st != PO_OK)
+        return st;
+    trailer->index_frame_count = writer->frame_count - trailer->index_frame;
+    trailer->index_compressed_size = writer->offset - trailer->index_offset;
+    po_hasher_xxh3(tail->compressed_hash, trailer->index_xxh3);
+    po_hasher_blake2b(tail->content_hash, trailer->index_blake2b);
+    return PO_OK;
+}
+
+static enum po_status
+write_last_frame(struct po_writer *writer, const struct po_trailer *trailer,
+                 uint8_t digest[PO_DIGEST_SIZE], struct po_err *err)
+{
+    uint8_t frame[PO_LAST_FRAME_SIZE];
+    struct po_frame_info info;
+
+    po_last_frame_put(frame, trailer, digest);
+    po_frame_describe(&info, frame, sizeof frame, PO_LAST_FRAME_CONTENT_SIZE);
+    return po_writer_put_frame(writer, frame, &info, err);
+}
+
+static enum po_status
+write_seek_table(struct po_writer *writer, struct po_err *err)
+{
+    struct po_seek_entry *entries = po_mem_new(writer->frame_count, sizeof *entries);
+    struct po_buf table = {0};
+    enum po_status st;
+
+    if (entries == NULL)
+        return po_fail_nomem(err, writer->frame_count * sizeof *entries);
+    for (uint32_t i = 0; i < writer->frame_count; i++)
+        entries[i] = (struct po_seek_entry){.compressed_size = writer->frames[i].compressed_size,
+                                            .content_size = writer->frames[i].content_size,
+                                            .checksum = writer->frames[i].checksum};
+    po_seek_table_put(&table, entries, writer->frame_count);
+    st = po_buf_check(&table, err);
+    if (st == PO_OK)
+        st = writer->sink.write(writer->sink.ctx, table.bytes, table.size, err);
+    writer->offset += table.size;
+    po_buf_deinit(&table);
+    po_mem_free(entries);
+    return st;
+}
+
+static void
+sum_up(const struct po_index_source *source, struct po_trailer *trailer)
+{
+    trailer->entry_count = source->count;
+    for (uint32_t i = 0; i < source->count; i++)
+        trailer->content_bytes += source->list->entries[source->order[i]].size;
+}
+
+enum po_status
+po_writer_finish(struct po_writer *writer, const struct po_writer_end *end,
+                 uint8_t digest[PO_DIGEST_SIZE], struct po_err *err)
+{
+    struct po_trailer trailer = {.created = writer->created};
+    struct tail tail = {.writer = writer, .end = end};
+    struct po_index_source source = {.list = end->list,
+                                     .frames = writer->frames,
+                                     .frame_count = writer->frame_count,
+                                     .parents = end->parents,
+                                     .parent_count = end->parent_count,
+                                     .archive_id = writer->archive_id};
+    struct po_frame_info *frames = NULL;
+    uint32_t *order = NULL;
+    enum po_status st;
+
+    po_packer_init(&tail.packer, end->content, flush_tail, &tail);
+    tail.packer.frame_number = writer->frame_count;
+    memcpy(trailer.archive_id, writer->archive_id, PO_ID_SIZE);
+    memcpy(trailer.manifest_blake2b, writer->manifest_digest, PO_DIGEST_SIZE);
+    st = po_hasher_new(&tail.content_hash, err);
+    if (st == PO_OK)
+        st = po_hasher_new(&tail.compressed_hash, err);
+    if (st == PO_OK)
+        st = po_index_sort(end->list, &order, &source.count, err);
+    if (st != PO_OK)
+        goto done;
+    source.order = order;
+    /* The writer's own table grows while the index, which describes it, is written: a copy stays still. */
+    frames = (struct po_frame_info *)(void *)po_mem_copy(writer->frames,
+                                                         writer->frame_count * sizeof *frames);
+    if (frames == NULL) {
+        st = po_fail_nomem(err, writer->frame_count * sizeof *frames);
+        goto done;
+    }
+    source.frames = frames;
+    sum_up(&source, &trailer);
+    st = write_index(&tail, &source, &trailer, err);
+    if (st == PO_OK)
+        st = write_last_frame(writer, &trailer, digest, err);
+    if (st == PO_OK)
+        st = write_seek_table(writer, err);
+done:
+    po_mem_free(frames);
+    po_mem_free(order);
+    po_hasher_free(tail.content_hash);
+    po_hasher_free(tail.compressed_hash);
+    po_packer_deinit(&tail.packer);
+    return st;
+}

@@ -1,0 +1,148 @@
+#include "base/buf.h"
+
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CAPACITY_MIN ((size_t)64)
+
+void
+po_buf_deinit(struct po_buf *buf)
+{
+    po_mem_free(buf->bytes);
+    *buf = (struct po_buf){0};
+}
+
+void
+po_buf_clear(struct po_buf *buf)
+{
+    buf->size = 0;
+    buf->failed = false;
+}
+
+bool
+po_buf_reserve(struct po_buf *buf, size_t more)
+{
+    size_t capacity;
+    uint8_t *bytes;
+
+    if (buf->failed)
+        return false;
+    if (more <= buf->capacity - buf->size)
+        return true;
+    if (more > (size_t)PTRDIFF_MAX - buf->size) {
+        buf->failed = true;
+        return false;
+    }
+    /* Doubling keeps the cost of appending byte by byte linear. */
+    capacity = buf->capacity > CAPACITY_MIN ? buf->capacity : CAPACITY_MIN;
+    while (capacity < buf->size + more)
+        capacity = capacity <= (size_t)PTRDIFF_MAX / 2 ? capacity * 2 : (size_t)PTRDIFF_MAX;
+    bytes = po_mem_resize(buf->bytes, capacity, 1);
+    if (bytes == NULL) {
+        buf->failed = true;
+        return false;
+    }
+    buf->bytes = bytes;
+    buf->capacity = capacity;
+    return true;
+}
+
+void
+po_buf_put(struct po_buf *buf, const void *bytes, size_t size)
+{
+    if (size == 0 || !po_buf_reserve(buf, size))
+        return;
+    memcpy(buf->bytes + buf->size, bytes, size);
+    buf->size += size;
+}
+
+void
+po_buf_put_zeros(struct po_buf *buf, size_t count)
+{
+    if (count == 0 || !po_buf_reserve(buf, count))
+        return;
+    memset(buf->bytes + buf->size, 0, count);
+    buf->size += count;
+}
+
+void
+po_buf_put_u8(struct po_buf *buf, uint8_t value)
+{
+    po_buf_put(buf, &value, 1);
+}
+
+static void
+put_le(struct po_buf *buf, uint64_t value, size_t size)
+{
+    uint8_t bytes[8];
+
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)(value >> (8 * i));
+    po_buf_put(buf, bytes, size);
+}
+
+void
+po_buf_put_u16le(struct po_buf *buf, uint16_t value)
+{
+    put_le(buf, value, 2);
+}
+
+void
+po_buf_put_u32le(struct po_buf *buf, uint32_t value)
+{
+    put_le(buf, value, 4);
+}
+
+void
+po_buf_put_u64le(struct po_buf *buf, uint64_t value)
+{
+    put_le(buf, value, 8);
+}
+
+void
+po_buf_put_text(struct po_buf *buf, const char *text)
+{
+    po_buf_put(buf, text, strlen(text));
+}
+
+void
+po_buf_printf(struct po_buf *buf, const char *format, ...)
+{
+    va_list args;
+    int length;
+
+    va_start(args, format);
+    length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (length < 0) {
+        buf->failed = true;
+        return;
+    }
+    if (!po_buf_reserve(buf, (size_t)length + 1))
+        return;
+    va_start(args, format);
+    (void)vsnprintf((char *)buf->bytes + buf->size, (size_t)length + 1, format, args);
+    va_end(args);
+    buf->size += (size_t)length;
+}
+
+const char *
+po_buf_text(struct po_buf *buf)
+{
+    if (!po_buf_reserve(buf, 1))
+        return "";
+    buf->bytes[buf->size] = '\0';
+    return (const char *)buf->bytes;
+}
+
+enum po_status
+po_buf_check(const struct po_buf *buf, struct po_err *err)
+{
+    if (buf->failed)
+        return po_fail(err, PO_E_NOMEM, "out of memory for a buffer of more than %zu bytes",
+                       buf->size);
+    return PO_OK;
+}

@@ -1,0 +1,109 @@
+#include "base/mem.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The largest page among the machines this runs on would be 64 KiB; 4 KiB is what the alignment is
+ * for (direct I/O).
+ */
+#define PAGE_SIZE_MIN ((size_t)4096)
+
+/* count * size, or false when it overflows or is larger than any object may be. */
+static bool
+multiply(size_t count, size_t size, size_t *out)
+{
+    if (size != 0 && count > (size_t)PTRDIFF_MAX / size)
+        return false;
+    *out = count * size;
+    return true;
+}
+
+void *
+po_mem_new(size_t count, size_t size)
+{
+    size_t bytes;
+
+    if (!multiply(count, size, &bytes))
+        return NULL;
+    return calloc(1, bytes > 0 ? bytes : 1);
+}
+
+void *
+po_mem_resize(void *old, size_t count, size_t size)
+{
+    size_t bytes;
+
+    if (!multiply(count, size, &bytes))
+        return NULL;
+    return realloc(old, bytes > 0 ? bytes : 1);
+}
+
+char *
+po_mem_copy(const void *bytes, size_t size)
+{
+    char *copy;
+
+    if (size >= (size_t)PTRDIFF_MAX)
+        return NULL;
+    copy = malloc(size + 1);
+    if (copy == NULL)
+        return NULL;
+    if (size > 0)
+        memcpy(copy, bytes, size);
+    copy[size] = '\0';
+    return copy;
+}
+
+char *
+po_mem_strdup(const char *text)
+{
+    return po_mem_copy(text, strlen(text));
+}
+
+void
+po_mem_free(void *block)
+{
+    free(block);
+}
+
+/*
+ * Over-allocates and keeps the true address in the word before the block: aligned_alloc is missing
+ * on Windows, and what replaces it there needs another way to free.
+ */
+void *
+po_mem_new_pages(size_t size)
+{
+    const size_t extra = PAGE_SIZE_MIN + sizeof(void *);
+    unsigned char *raw;
+    unsigned char *block;
+
+    if (size > (size_t)PTRDIFF_MAX - extra)
+        return NULL;
+    raw = malloc(size + extra);
+    if (raw == NULL)
+        return NULL;
+    block = raw + sizeof(void *);
+    block += (PAGE_SIZE_MIN - (uintptr_t)block % PAGE_SIZE_MIN) % PAGE_SIZE_MIN;
+    memcpy(block - sizeof(void *), &raw, sizeof(raw));
+    /*
+     * Zeroed as a whole and not one byte a page: the same page faults, and no stale heap bytes can
+     * reach an archive.
+     */
+    memset(block, 0, size);
+    return block;
+}
+
+void
+po_mem_free_pages(void *block, size_t size)
+{
+    void *raw;
+
+    (void)size;
+    if (block == NULL)
+        return;
+    memcpy(&raw, (unsigned char *)block - sizeof(void *), sizeof(raw));
+    free(raw);
+}

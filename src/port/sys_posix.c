@@ -1,0 +1,220 @@
+#include "port/sys.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/random.h>
+#endif
+
+#define STEPS_A_SECOND 10000000
+
+/* ---- clock ---- */
+
+int64_t
+po_sys_now(void)
+{
+    struct timespec ts = {0};
+
+    (void)clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * STEPS_A_SECOND + ts.tv_nsec / 100;
+}
+
+double
+po_sys_monotonic(void)
+{
+    struct timespec ts = {0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+void
+po_sys_sleep_ms(unsigned ms)
+{
+    struct timespec rest = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+
+    while (nanosleep(&rest, &rest) != 0 && errno == EINTR)
+        continue;
+}
+
+void
+po_sys_put_local_time(struct po_buf *out, int64_t time)
+{
+    struct tm tm;
+    char text[64];
+    time_t seconds = (time_t)(time / STEPS_A_SECOND - (time % STEPS_A_SECOND < 0 ? 1 : 0));
+
+    /* localtime_r need not look at TZ by itself. */
+    tzset();
+    if (localtime_r(&seconds, &tm) != NULL &&
+        strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &tm) > 0)
+        po_buf_put_text(out, text);
+    else
+        po_text_put_time(out, time);
+}
+
+/* ---- the machine ---- */
+
+unsigned
+po_sys_cpu_count(void)
+{
+    long count;
+
+#if defined(__linux__)
+    /* What the process is bound to may be less than what there is. */
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
+        return (unsigned)CPU_COUNT(&set);
+#endif
+    count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (unsigned)count : 1;
+}
+
+static enum po_status
+random_from_device(unsigned char *to, size_t size, struct po_err *err)
+{
+    enum po_status st = PO_OK;
+    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return po_fail_errno(err, errno, "open the source of random bytes");
+    while (size > 0) {
+        ssize_t n = read(fd, to, size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            st = po_fail_errno(err, n < 0 ? errno : EIO, "read random bytes");
+            break;
+        }
+        to += n;
+        size -= (size_t)n;
+    }
+    (void)close(fd);
+    return st;
+}
+
+enum po_status
+po_sys_random(void *bytes, size_t size, struct po_err *err)
+{
+    unsigned char *to = bytes;
+
+#if defined(__linux__)
+    while (size > 0) {
+        ssize_t n = getrandom(to, size, 0);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == ENOSYS)
+            break;
+        if (n <= 0)
+            return po_fail_errno(err, n < 0 ? errno : EIO, "get random bytes");
+        to += n;
+        size -= (size_t)n;
+    }
+#endif
+    return size > 0 ? random_from_device(to, size, err) : PO_OK;
+}
+
+void
+po_sys_put_host(struct po_buf *out)
+{
+    struct utsname names;
+
+    if (uname(&names) == 0 && names.nodename[0] != '\0')
+        po_buf_put_text(out, names.nodename);
+    else
+        po_buf_put_text(out, "unknown");
+}
+
+void
+po_sys_put_system(struct po_buf *out)
+{
+    struct utsname names;
+
+    if (uname(&names) == 0)
+        po_buf_printf(out, "%s %s %s", names.sysname, names.release, names.machine);
+    else
+        po_buf_put_text(out, "unknown");
+}
+
+uint32_t
+po_sys_process_id(void)
+{
+    return (uint32_t)getpid();
+}
+
+uint64_t
+po_sys_peak_memory(void)
+{
+    struct rusage usage;
+
+    if (getrusage(RUSAGE_SELF, &usage) != 0 || usage.ru_maxrss < 0)
+        return 0;
+#if defined(__APPLE__)
+    return (uint64_t)usage.ru_maxrss;
+#else
+    return (uint64_t)usage.ru_maxrss * 1024;
+#endif
+}
+
+bool
+po_sys_is_terminal(int standard_number)
+{
+    return isatty(standard_number) == 1;
+}
+
+bool
+po_sys_is_admin(void)
+{
+    return geteuid() == 0;
+}
+
+/* ---- interrupts ---- */
+
+/*
+ * The one mutable global: a signal handler is given nothing but its number. Written before the
+ * handler is in place.
+ */
+static volatile int *interrupt_flag;
+
+static void
+on_interrupt(int number)
+{
+    *interrupt_flag = number;
+}
+
+void
+po_sys_catch_interrupts(volatile int *flag)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {0};
+    struct sigaction old;
+
+    interrupt_flag = flag;
+    (void)sigemptyset(&action.sa_mask);
+    /* Calls of libraries that do not expect EINTR go on. */
+    action.sa_flags = SA_RESTART;
+    action.sa_handler = on_interrupt;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        /*
+         * Under nohup, or in the background of a shell without job control, the signal is ignored:
+         * so it stays.
+         */
+        if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+            continue;
+        (void)sigaction(numbers[i], &action, NULL);
+    }
+    action.sa_handler = SIG_IGN;
+    (void)sigaction(SIGPIPE, &action, NULL);
+}

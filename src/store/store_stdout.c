@@ -1,0 +1,111 @@
+#include "store/store.h"
+
+#include "base/mem.h"
+#include "port/file.h"
+
+#define STANDARD_OUTPUT 1
+
+struct stdout_sink {
+    struct po_store_sink
+        sink;             /* first: a struct po_store_sink * of ours is a struct stdout_sink * */
+    struct po_file *file; /* NULL once committed */
+    bool has_failed;
+};
+
+static struct stdout_sink *
+sink_of(struct po_store_sink *sink)
+{
+    return (struct stdout_sink *)sink;
+}
+
+static void
+stdout_sink_free(struct po_store_sink *sink)
+{
+    if (sink == NULL)
+        return;
+    po_file_free(sink_of(sink)->file);
+    po_mem_free(sink_of(sink));
+}
+
+static const char *
+stdout_sink_name(struct po_store_sink *sink)
+{
+    (void)sink;
+    return "standard output";
+}
+
+static enum po_status
+check_writing(const struct stdout_sink *stdout_sink, struct po_err *err)
+{
+    if (stdout_sink->has_failed)
+        return po_fail(err, PO_E_IO, "standard output: an earlier write failed");
+    if (stdout_sink->file == NULL)
+        return po_fail(err, PO_E_USAGE, "standard output: committed already");
+    return PO_OK;
+}
+
+static enum po_status
+stdout_sink_write(struct po_store_sink *sink, const void *bytes, size_t size, struct po_err *err)
+{
+    struct stdout_sink *stdout_sink = sink_of(sink);
+    enum po_status st = check_writing(stdout_sink, err);
+
+    if (st != PO_OK)
+        return st;
+    st = po_file_write(stdout_sink->file, bytes, size, err);
+    stdout_sink->has_failed = st != PO_OK;
+    return st;
+}
+
+static enum po_status
+stdout_sink_commit(struct po_store_sink *sink, struct po_err *err)
+{
+    struct stdout_sink *stdout_sink = sink_of(sink);
+    struct po_node_info info = {0};
+    struct po_file *file = stdout_sink->file;
+    enum po_status st = check_writing(stdout_sink, err);
+
+    if (st != PO_OK)
+        return st;
+    stdout_sink->has_failed = true;
+    st = po_file_info(file, &info, err);
+    if (st != PO_OK)
+        return st;
+    /* Redirected into a file it can be made durable; a pipe knows nothing of that. */
+    if (info.type == PO_NODE_FILE) {
+        st = po_file_sync(file, err);
+        if (st != PO_OK)
+            return st;
+    }
+    stdout_sink->file = NULL;
+    st = po_file_close(file, err);
+    stdout_sink->has_failed = st != PO_OK;
+    return st;
+}
+
+static const struct po_store_sink_ops stdout_sink_ops = {
+    .write = stdout_sink_write,
+    .commit = stdout_sink_commit,
+    .free = stdout_sink_free,
+    .name = stdout_sink_name,
+};
+
+enum po_status
+po_store_stdout_create(struct po_store_sink **out, struct po_err *err)
+{
+    struct stdout_sink *stdout_sink = po_mem_new(1, sizeof(*stdout_sink));
+    enum po_status st;
+
+    if (stdout_sink == NULL)
+        return po_fail_nomem(err, sizeof(*stdout_sink));
+    stdout_sink->sink.ops = &stdout_sink_ops;
+    st = po_file_standard(&stdout_sink->file, STANDARD_OUTPUT, err);
+    if (st != PO_OK)
+        goto done;
+    *out = &stdout_sink->sink;
+    stdout_sink = NULL;
+done:
+    if (stdout_sink != NULL)
+        stdout_sink_free(&stdout_sink->sink);
+    return st;
+}

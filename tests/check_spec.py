@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Each rule of format-spec/format.md is cited by code and by a test, and no citation names a rule that does not exist.
+
+Code: `spec: INDEX-3` in src/ or include/, several ids separated by commas. Tests: `spec-test: INDEX-3` in tests/*.c, *.h,
+*.py, *.sh, and beside the code that they test; or the line `#! rules:` of a vector.
+
+Prints what is missing; exit code 1 then.
+"""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+ID = r"[A-Z][A-Z0-9]*-[0-9]+"
+CITATION = re.compile(rf"\b(spec|spec-test):\s*({ID}(?:\s*,\s*{ID})*)")
+
+
+def rules():
+    """The ids that format.md defines: bold, at the start of an item. In the order of the text."""
+    text = (ROOT / "format-spec" / "format.md").read_text(encoding="utf-8")
+    return re.findall(rf"^- \*\*({ID})\*\*", text, re.MULTILINE)
+
+
+def citations(path):
+    """(kind, id, line) of each citation in a file."""
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        for kind, ids in CITATION.findall(line):
+            for rule in re.findall(ID, ids):
+                yield kind, rule, number
+
+
+def sources(*folders):
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".c", ".h", ".py", ".sh") and path.is_file() and path.name != "check_spec.py":
+                yield path
+
+
+def main():
+    defined = rules()
+    known = set(defined)
+    problems = []
+    if not defined or len(known) != len(defined):
+        problems.append("format-spec/format.md: no ids, or an id twice")
+    in_code, in_tests, in_vectors = {}, {}, {}
+
+    def note(table, rule, where):
+        if rule in known:
+            table.setdefault(rule, []).append(where)
+        else:
+            problems.append(f"{where}: {rule} is no rule of format.md")
+
+    for path in sources("src", "include", "tests"):
+        is_test = path.is_relative_to(ROOT / "tests")
+        for kind, rule, number in citations(path):
+            where = f"{path.relative_to(ROOT)}:{number}"
+            if kind == "spec-test":
+                note(in_tests, rule, where)
+            elif not is_test:
+                note(in_code, rule, where)
+    vectors = sorted((ROOT / "format-spec" / "vectors").glob("*.hex"))
+    for path in vectors:
+        with path.open(encoding="ascii") as file:
+            for line in file:
+                if line.startswith("#! rules:"):
+                    for rule in line.split(":", 1)[1].split():
+                        note(in_vectors, rule, path.name)
+
+    for rule in defined:
+        if rule not in in_code:
+            problems.append(f"{rule}: cited by no code")
+        if rule not in in_tests and rule not in in_vectors:
+            problems.append(f"{rule}: cited by no test and no vector")
+    for problem in problems:
+        print(problem)
+    print(f"{len(defined)} rules; {len(in_code)} cited by code, {len(in_tests)} by tests, {len(in_vectors)} by "
+          f"{len(vectors)} vectors; {len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
