@@ -314,10 +314,11 @@ class Frame:
     """What the header and the blocks of one Zstandard frame say, without decoding."""
 
 
-def walk_frame(data):
+def walk_frame(data, is_ours=True):
     """Read one frame's header and walk its blocks. `data` may be longer than the frame; `end` says where it ends.
 
-    Needed because a decoder of whole files takes many frames, skippable ones too, for one."""
+    Needed because a decoder of whole files takes many frames, skippable ones too, for one. With `is_ours` false any
+    Zstandard frame will do (FILE-4)."""
     frame = Frame()
     if data[:4] != ZSTD_MAGIC:
         raise damaged("FRAME-1", "no Zstandard frame")
@@ -327,29 +328,32 @@ def walk_frame(data):
     single = descriptor >> 5 & 1
     if descriptor & 0x08:
         raise damaged("FRAME-1", "reserved bit in the frame header is set")
-    if descriptor & 0x03:
+    dictionary_bytes = (0, 1, 2, 4)[descriptor & 0x03]
+    if is_ours and dictionary_bytes:
         raise damaged("FRAME-1", "frame has a dictionary id")
-    if not descriptor & 0x04:
+    checksum_bytes = descriptor & 0x04
+    if is_ours and not checksum_bytes:
         raise damaged("FRAME-1", "frame has no Content_Checksum")
     size_bytes = (single, 2, 4, 8)[descriptor >> 6]
-    if size_bytes == 0:
+    if is_ours and size_bytes == 0:
         raise damaged("FRAME-1", "frame has no Frame_Content_Size")
     pos = 5
-    if len(data) < pos + (1 - single) + size_bytes:
+    if len(data) < pos + (1 - single) + dictionary_bytes + size_bytes:
         raise damaged("FRAME-3", "frame cut short")
     if not single:
         exponent, mantissa = data[pos] >> 3, data[pos] & 7
         frame.window = (1 << (10 + exponent)) + (1 << (10 + exponent)) // 8 * mantissa
         pos += 1
+    pos += dictionary_bytes
     frame.content_size = int.from_bytes(data[pos:pos + size_bytes], "little") + (256 if size_bytes == 2 else 0)
     pos += size_bytes
     if single:
         frame.window = frame.content_size
-    if frame.content_size == 0:
+    if is_ours and frame.content_size == 0:
         raise damaged("FRAME-1", "frame without content")
-    if frame.content_size > MAX_CONTENT:
+    if is_ours and frame.content_size > MAX_CONTENT:
         raise damaged("FRAME-2", f"{frame.content_size} bytes of content; the format allows {MAX_CONTENT}")
-    if frame.window > MAX_WINDOW:
+    if is_ours and frame.window > MAX_WINDOW:
         raise damaged("FRAME-2", f"window of {frame.window} bytes; the format allows {MAX_WINDOW}")
     largest = min(frame.window, 128 * 1024)
     frame.blocks = []  # (type, position of the block's bytes, Block_Size)
@@ -365,11 +369,25 @@ def walk_frame(data):
             raise damaged("FRAME-1", f"block of {size} bytes; Zstandard allows {largest} here")
         frame.blocks.append((kind, pos + 3, size))
         pos += 3 + (1 if kind == RLE_BLOCK else size)
-    if len(data) < pos + 4:
+    if len(data) < pos + checksum_bytes:
         raise damaged("FRAME-3", "frame cut short")
-    frame.checksum = data[pos:pos + 4]
-    frame.end = pos + 4
+    frame.end = pos + checksum_bytes
+    frame.checksum = data[pos:frame.end]
     return frame
+
+
+def run_zstd(data, limit):
+    """Up to `limit` decoded bytes, and what `zstd` says when there is something wrong before that."""
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        with subprocess.Popen(["zstd", "-dcq"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as zstd:
+            content = zstd.stdout.read(limit)
+            if len(content) == limit:
+                zstd.kill()
+                return content, None
+            problem = zstd.stderr.read(4096).decode("utf-8", "replace").strip()
+        return content, None if zstd.returncode == 0 else problem or "failed"
 
 
 def decode_frame(data, frame):
@@ -384,16 +402,9 @@ def decode_frame(data, frame):
             parts.append(data[pos:pos + size] if kind == RAW_BLOCK else data[pos:pos + 1] * size)
         content = b"".join(parts) if total <= frame.content_size else b"\0" * limit
     else:
-        with tempfile.TemporaryFile() as file:
-            file.write(data[:frame.end])
-            file.seek(0)
-            with subprocess.Popen(["zstd", "-dcq"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as zstd:
-                content = zstd.stdout.read(limit)
-                if len(content) == limit:
-                    zstd.kill()
-                problem = zstd.stderr.read(4096)
-            if zstd.returncode != 0 and len(content) != limit:
-                raise damaged("FRAME-3", "frame does not decode: " + problem.decode("utf-8", "replace").strip())
+        content, problem = run_zstd(data[:frame.end], limit)
+        if problem:
+            raise damaged("FRAME-3", "frame does not decode: " + problem)
     if len(content) != frame.content_size:
         raise damaged("FRAME-3", f"frame decodes to another size than the {frame.content_size} bytes in its header")
     if content_checksum(content) != frame.checksum:
@@ -409,6 +420,8 @@ def check_frame_limits(number, compressed, content):
         raise damaged("FRAME-2", f"frame {number}: {content} bytes of content; the format allows {MAX_CONTENT}")
     if compressed > content + content // 128 + 512:
         raise damaged("FRAME-2", f"frame {number}: {compressed} compressed bytes for {content} of content")
+    if compressed * 32768 < content:
+        raise damaged("FRAME-2", f"frame {number}: {compressed} compressed bytes cannot give {content} of content")
 
 
 # --- tar (section 3) ---------------------------------------------------------------------------------------------------
@@ -655,10 +668,10 @@ class Index:
             raise damaged("INDEX-2", "index shorter than its header")
         if data[:8] != b"pobindex":
             raise damaged("INDEX-1", "index has another magic")
-        check_zero(data[96:128], "INDEX-1", "reserved part of the index header")
         version, critical = struct.unpack_from("<II", data, 8)
         if version != 1 or critical != 0:
             raise unsupported("INDEX-1", f"index version {version}, critical features {critical:#x}; a newer program is needed")
+        check_zero(data[96:128], "INDEX-1", "reserved part of the index header")
         self.archive_id = data[16:32]
         (n, p, links, descriptors, lb, db, frames, parents, ab, x) = struct.unpack_from("<QQIIQQIIQQ", data, 32)
         self.n = n
@@ -702,7 +715,8 @@ class Index:
         parent_table = list(struct.iter_unpack("<16s32sqI", take(60 * parents)))
         names = self.split(take(ab), [row[3] for row in parent_table], "parent's name")
         self.parents = [(row[0], row[1], row[2], name) for row, name in zip(parent_table, names)]
-        self.check_extensions(take(x))
+        self.dropped = None  # places of members that are not part of the snapshot (INDEX-11)
+        self.read_extensions(take(x))
         self.check_entries()
         self.check_links(link_entry, link_targets)
 
@@ -719,18 +733,30 @@ class Index:
             raise damaged("INDEX-4", f"bytes after the last {what}")
         return parts
 
-    @staticmethod
-    def check_extensions(data):
+    def read_extensions(self, data):
         pos = 0
         while pos < len(data):
             if len(data) - pos < 16:
                 raise damaged("INDEX-2", "extension cut short")
             tag, flags, size = struct.unpack_from("<IIQ", data, pos)
+            content = data[pos + 16:pos + 16 + size]
             pos += 16 + size
             if pos > len(data):
                 raise damaged("INDEX-2", "extension longer than its section")
-            if flags & 1:
+            if tag == 1:
+                self.read_dropped(flags, content)
+            elif flags & 1:
                 raise unsupported("INDEX-1", f"critical extension {tag:#x}; a newer program is needed")
+        self.dropped = self.dropped or []
+
+    def read_dropped(self, flags, data):
+        if self.dropped is not None:
+            raise damaged("INDEX-11", "extension 1 stands twice")
+        if flags & 1 or len(data) % 8:
+            raise damaged("INDEX-11", "extension 1 is critical, or no list of pairs")
+        self.dropped = list(struct.iter_unpack("<II", data))
+        if any(one >= two for one, two in zip(self.dropped, self.dropped[1:])):
+            raise damaged("INDEX-11", "places in extension 1 do not rise")
 
     def check_entries(self):
         before = b""
@@ -779,12 +805,12 @@ class Trailer:
     def __init__(self, data):
         if data[:8] != b"pobtrail":
             raise damaged("TRAILER-2", "trailer has another magic")
-        check_zero(data[168:496], "TRAILER-2", "reserved part of the trailer")
         if xxh3(data[:496]) != data[496:]:
             raise damaged("TRAILER-2", "trailer does not match its hash")
         version, critical = struct.unpack_from("<II", data, 8)
         if version != 1 or critical != 0:
             raise unsupported("TRAILER-2", f"trailer version {version}, critical features {critical:#x}; a newer program is needed")
+        check_zero(data[168:496], "TRAILER-2", "reserved part of the trailer")
         self.digest = blake2b(data)
         (self.archive_id, self.created, self.first_index, self.index_frames, self.index_offset, self.index_compressed,
          self.index_size, self.index_xxh3, self.index_blake2b, self.manifest_blake2b, self.entries,
@@ -800,15 +826,13 @@ class Archive:
         self.cached = (None, None)
         try:
             self.file_size = self.file.seek(0, os.SEEK_END)
-            if self.read(0, min(4, self.file_size)) != ZSTD_MAGIC:
-                raise unsupported("FILE-3", "does not begin with a Zstandard frame")
             try:
                 self.read_seek_table()
                 trailer = self.read_trailer_frame()
             except Refused:
-                if not self.begins_with_manifest():
-                    raise unsupported("FILE-4", "a Zstandard file, not an archive of this format") from None
+                self.check_is_ours()
                 raise
+            self.check_seek_table()
             self.trailer = Trailer(trailer)
             self.read_index()
         except BaseException:
@@ -822,13 +846,29 @@ class Archive:
             raise damaged("FRAME-3", "the file ends early")
         return data
 
-    def begins_with_manifest(self):
-        """FILE-4: does frame 0 hold the manifest? It is found from the file's start, as the seek table is not to be trusted."""
+    def check_is_ours(self):
+        """FILE-3, FILE-4: the end is not that of an archive; is the start? The seek table is not to be trusted here."""
         data = self.read(0, min(self.file_size, MAX_CONTENT + MAX_CONTENT // 128 + 512))
+        if data[:4] != ZSTD_MAGIC:
+            raise unsupported("FILE-3", "neither begins nor ends like an archive")
         try:
-            return read_member(decode_frame(data, walk_frame(data)), 0).path == MANIFEST
+            frame = walk_frame(data, is_ours=False)
+            end = frame.end
+            window = frame.window
         except Refused:
-            return False
+            if len(data) == self.file_size:
+                return  # the first frame does not decode: damaged
+            end, window = len(data), 0  # a longer frame than ours may be: look at its start only
+        limit = MAX_PAX + 4096  # enough for the headers of a first member
+        content, problem = run_zstd(data[:end], limit) if window <= MAX_WINDOW else (b"", None)
+        if problem and end != len(data):
+            return
+        try:
+            is_ours = read_member(content, 0).path == MANIFEST
+        except Refused:
+            is_ours = False
+        if not is_ours:
+            raise unsupported("FILE-4", "a Zstandard file, not an archive of this format")
 
     def read_seek_table(self):
         if self.file_size < 17 or self.read(self.file_size - 4, 4) != SEEK_FOOTER_MAGIC:
@@ -848,16 +888,22 @@ class Archive:
         self.offsets = [0]
         for compressed, _, _ in self.seek:
             self.offsets.append(self.offsets[-1] + compressed)
+
+    def check_seek_table(self):
         if self.offsets[-1] != self.seek_offset:
             raise damaged("SEEK-2", "compressed sizes do not add up to the seek table's offset")
-        if frames < 4:
-            raise damaged("FILE-1", f"{frames} frames cannot hold all parts")
+        if len(self.seek) < 4:
+            raise damaged("FILE-1", f"{len(self.seek)} frames cannot hold all parts")
+        if self.seek[-1][:2] != (2062, 2048):
+            raise damaged("SEEK-2", "seek table has other sizes for the last frame")
+        if self.seek[-1][2] != self.read(self.seek_offset - 4, 4):
+            raise damaged("SEEK-3", "seek table has another checksum for the last frame")
 
     def read_trailer_frame(self):
-        compressed, size, checksum = self.seek[-1]
-        if compressed != 2062 or size != 2048:
-            raise damaged("TRAILER-1", f"last data frame has {compressed} bytes for {size} of content")
-        data = self.read(self.offsets[-2], 2062)
+        """The 512 bytes of the trailer: TRAILER-1, TRAILER-5. Found by its place before the seek table."""
+        if self.seek_offset < 2062:
+            raise damaged("TRAILER-1", "no room for the last data frame")
+        data = self.read(self.seek_offset - 2062, 2062)
         content = data[10:2058]
         if data[:10] != bytes.fromhex("28b52ffd640007014000"):
             raise damaged("TRAILER-1", "last data frame is not a stored block of 2,048 bytes")
@@ -866,8 +912,6 @@ class Archive:
         if content[:512] != trailer_header():
             raise damaged("TRAILER-5", "the trailer's tar header is another")
         check_zero(content[1024:], "TRAILER-1", "end of the tar")
-        if checksum != data[2058:]:
-            raise damaged("SEEK-3", "seek table has another checksum for the last frame")
         return content[512:1024]
 
     def read_index(self):
@@ -923,6 +967,9 @@ class Archive:
                 if (f, offset) in self.starts:
                     raise damaged("INDEX-7", f"{show(index.paths[e])}: another entry is at the same place")
                 self.starts[f, offset] = e
+        for place in index.dropped:
+            if place in self.starts:
+                raise damaged("INDEX-11", f"{show(index.paths[self.starts[place]])} is an entry and not part of the snapshot")
 
     def compressed(self, f):
         return self.read(self.offsets[f], self.seek[f][0])
@@ -1071,6 +1118,8 @@ class Walk:
         self.gaps = False
         self.seen = set()
         self.visited = set()
+        self.dropped = set(archive.index.dropped)  # INDEX-11: places not yet come by
+        self.without_entry = {}  # path to the place of a member that a dropped one must follow
         self.begins = {}  # frame to the entries that begin in it
         for (f, _), e in sorted(archive.starts.items()):
             self.begins.setdefault(f, []).append(e)
@@ -1132,9 +1181,17 @@ class Walk:
         member.entry = e = self.archive.starts.get((f, pos))
         self.open, self.open_path = member, path
         if e is None:
-            winner = index.find(path)  # TAR-7: only an earlier member of a path may be absent from the index
-            if winner is None or index.source[winner] != 0 or (index.frame[winner], index.offset[winner]) < (f, pos):
-                self.report.add(damaged("INDEX-7", f"{show(path)} at frame {f}, offset {pos} is not in the index"))
+            # Only a member that a later one of its path replaces (TAR-7) and a dropped one may be absent.
+            winner = index.find(path)
+            if winner is not None and index.source[winner] == 0 and (index.frame[winner], index.offset[winner]) > (f, pos):
+                self.dropped.discard((f, pos))
+            elif winner is not None and index.source[winner] == 0:
+                self.report.add(damaged("INDEX-7", f"the index has an earlier {show(path)} than that at frame {f}, offset {pos}"))
+            elif (f, pos) in self.dropped:
+                self.dropped.discard((f, pos))
+                self.without_entry.pop(path, None)
+            else:
+                self.without_entry[path] = (f, pos)
             return
         self.visited.add(e)
         if path != index.paths[e]:
@@ -1146,6 +1203,16 @@ class Walk:
                               ("link target", member.link == index.link.get(e))):
             if not is_same:
                 self.report.add(damaged("INDEX-7", f"{show(path)}: tar and index differ on its {what}"))
+
+    def finish(self):
+        """After the last frame, when all could be read."""
+        for path, (f, pos) in self.without_entry.items():
+            self.report.add(damaged("INDEX-7", f"{show(path)} at frame {f}, offset {pos} is not in the index"))
+        for e in self.archive.starts.values():
+            if e not in self.visited:
+                self.report.add(damaged("INDEX-7", f"{show(self.index.paths[e])}: no member at its place"))
+        for f, offset in sorted(self.dropped):
+            self.report.add(damaged("INDEX-11", f"no member at frame {f}, offset {offset}"))
 
     def take(self, content, pos):
         """Take content and padding of the open member; return the position behind."""
@@ -1205,10 +1272,8 @@ def verify(path, candidates=(), stop_early=False):
                 walk.hit_rest(f)
             if stop_early and report.problems:
                 break
-        if not report.problems and len(walk.visited) != len(archive.starts):
-            for e in archive.starts.values():
-                if e not in walk.visited:
-                    report.add(damaged("INDEX-7", f"{show(archive.index.paths[e])}: no member at its place"))
+        if not walk.gaps:
+            walk.finish()
         if not (stop_early and report.problems):
             for number in range(1, len(archive.index.parents) + 1):
                 verify_parent(archive, number, candidates, report)

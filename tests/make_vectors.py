@@ -698,10 +698,20 @@ def make_file_and_frames():
     add("bad-file-4-no-seek-table", "FILE-2 FILE-4", "All frames, no seek table.", small(on_file=drop_tail(8 + 12 * 5 + 9)))
     add("unsupported-file-3-empty", "FILE-3", "An empty file.", [])
     add("unsupported-file-3-zip", "FILE-3", "Another kind of file.", [(b"PK\x03\x04" + bytes(40), "not Zstandard")])
-    add("unsupported-file-3-skippable", "FILE-3", "A skippable frame stands first.",
+    add("bad-file-1-skippable", "FILE-1 SEEK-2", "A skippable frame stands first; the end is that of an archive.",
         small(on_file=lambda o: [(b"\x50\x2a\x4d\x18" + bytes(4), "skippable frame")] + o))
+    def first_byte(frames):
+        frames[0] = flip(frames[0], 0)
+
+    add("bad-file-3-first-byte", "FILE-3 FRAME-1 INDEX-8 READ-2", "The first byte is damaged; the end is that of an archive.",
+        small(on_data=first_byte), ("hit", "pobackup/manifest.json"))
+    add("bad-file-4-cut-in-frame-0", "FILE-4 FILE-2", "Cut in frame 0: the first frame does not decode.",
+        small(on_file=lambda o: cut(o, 700)[0]))
     foreign = encode(Member(b"x", b"x").pieces() + [(bytes(1024), "end of the tar")])
     add("unsupported-file-4-tar", "FILE-4", "A .tar.zst of someone else.", foreign)
+    add("unsupported-file-4-stream", "FILE-4", "A .tar.zst of someone else, without content size and checksum.",
+        encode(Member(b"x", b"x").pieces() + [(bytes(1024), "end of the tar")], no_size=True, no_checksum=True))
+    add("unsupported-file-4-text", "FILE-4", "Zstandard, but no tar.", encode([(b"hello\n", "content")]))
 
     def seek_table(frames):
         out = [(SEEK_SKIPPABLE_MAGIC, "skippable magic"), (struct.pack("<I", 12 * len(frames) + 9), "size")]
@@ -752,6 +762,9 @@ def make_file_and_frames():
         body += block(b"", "block: one byte, 131,072 times", 0 if left else 1, kind=1, size=size) + [(b"\0", "content")]
     add("bad-frame-2-content", "FRAME-2 READ-1", "512 bytes more than 32 MiB of content in a frame.",
         mid(large, encoded={1: {"body": body}}), QUICK_OK)
+    add("bad-frame-2-too-small", "FRAME-2 FRAME-3 READ-1", "32 MiB are claimed for a frame that is too small for them.",
+        small(encoded={1: {"size": 32 << 20, "body": block(b"", "block: last, one byte, 131,072 times", 1, kind=1, size=131072)
+                           + [(b"\0", "content")]}}, claimed={1: 32 << 20}), QUICK_OK)
     frame1("bad-frame-2-window", "FRAME-2 READ-1", "A window of 36 MiB.", window=15 << 3 | 1)
     frame1("bad-frame-2-window-huge", "FRAME-2 READ-1", "A window of 3.75 TiB.", window=0xFF)
     frame1("bad-frame-2-compressed", "FRAME-2", "513 bytes above the bound, in empty blocks.", head=bytes(3 * 180))
@@ -963,6 +976,8 @@ def make_index():
     head("bad-index-1-reserved", "INDEX-1", "A reserved byte is not zero.", 127, b"\1")
     ix("unsupported-index-1-version", "INDEX-1", "Version 2.", setter("version", 2))
     ix("unsupported-index-1-critical", "INDEX-1", "A critical feature.", setter("critical", 1))
+    ix("unsupported-index-1-version-first", "INDEX-1", "Version 2, and bytes that are zero in version 1.",
+       lambda table: table.update(version=2, reserved=b"\1" * 32))
     add("unsupported-index-1-extension", "INDEX-1", "A critical extension.", small(extensions=[(7, 1, b"new")]))
     ix("bad-index-2-n-absurd", "INDEX-2 READ-1", "2^60 entries.", setter("n", 1 << 60), on_trailer=setter("entries", 3))
     ix("bad-index-2-n-bound", "INDEX-2 READ-1", "134,217,729 entries.", setter("n", 134217729), on_trailer=setter("entries", 3))
@@ -1079,6 +1094,14 @@ def make_index():
     add("bad-index-7-hash", "INDEX-7 READ-3", "Another content hash.",
         small(on_entries=entry(b"a.txt", content_hash=xxh3(b"other"))), QUICK_OK)
 
+    def eleven(name, about, places, *gone, flags=0, tail=b"", more=(), quick=False):
+        def hook(entries):
+            entries[:] = [e for e in entries if e["path"] not in gone]
+        data = b"".join(struct.pack("<II", *place) for place in places) + tail
+        add(name, "INDEX-11 TAR-7" if name.startswith("good") else "INDEX-11", about,
+            mid(Member(b"gone", b"x"), Member(b"kept", b"y"), Member(b"twice", b"1"), Member(b"twice", b"2"),
+                extensions=[(1, flags, data), *more], on_entries=hook), *([QUICK_OK] if quick else []))
+
     def table_hash(position):
         def hook(table):
             row = list(table["frames"][1])
@@ -1089,6 +1112,15 @@ def make_index():
     ix("bad-index-8-xxh3", "INDEX-8", "A frame's XXH3 is wrong in the frame table.", table_hash(2))
     ix("bad-index-8-blake2b", "INDEX-8", "A frame's BLAKE2b is wrong in the frame table.", table_hash(3), QUICK_OK)
     ix("bad-index-10-id", "INDEX-10", "Another archive id than the trailer's.", setter("archive_id", b"\x11" * 16))
+    eleven("good-dropped", "A member that is not part of the snapshot, and one that a dropped one replaces.",
+           [(1, 0), (1, 3072)], b"gone", b"twice")
+    eleven("bad-index-11-twice", "The extension twice.", [(1, 0)], b"gone", more=[(1, 0, b"")])
+    eleven("bad-index-11-critical", "The extension with bit 0 set.", [(1, 0)], b"gone", flags=1)
+    eleven("bad-index-11-half", "Half a pair.", [(1, 0)], b"gone", tail=b"\0" * 4)
+    eleven("bad-index-11-falling", "Places that do not rise.", [(1, 3072), (1, 0)], b"gone", b"twice")
+    eleven("bad-index-11-entry", "The place of an entry.", [(1, 0), (1, 1024)], b"gone")
+    eleven("bad-index-11-nothing", "A place where no member begins.", [(1, 0), (1, 512)], b"gone", quick=True)
+    eleven("bad-index-11-frame", "A frame that there is not.", [(1, 0), (9, 0)], b"gone", quick=True)
     hard = [Member(b"a", b"a"), Member(b"d", type=DIRECTORY)]
     add("bad-index-10-no-target", "INDEX-10 TAR-2", "A hard link to a path that is no entry.",
         mid(*hard, Member(b"h", type=HARDLINK, link=b"nowhere")))
@@ -1172,6 +1204,8 @@ def make_tail():
     add("bad-trailer-2-magic", "TRAILER-2", "Another magic.", small(on_trailer=setter("magic", b"pobTrail")))
     add("bad-trailer-2-zero", "TRAILER-2", "A reserved byte is not zero.", small(on_trailer=setter("zero", bytes(327) + b"\1")))
     add("unsupported-trailer-2-version", "TRAILER-2", "Version 2.", small(on_trailer=setter("version", 2)))
+    add("unsupported-trailer-2-version-first", "TRAILER-2", "Version 2, and bytes that are zero in version 1.",
+        small(on_trailer=lambda t: t.update(version=2, zero=b"\1" * 328)))
     add("unsupported-trailer-2-critical", "TRAILER-2", "A critical feature.", small(on_trailer=setter("critical", 1 << 31)))
 
     def three(name, about, key, change, rules="TRAILER-3"):

@@ -211,7 +211,8 @@ START_TEST(a_buffer_grows_as_bytes_come)
     ck_assert_int_eq(po_buf_check(&buf, &err), PO_OK);
     ck_assert_uint_eq(buf.size, 100000);
     for (unsigned i = 0; i < 100000; i++)
-        ck_assert_uint_eq(buf.bytes[i], (uint8_t)i);
+        if (buf.bytes[i] != (uint8_t)i)
+            ck_abort_msg("byte %u", i);
     po_buf_deinit(&buf);
     ck_assert_ptr_null(buf.bytes);
 }
@@ -228,7 +229,8 @@ START_TEST(numbers_are_little_endian)
     po_buf_put_u64le(&buf, UINT64_C(0x08090A0B0C0D0E0F));
     po_buf_put_zeros(&buf, 3);
     ck_assert_uint_eq(buf.size, 18);
-    ck_assert_mem_eq(buf.bytes, "\x01\x03\x02\x07\x06\x05\x04\x0F\x0E\x0D\x0C\x0B\x0A\x09\x08\0\0\0", 18);
+    ck_assert_mem_eq(buf.bytes,
+                     "\x01\x03\x02\x07\x06\x05\x04\x0F\x0E\x0D\x0C\x0B\x0A\x09\x08\0\0\0", 18);
     cur = po_cursor_over(buf.bytes, buf.size);
     ck_assert_uint_eq(po_cursor_u8(&cur), 0x01);
     ck_assert_uint_eq(po_cursor_u16(&cur), 0x0203);
@@ -369,14 +371,42 @@ END_TEST
 START_TEST(only_strict_utf8_is_utf8)
 {
     static const char *const good[] = {
-        "", "a", "\x7F", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
-        "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF", "x\xC3\xA4y",
+        "",
+        "a",
+        "\x7F",
+        "\xC2\x80",
+        "\xDF\xBF",
+        "\xE0\xA0\x80",
+        "\xED\x9F\xBF",
+        "\xEE\x80\x80",
+        "\xEF\xBF\xBF",
+        "\xF0\x90\x80\x80",
+        "\xF4\x8F\xBF\xBF",
+        "x\xC3\xA4y",
     };
     static const char *const bad[] = {
-        "\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2x", "\xC2\xC2", "\xE0\x80\x80",
-        "\xE0\x9F\xBF", "\xE2\x82", "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x80\x80\x80",
-        "\xF0\x8F\xBF\xBF", "\xF0\x9F\x98", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
-        "\xF8\x88\x80\x80\x80", "\xFE", "\xFF", "good\xE4", "\xC3\xA4\xA4",
+        "\x80",
+        "\xBF",
+        "\xC0\x80",
+        "\xC1\xBF",
+        "\xC2",
+        "\xC2x",
+        "\xC2\xC2",
+        "\xE0\x80\x80",
+        "\xE0\x9F\xBF",
+        "\xE2\x82",
+        "\xED\xA0\x80",
+        "\xED\xBF\xBF",
+        "\xF0\x80\x80\x80",
+        "\xF0\x8F\xBF\xBF",
+        "\xF0\x9F\x98",
+        "\xF4\x90\x80\x80",
+        "\xF5\x80\x80\x80",
+        "\xF8\x88\x80\x80\x80",
+        "\xFE",
+        "\xFF",
+        "good\xE4",
+        "\xC3\xA4\xA4",
     };
 
     for (size_t i = 0; i < COUNT(good); i++)
@@ -494,8 +524,8 @@ START_TEST(globs_match_as_the_header_says)
 {
     const struct glob_case *c = &glob_cases[_i];
 
-    ck_assert_msg(po_text_glob(c->pattern, c->path, strlen(c->path)) == c->is_match, "%s on %s", c->pattern,
-                  c->path);
+    ck_assert_msg(po_text_glob(c->pattern, c->path, strlen(c->path)) == c->is_match, "%s on %s",
+                  c->pattern, c->path);
 }
 END_TEST
 
@@ -582,6 +612,7 @@ START_TEST(random_globs_match_as_by_the_plain_definition)
         char path[12];
         size_t pattern_size;
         size_t path_size;
+        bool is_match;
 
         seed = seed * 1664525 + 1013904223;
         pattern_size = 1 + (seed >> 24) % 8;
@@ -597,11 +628,12 @@ START_TEST(random_globs_match_as_by_the_plain_definition)
         }
         pattern[pattern_size] = '\0';
         path[path_size] = '\0';
+        is_match = po_text_glob(pattern, path, path_size);
+        matches += is_match;
         if (pattern_size > 1 && pattern[pattern_size - 1] == '/')
-            pattern[--pattern_size] = '\0';
-        matches += po_text_glob(pattern, path, path_size);
-        ck_assert_msg(po_text_glob(pattern, path, path_size) == slow_glob(pattern, true, path), "%s on %s",
-                      pattern, path);
+            pattern[pattern_size - 1] = '\0';
+        if (is_match != slow_glob(pattern, true, path))
+            ck_abort_msg("%s on %s: %d", pattern, path, is_match);
     }
     ck_assert_int_gt(matches, 10000);
 }
@@ -613,13 +645,38 @@ START_TEST(sizes_are_parsed_with_their_suffix)
         const char *text;
         uint64_t value;
     } good[] = {
-        {"0", 0}, {"1", 1}, {"512B", 512}, {"8M", 8388608}, {"8m", 8388608}, {"8MiB", 8388608}, {"8MB", 8388608},
-        {"8mib", 8388608}, {"1K", 1024}, {"3g", UINT64_C(3221225472)}, {"2T", UINT64_C(2199023255552)},
-        {"18446744073709551615", UINT64_MAX}, {"16777215T", UINT64_C(16777215) << 40},
+        {"0", 0},
+        {"1", 1},
+        {"512B", 512},
+        {"8M", 8388608},
+        {"8m", 8388608},
+        {"8MiB", 8388608},
+        {"8MB", 8388608},
+        {"8mib", 8388608},
+        {"1K", 1024},
+        {"3g", UINT64_C(3221225472)},
+        {"2T", UINT64_C(2199023255552)},
+        {"18446744073709551615", UINT64_MAX},
+        {"16777215T", UINT64_C(16777215) << 40},
     };
     static const char *const bad[] = {
-        "", "M", "-1", "+1", " 1", "1 ", "1 M", "1.5M", "8MM", "8iB", "8Mi", "8MiBx", "8P", "0x10",
-        "18446744073709551616", "16777216T", "99999999999999999999999",
+        "",
+        "M",
+        "-1",
+        "+1",
+        " 1",
+        "1 ",
+        "1 M",
+        "1.5M",
+        "8MM",
+        "8iB",
+        "8Mi",
+        "8MiBx",
+        "8P",
+        "0x10",
+        "18446744073709551616",
+        "16777216T",
+        "99999999999999999999999",
     };
     uint64_t value;
 
@@ -667,8 +724,8 @@ static const struct {
     {"1969-12-31T23:59:59.0000000Z", -10000000},
     {"2026-11-24T02:00:00.1234567Z", INT64_C(17954856001234567)},
     {"2000-02-29T12:34:56.7890000Z", INT64_C(9518276967890000)},
-    {"1900-02-28T23:59:59.9999999Z", INT64_C(-22039344000000001)},
-    {"1900-03-01T00:00:00.0000000Z", INT64_C(-22039344000000000)},
+    {"1900-02-28T23:59:59.9999999Z", INT64_C(-22038912000000001)},
+    {"1900-03-01T00:00:00.0000000Z", INT64_C(-22038912000000000)},
     {"1601-01-01T00:00:00.0000000Z", INT64_C(-116444736000000000)},
     {"0001-01-01T00:00:00.0000000Z", INT64_C(-621355968000000000)},
     {"9999-12-31T23:59:59.9999999Z", INT64_C(2534023007999999999)},
@@ -693,14 +750,15 @@ START_TEST(every_day_of_ten_thousand_years_survives_the_round_trip)
     const int64_t day = INT64_C(864000000000);
     struct po_buf buf = {0};
 
-    for (int64_t time = INT64_C(-621355968000000000); time < INT64_C(2534023008000000000); time += day * 3 + 12345678901) {
+    for (int64_t time = INT64_C(-621355968000000000); time < INT64_C(2534023008000000000);
+         time += day * 3 + 12345678901) {
         int64_t back = 0;
 
         po_buf_clear(&buf);
         po_text_put_time(&buf, time);
-        ck_assert_uint_eq(buf.size, 28);
-        ck_assert(po_text_parse_time(po_buf_text(&buf), &back));
-        ck_assert_int_eq(back, time);
+        /* Check writes to a pipe for every assertion that holds: too slow for a million. */
+        if (buf.size != 28 || !po_text_parse_time(po_buf_text(&buf), &back) || back != time)
+            ck_abort_msg("%s", po_buf_text(&buf));
     }
     po_buf_deinit(&buf);
 }
@@ -725,13 +783,29 @@ END_TEST
 START_TEST(malformed_times_are_refused)
 {
     static const char *const bad[] = {
-        "", "2026-11-24", "2026-11-24T02:00:00Z", "2026-11-24T02:00:00.123456Z", "2026-11-24T02:00:00.12345678Z",
-        "2026-11-24T02:00:00.1234567", "2026-11-24T02:00:00.1234567z", "2026-11-24T02:00:00.1234567Z ",
-        " 2026-11-24T02:00:00.1234567Z", "2026-11-24 02:00:00.1234567Z", "2026-13-24T02:00:00.1234567Z",
-        "2026-00-24T02:00:00.1234567Z", "2026-11-31T02:00:00.1234567Z", "2026-11-00T02:00:00.1234567Z",
-        "2026-02-29T02:00:00.1234567Z", "1900-02-29T02:00:00.1234567Z", "2026-11-24T24:00:00.1234567Z",
-        "2026-11-24T02:60:00.1234567Z", "2026-11-24T02:00:60.1234567Z", "0000-11-24T02:00:00.1234567Z",
-        "-026-11-24T02:00:00.1234567Z", "2026-11-24T02:00:00,1234567Z", "2026-11-24T02:00:00.1234567+00:00",
+        "",
+        "2026-11-24",
+        "2026-11-24T02:00:00Z",
+        "2026-11-24T02:00:00.123456Z",
+        "2026-11-24T02:00:00.12345678Z",
+        "2026-11-24T02:00:00.1234567",
+        "2026-11-24T02:00:00.1234567z",
+        "2026-11-24T02:00:00.1234567Z ",
+        " 2026-11-24T02:00:00.1234567Z",
+        "2026-11-24 02:00:00.1234567Z",
+        "2026-13-24T02:00:00.1234567Z",
+        "2026-00-24T02:00:00.1234567Z",
+        "2026-11-31T02:00:00.1234567Z",
+        "2026-11-00T02:00:00.1234567Z",
+        "2026-02-29T02:00:00.1234567Z",
+        "1900-02-29T02:00:00.1234567Z",
+        "2026-11-24T24:00:00.1234567Z",
+        "2026-11-24T02:60:00.1234567Z",
+        "2026-11-24T02:00:60.1234567Z",
+        "0000-11-24T02:00:00.1234567Z",
+        "-026-11-24T02:00:00.1234567Z",
+        "2026-11-24T02:00:00,1234567Z",
+        "2026-11-24T02:00:00.1234567+00:00",
     };
     int64_t time = 5;
 
@@ -779,12 +853,14 @@ START_TEST(sizes_are_readable)
     check_size(1023, "1023 B");
     check_size(1024, "1 KiB");
     check_size(7578, "7.4 KiB");
-    check_size(1034, "1 KiB");
+    check_size(1034, "1.01 KiB");
     check_size(1299227607, "1.21 GiB");
-    check_size(1048575, "1023 KiB");
-    check_size(12 * 1024 + 300, "12.2 KiB");
+    check_size(1048575, "1 MiB");
+    check_size(1047000, "1022 KiB");
+    check_size(10235, "10 KiB");
+    check_size(12 * 1024 + 300, "12.3 KiB");
     check_size(UINT64_C(5) << 40, "5 TiB");
-    check_size(UINT64_MAX, "15.9 EiB");
+    check_size(UINT64_MAX, "16 EiB");
 }
 END_TEST
 

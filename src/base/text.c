@@ -187,27 +187,28 @@ po_text_put_size(struct po_buf *out, uint64_t size)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     unsigned unit = 0;
-    uint64_t whole = size;
-    uint64_t rest = 0; /* in 1024ths of the unit */
+    uint64_t fixed; /* in units, with 20 bits behind the point */
+    unsigned scale; /* three significant digits */
+    uint64_t scaled;
 
-    while (whole >= 1024) {
-        rest = whole % 1024;
-        whole /= 1024;
+    while (size >> (10 * unit) >= 1024)
+        unit++;
+    fixed = unit < 2 ? size << (20 - 10 * unit) : size >> (10 * unit - 20);
+    scale = fixed < 10 << 20 ? 100 : fixed < 100 << 20 ? 10 : 1;
+    scaled = (fixed * scale + (1 << 19)) >> 20;
+    if (scaled == 1024 && scale == 1 && unit < 6) {
+        scaled = 1;
         unit++;
     }
-    /*
-     * Three significant digits, cut and not rounded: "1024 KiB" cannot happen. Integers, for printf
-     * asks the locale for the point.
-     */
-    rest = rest * 100 / 1024;
-    if (whole >= 10)
-        rest -= rest % 10;
-    if (whole >= 100 || rest == 0)
-        po_buf_printf(out, "%u %s", (unsigned)whole, units[unit]);
-    else if (rest % 10 == 0)
-        po_buf_printf(out, "%u.%u %s", (unsigned)whole, (unsigned)rest / 10, units[unit]);
-    else
-        po_buf_printf(out, "%u.%02u %s", (unsigned)whole, (unsigned)rest, units[unit]);
+    while (scale > 1 && scaled % 10 == 0) {
+        scaled /= 10;
+        scale /= 10;
+    }
+    /* Integers, for printf asks the locale which point to use. */
+    po_buf_printf(out, "%u", (unsigned)(scaled / scale));
+    if (scale > 1)
+        po_buf_printf(out, ".%0*u", scale == 100 ? 2 : 1, (unsigned)(scaled % scale));
+    po_buf_printf(out, " %s", units[unit]);
 }
 
 void

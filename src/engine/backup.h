@@ -1,0 +1,58 @@
+/* backup.h - one snapshot of a site into an archive: plan, stop, read, start, finish. */
+#ifndef PO_ENGINE_BACKUP_H
+#define PO_ENGINE_BACKUP_H
+
+#include "base/event.h"
+#include "engine/problems.h"
+#include "host/host.h"
+#include "store/store.h"
+
+struct po_backup_options {
+    int level;           /* zstd; 0 = 3 */
+    unsigned threads;    /* compressors; 0 = processors, at most 4 */
+    uint32_t frame_size; /* 0 = 8 MiB */
+    bool is_by_path;     /* --order=path */
+    bool is_unchecked;   /* --no-frame-check */
+    bool no_services;    /* leave them alone, whatever their state */
+    unsigned stop_timeout_s; /* 0 = each service's own */
+    const char *const *excludes; /* globs on archive paths */
+    size_t exclude_count;
+    int64_t created; /* 0 = now */
+};
+
+struct po_backup_result {
+    uint8_t archive_id[PO_ID_SIZE];
+    uint8_t digest[PO_DIGEST_SIZE];
+    uint64_t files;
+    uint64_t directories;
+    uint64_t links;
+    uint64_t excluded;
+    uint64_t bytes;         /* of contents */
+    uint64_t archive_bytes; /* written */
+    uint64_t frames;
+    double seconds;
+    double outage_seconds; /* stop asked until all are back; negative = no service was stopped */
+    double stop_seconds;
+    double read_seconds;
+    double start_seconds;
+    struct po_problems skipped; /* not in the archive */
+    struct po_problems changed; /* in it, but written to while being read */
+    bool are_services_lost;     /* some service that ran could not be started again: exit code 5, whatever else */
+    char services_text[1024];   /* which, and why */
+};
+
+/*
+ * Backs the site up into `sink`, and commits it. PO_OK with result->skipped or ->changed not empty is exit code 1. Missing trees are PO_E_USAGE before anything is
+ * stopped. On failure nothing is left at the sink's final name, and services are back (unless are_services_lost).
+ */
+PO_NODISCARD enum po_status po_backup_run(struct po_host *host, struct po_store_sink *sink,
+                                          const struct po_backup_options *options, const struct po_watch *watch,
+                                          struct po_backup_result *result, struct po_err *err);
+void po_backup_result_deinit(struct po_backup_result *result);
+
+/* What a backup would read, without stopping or writing anything (--dry-run): counts, bytes and problems in *result. */
+PO_NODISCARD enum po_status po_backup_plan(struct po_host *host, const struct po_backup_options *options,
+                                           const struct po_watch *watch, struct po_backup_result *result,
+                                           struct po_err *err);
+
+#endif

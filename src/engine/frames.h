@@ -1,0 +1,37 @@
+/*
+ * frames.h - many frames of an archive at once: fetched in order, worked on by several threads, joined in order on the calling thread. The mirror of the
+ * backup's pipeline; verify, extract, restore and diff all read through it.
+ */
+#ifndef PO_ENGINE_FRAMES_H
+#define PO_ENGINE_FRAMES_H
+
+#include "archive/reader.h"
+#include "base/event.h"
+
+/* One frame on its way. */
+struct po_frame_job {
+    uint32_t frame;
+    uint8_t *bytes;   /* compressed, as fetched */
+    uint8_t *content; /* for the worker to fill; NULL when the run decodes nothing */
+    enum po_status status; /* what `work` found: PO_E_FORMAT is damage and goes on to `join`, anything else ends the run */
+    struct po_err err;
+    void *user; /* one a slot, from new_user */
+};
+
+struct po_frames_run {
+    const struct po_reader *reader;
+    const uint8_t *wanted; /* one byte a frame: not 0 = wanted; NULL = all before the index */
+    unsigned threads;      /* 0 = processors */
+    bool is_raw;           /* no content buffers: only the compressed bytes are looked at */
+    const struct po_watch *watch;
+    void *ctx;
+    size_t user_size; /* each slot's job->user points to this many bytes, zeroed once */
+    /* On a worker: sets job->status. `decoder` is this worker's own. */
+    void (*work)(void *ctx, struct po_frame_job *job, struct po_frame_decoder *decoder);
+    /* In order, on the calling thread. A failure ends the run. May be NULL. */
+    enum po_status (*join)(void *ctx, struct po_frame_job *job, struct po_err *err);
+};
+
+PO_NODISCARD enum po_status po_frames_run(const struct po_frames_run *run, struct po_err *err);
+
+#endif

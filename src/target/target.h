@@ -1,0 +1,51 @@
+/*
+ * target.h - writes an archive's entries below an opened directory. Nothing outside it is touched, no link is followed, and a name that is not
+ * allowed is refused, named and counted, and the rest goes on. Files are made by several threads at once.
+ *
+ * Order: po_target_directories first, then files (any order, any thread), then po_target_finish: links, then directories' times and owners (writing into a directory
+ * changes its time), deepest first.
+ */
+#ifndef PO_TARGET_TARGET_H
+#define PO_TARGET_TARGET_H
+
+#include "archive/index.h"
+#include "port/file.h"
+
+struct po_target;
+
+/* An item failed; may be called from any thread (the target holds a lock meanwhile). */
+typedef void (*po_target_problem_fn)(void *ctx, uint32_t entry, const char *reason);
+
+struct po_target_options {
+    const struct po_index *index;
+    /* Where entry `number` goes: false = nowhere. `*path` is relative to *dir, and lives as long as the target. */
+    bool (*place)(void *ctx, uint32_t number, struct po_dir **dir, const char **path, size_t *path_size);
+    void *place_ctx;
+    const uint8_t *wanted; /* one byte an entry: not 0 = wanted */
+    bool is_overwriting;   /* replace files that are there; else each is a problem */
+    bool sets_owner;       /* uid and gid too (root) */
+    bool windows_names;    /* NAME-1 in its strict form */
+    po_target_problem_fn problem;
+    void *problem_ctx;
+};
+
+PO_NODISCARD enum po_status po_target_new(struct po_target **out, const struct po_target_options *options, struct po_err *err);
+void po_target_free(struct po_target *target);
+
+/* Makes the wanted directories, and parents of wanted entries, shallow first. */
+PO_NODISCARD enum po_status po_target_directories(struct po_target *target, struct po_err *err);
+
+/* A wanted file whose whole content is at hand (already checked against its hash): written, times and mode set. */
+PO_NODISCARD enum po_status po_target_file(struct po_target *target, uint32_t entry, const uint8_t *content, size_t size,
+                                           struct po_err *err);
+
+/* A file that comes in pieces (in order, one thread): begin makes it, put appends, end sets times and mode; abandon removes it. One at a time. */
+PO_NODISCARD enum po_status po_target_begin(struct po_target *target, uint32_t entry, struct po_err *err);
+PO_NODISCARD enum po_status po_target_put(struct po_target *target, const uint8_t *bytes, size_t size, struct po_err *err);
+PO_NODISCARD enum po_status po_target_end(struct po_target *target, struct po_err *err);
+void po_target_abandon(struct po_target *target, const char *reason);
+
+/* Symbolic links, hard links (to wanted files only), then times, modes and owners of directories. */
+PO_NODISCARD enum po_status po_target_finish(struct po_target *target, struct po_err *err);
+
+#endif
