@@ -1,0 +1,156 @@
+#include "engine/frames.h"
+
+#include "base/mem.h"
+#include "engine/watch.h"
+#include "pipeline/ordered.h"
+#include "port/sys.h"
+
+/* All that one run needs; the slots are the only memory that grows with the frames' size. */
+struct run {
+    const struct po_frames_run *options;
+    struct po_ordered *ordered;
+    struct po_frame_decoder **decoders; /* one a worker */
+    struct po_frame_job *jobs;          /* one a slot */
+    void **items;
+    unsigned workers;
+    size_t slots;
+};
+
+static void
+free_run(struct run *run)
+{
+    const struct po_reader *reader = run->options->reader;
+
+    po_ordered_free(run->ordered);
+    for (unsigned i = 0; run->decoders != NULL && i < run->workers; i++)
+        po_frame_decoder_free(run->decoders[i]);
+    for (size_t i = 0; run->jobs != NULL && i < run->slots; i++) {
+        po_mem_free_pages(run->jobs[i].bytes, reader->compressed_max);
+        po_mem_free_pages(run->jobs[i].content, reader->content_max);
+        po_mem_free(run->jobs[i].user);
+    }
+    po_mem_free(run->decoders);
+    po_mem_free(run->jobs);
+    po_mem_free(run->items);
+}
+
+static enum po_status
+work(void *ctx, void *item, unsigned worker, struct po_err *err)
+{
+    struct run *run = ctx;
+    struct po_frame_job *job = item;
+
+    job->status = PO_OK;
+    run->options->work(run->options->ctx, job, run->decoders[worker]);
+    if (job->status == PO_OK || job->status == PO_E_FORMAT)
+        return PO_OK;
+    *err = job->err;
+    return job->status;
+}
+
+static enum po_status
+new_slot(struct run *run, size_t slot, struct po_err *err)
+{
+    const struct po_reader *reader = run->options->reader;
+    struct po_frame_job *job = &run->jobs[slot];
+
+    run->items[slot] = job;
+    job->bytes = po_mem_new_pages(reader->compressed_max);
+    if (!run->options->is_raw)
+        job->content = po_mem_new_pages(reader->content_max);
+    if (run->options->user_size > 0)
+        job->user = po_mem_new(1, run->options->user_size);
+    if (job->bytes == NULL || (!run->options->is_raw && job->content == NULL) ||
+        (run->options->user_size > 0 && job->user == NULL))
+        return po_fail_nomem(err, (size_t)reader->compressed_max + reader->content_max);
+    return PO_OK;
+}
+
+static enum po_status
+init_run(struct run *run, struct po_err *err)
+{
+    struct po_ordered_options options = {.work = work, .ctx = run};
+    unsigned threads = run->options->threads;
+    enum po_status st = PO_OK;
+
+    run->workers = threads == 0 ? po_sys_cpu_count() : threads;
+    run->slots = run->workers + 1;
+    run->decoders = po_mem_new(run->workers, sizeof(struct po_frame_decoder *));
+    run->jobs = po_mem_new(run->slots, sizeof *run->jobs);
+    run->items = po_mem_new(run->slots, sizeof(void *));
+    if (run->decoders == NULL || run->jobs == NULL || run->items == NULL)
+        return po_fail_nomem(err, run->slots * sizeof *run->jobs);
+    for (unsigned i = 0; i < run->workers && st == PO_OK; i++)
+        st = po_frame_decoder_new(&run->decoders[i], err);
+    for (size_t i = 0; i < run->slots && st == PO_OK; i++)
+        st = new_slot(run, i, err);
+    if (st != PO_OK)
+        return st;
+    options.workers = run->workers;
+    options.slots = run->slots;
+    return po_ordered_new(&run->ordered, &options, run->items, err);
+}
+
+/* The next wanted frame from *frame on; false when there is none. */
+static bool
+next_wanted(const struct po_frames_run *options, uint32_t *frame)
+{
+    while (*frame < options->reader->index->frame_count && options->wanted != NULL &&
+           options->wanted[*frame] == 0)
+        (*frame)++;
+    return *frame < options->reader->index->frame_count;
+}
+
+/* Fetches as many frames as there are free slots. */
+static enum po_status
+feed(struct run *run, uint32_t *frame, struct po_err *err)
+{
+    while (next_wanted(run->options, frame)) {
+        struct po_frame_job *job;
+        void *item;
+        enum po_status st = po_ordered_try_acquire(run->ordered, &item, err);
+
+        if (st != PO_OK || item == NULL)
+            return st;
+        job = item;
+        job->frame = *frame;
+        st = po_reader_fetch(run->options->reader, job->frame, job->bytes, err);
+        if (st != PO_OK)
+            return st;
+        po_ordered_submit(run->ordered);
+        (*frame)++;
+        if (!next_wanted(run->options, frame))
+            po_ordered_close(run->ordered);
+    }
+    return PO_OK;
+}
+
+/* This thread feeds and joins in turn: fetching is mostly copying from the system's cache, or waiting for a disk while all workers are busy. */
+enum po_status
+po_frames_run(const struct po_frames_run *options, struct po_err *err)
+{
+    struct run run = {.options = options};
+    uint32_t frame = 0;
+    enum po_status st = PO_OK;
+
+    if (!next_wanted(options, &frame))
+        return PO_OK;
+    st = init_run(&run, err);
+    while (st == PO_OK) {
+        void *item = NULL;
+
+        st = po_watch_check(options->watch, err);
+        if (st == PO_OK)
+            st = feed(&run, &frame, err);
+        if (st == PO_OK)
+            st = po_ordered_next(run.ordered, &item, err);
+        if (st != PO_OK || item == NULL)
+            break;
+        if (options->join != NULL)
+            st = options->join(options->ctx, item, err);
+        if (st == PO_OK)
+            po_ordered_release(run.ordered);
+    }
+    free_run(&run);
+    return st;
+}

@@ -1,0 +1,123 @@
+#include "engine/services.h"
+
+#include "base/mem.h"
+#include "engine/watch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum po_status
+po_services_init(struct po_services *services, struct po_host *host, struct po_err *err)
+{
+    size_t count = host->ops->service_count(host);
+    enum po_status st = PO_OK;
+
+    *services = (struct po_services){.host = host};
+    services->before = po_mem_new(count, sizeof *services->before);
+    services->is_touched = po_mem_new(count, sizeof *services->is_touched);
+    if (services->before == NULL || services->is_touched == NULL) {
+        po_services_deinit(services);
+        return po_fail_nomem(err, count * sizeof *services->before);
+    }
+    services->count = count;
+    for (size_t i = 0; i < count && st == PO_OK; i++) {
+        const char *name = host->ops->service(host, i)->name;
+
+        st = host->ops->service_state(host, i, &services->before[i], err);
+        if (st != PO_OK)
+            (void)po_err_prefix(err, "service %s", name);
+        else if (services->before[i] == PO_SERVICE_UNKNOWN)
+            st = po_fail(
+                err, PO_E_IO,
+                "service %s: its state cannot be told, so it could not be brought back as it was; "
+                "nothing was stopped",
+                name);
+    }
+    if (st != PO_OK)
+        po_services_deinit(services);
+    return st;
+}
+
+void
+po_services_deinit(struct po_services *services)
+{
+    po_mem_free(services->before);
+    po_mem_free(services->is_touched);
+    *services = (struct po_services){0};
+}
+
+bool
+po_services_any_running(const struct po_services *services)
+{
+    for (size_t i = 0; i < services->count; i++)
+        if (services->before[i] == PO_SERVICE_RUNNING)
+            return true;
+    return false;
+}
+
+static void
+tell(const struct po_watch *watch, const char *verb, const char *name)
+{
+    char text[256];
+
+    (void)snprintf(text, sizeof text, "%s service %s", verb, name);
+    po_watch_phase(watch, text);
+}
+
+/* req: B2. pufService is stopped before the MTA: the reverse of the order of starting. */
+enum po_status
+po_services_stop(struct po_services *services, unsigned timeout_s, const struct po_watch *watch,
+                 struct po_err *err)
+{
+    struct po_host *host = services->host;
+
+    for (size_t i = services->count; i-- > 0;) {
+        const char *name = host->ops->service(host, i)->name;
+        enum po_status st = po_watch_check(watch, err);
+
+        if (st != PO_OK)
+            return st;
+        if (services->before[i] != PO_SERVICE_RUNNING)
+            continue;
+        tell(watch, "stopping", name);
+        /* Noted before: a stop that fails half-way must be undone too. */
+        services->is_touched[i] = true;
+        st = host->ops->service_stop(host, i, timeout_s, err);
+        if (st != PO_OK)
+            return po_err_prefix(err, "service %s", name);
+    }
+    return PO_OK;
+}
+
+/* req: B7. Cancellation is not looked at: whatever the user asked for, the services come back. */
+enum po_status
+po_services_restore(struct po_services *services, const struct po_watch *watch, struct po_err *err)
+{
+    struct po_host *host = services->host;
+    enum po_status first = PO_OK;
+
+    for (size_t i = 0; i < services->count; i++) {
+        const char *name = host->ops->service(host, i)->name;
+        struct po_err failure;
+        enum po_status st;
+
+        if (!services->is_touched[i])
+            continue;
+        tell(watch, "starting", name);
+        st = host->ops->service_start(host, i, 0, &failure);
+        if (st == PO_OK) {
+            services->is_touched[i] = false;
+            continue;
+        }
+        (void)po_err_prefix(&failure, "service %s", name);
+        if (first == PO_OK) {
+            *err = failure;
+            first = st;
+        } else {
+            size_t used = strlen(err->text);
+
+            (void)snprintf(err->text + used, sizeof err->text - used, "; %s", failure.text);
+        }
+    }
+    return first;
+}
