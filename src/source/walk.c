@@ -1,0 +1,235 @@
+#include "source/walk.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <string.h>
+
+/* What a restore leaves beside or (on a mount point) inside a tree is not part of the site. */
+#define OURS_PREFIX ".pobackup-"
+
+/* One directory being listed. */
+struct listing {
+    struct po_walk *walk;
+    struct po_dir *root;
+    size_t member_size; /* of the archive path of the root */
+    struct po_buf path; /* archive path of the directory, then of a child */
+    size_t dir_size;
+};
+
+void
+po_walk_deinit(struct po_walk *walk)
+{
+    po_mem_free(walk->links);
+    walk->links = NULL;
+    walk->link_count = 0;
+    walk->link_capacity = 0;
+}
+
+static enum po_status
+note_link(struct po_walk *walk, const struct po_node_info *info, uint32_t entry, struct po_err *err)
+{
+    if (walk->link_count == walk->link_capacity) {
+        size_t capacity = walk->link_capacity == 0 ? 64 : walk->link_capacity * 2;
+        struct po_plan_link *links = po_mem_resize(walk->links, capacity, sizeof *links);
+
+        if (links == NULL)
+            return po_fail_nomem(err, capacity * sizeof *links);
+        walk->links = links;
+        walk->link_capacity = capacity;
+    }
+    walk->links[walk->link_count++] =
+        (struct po_plan_link){.device = info->device, .file_id = info->file_id, .entry = entry};
+    return PO_OK;
+}
+
+static uint8_t
+entry_type(enum po_node_type type)
+{
+    switch (type) {
+    case PO_NODE_FILE:
+        return POBACKUP_FILE;
+    case PO_NODE_DIRECTORY:
+        return POBACKUP_DIRECTORY;
+    case PO_NODE_SYMLINK:
+        return POBACKUP_SYMLINK;
+    case PO_NODE_FIFO:
+    case PO_NODE_DEVICE:
+    case PO_NODE_SOCKET:
+    case PO_NODE_OTHER:
+        break;
+    }
+    return 0;
+}
+
+static const char *
+why_not(enum po_node_type type)
+{
+    switch (type) {
+    case PO_NODE_FIFO:
+        return "a FIFO: it has no content to save";
+    case PO_NODE_DEVICE:
+        return "a device: not saved";
+    case PO_NODE_SOCKET:
+        return "a socket: it has no content to save";
+    case PO_NODE_FILE:
+    case PO_NODE_DIRECTORY:
+    case PO_NODE_SYMLINK:
+    case PO_NODE_OTHER:
+        break;
+    }
+    return "of an unknown type: not saved";
+}
+
+/* Adds one entry with all that the system says of it. */
+static enum po_status
+add_entry(struct po_walk *walk, const void *path, size_t path_size, const struct po_node_info *info,
+          struct po_err *err)
+{
+    const struct po_posix_owner owner = {.mode = info->mode, .uid = info->uid, .gid = info->gid};
+    struct po_entry *entry;
+    enum po_status st = po_entry_list_add(walk->list, path, path_size, &entry, err);
+
+    if (st != PO_OK)
+        return st;
+    entry->type = entry_type(info->type);
+    entry->size = info->type == PO_NODE_FILE ? info->size : 0;
+    entry->write_time = info->write_time;
+    entry->create_time = info->create_time;
+    entry->change_time = info->change_time;
+    entry->file_id = info->file_id;
+    entry->attributes = info->attributes;
+    st = po_entry_list_owner(walk->list, &owner, &entry->security, err);
+    if (st == PO_OK && info->type == PO_NODE_FILE && info->link_count > 1)
+        st = note_link(walk, info, (uint32_t)(walk->list->count - 1), err);
+    return st;
+}
+
+static enum po_status
+add_symlink_target(struct listing *listing, struct po_err *err)
+{
+    struct po_walk *walk = listing->walk;
+    const char *relative = (const char *)listing->path.bytes + listing->member_size + 1;
+    size_t relative_size = listing->path.size - listing->member_size - 1;
+    struct po_entry *entry = &walk->list->entries[walk->list->count - 1];
+    char *target = NULL;
+    size_t size = 0;
+    struct po_err failure;
+    enum po_status st =
+        po_dir_read_link(listing->root, relative, relative_size, &target, &size, &failure);
+
+    if (st == PO_OK)
+        st = po_entry_list_set_link(walk->list, entry, target, size, err);
+    else {
+        entry->state = PO_ENTRY_SKIPPED;
+        st = walk->problem(walk->ctx, (const char *)listing->path.bytes, listing->path.size,
+                           failure.text, err);
+    }
+    po_mem_free(target);
+    return st;
+}
+
+static bool
+is_excluded(const struct po_walk *walk, const char *path, size_t path_size)
+{
+    for (size_t i = 0; i < walk->exclude_count; i++)
+        if (po_text_glob(walk->excludes[i], path, path_size))
+            return true;
+    return false;
+}
+
+static enum po_status
+add_child(void *ctx, const char *name, size_t name_size, const struct po_node_info *info,
+          const struct po_err *failure, struct po_err *err)
+{
+    struct listing *listing = ctx;
+    struct po_walk *walk = listing->walk;
+    struct po_buf *path = &listing->path;
+    enum po_status st;
+
+    if (name_size >= sizeof OURS_PREFIX - 1 &&
+        memcmp(name, OURS_PREFIX, sizeof OURS_PREFIX - 1) == 0)
+        return PO_OK;
+    path->size = listing->dir_size;
+    po_buf_put_u8(path, '/');
+    po_buf_put(path, name, name_size);
+    if (path->failed)
+        return po_buf_check(path, err);
+    if (is_excluded(walk, (const char *)path->bytes, path->size)) {
+        walk->excluded++;
+        return PO_OK;
+    }
+    if (failure != NULL)
+        return walk->problem(walk->ctx, (const char *)path->bytes, path->size, failure->text, err);
+    if (entry_type(info->type) == 0)
+        return walk->problem(walk->ctx, (const char *)path->bytes, path->size, why_not(info->type),
+                             err);
+    if (path->size > PO_PATH_MAX_SIZE)
+        return walk->problem(walk->ctx, (const char *)path->bytes, path->size,
+                             "its path is longer than an archive can hold", err); /* spec: TAR-8 */
+    st = add_entry(walk, path->bytes, path->size, info, err);
+    if (st == PO_OK && info->type == PO_NODE_SYMLINK)
+        st = add_symlink_target(listing, err);
+    return st;
+}
+
+/* Lists the directory of entry `number`. */
+static enum po_status
+list_directory(struct listing *listing, size_t number, struct po_err *err)
+{
+    struct po_walk *walk = listing->walk;
+    const struct po_entry *entry = &walk->list->entries[number];
+    size_t relative_at;
+    struct po_err failure;
+    enum po_status st;
+
+    if (walk->cancel != NULL && *walk->cancel != 0)
+        return po_fail(err, PO_E_CANCELLED, "interrupted");
+    po_buf_clear(&listing->path);
+    po_buf_put(&listing->path, po_entry_path(walk->list, entry), entry->path_size);
+    if (listing->path.failed)
+        return po_buf_check(&listing->path, err);
+    listing->dir_size = listing->path.size;
+    relative_at =
+        listing->dir_size > listing->member_size ? listing->member_size + 1 : listing->dir_size;
+    {
+        /* The callback changes listing->path: the name of the directory needs a place of its own. */
+        char *relative =
+            po_mem_copy(listing->path.bytes + relative_at, listing->dir_size - relative_at);
+
+        if (relative == NULL)
+            return po_fail_nomem(err, listing->dir_size);
+        failure.status = PO_OK;
+        st = po_dir_list(listing->root, relative, listing->dir_size - relative_at, add_child,
+                         listing, &failure);
+        po_mem_free(relative);
+    }
+    if (st == PO_E_IO) {
+        /* Unreadable, or gone since: named; the directory itself is saved, empty or with what was seen. */
+        listing->path.size = listing->dir_size;
+        return walk->problem(walk->ctx, (const char *)listing->path.bytes, listing->dir_size,
+                             failure.text, err);
+    }
+    if (st != PO_OK)
+        *err = failure;
+    return st;
+}
+
+enum po_status
+po_walk_tree(struct po_walk *walk, struct po_dir *root, const char *member, struct po_err *err)
+{
+    struct listing listing = {.walk = walk, .root = root, .member_size = strlen(member)};
+    struct po_node_info info;
+    bool exists = false;
+    size_t at = walk->list->count;
+    enum po_status st = po_dir_stat(root, "", 0, &info, &exists, err);
+
+    if (st == PO_OK)
+        st = add_entry(walk, member, listing.member_size, &info, err);
+    /* The list is its own queue: directories found are listed in their turn. No recursion, whatever the depth. */
+    for (; st == PO_OK && at < walk->list->count; at++)
+        if (walk->list->entries[at].type == POBACKUP_DIRECTORY)
+            st = list_directory(&listing, at, err);
+    po_buf_deinit(&listing.path);
+    return st;
+}

@@ -1,0 +1,35 @@
+/*
+ * The source module: what a backup reads. walk.h lists a tree into entries; readahead.h reads small files by several threads, in order.
+ */
+#ifndef PO_SOURCE_WALK_H
+#define PO_SOURCE_WALK_H
+
+#include "archive/entry.h"
+#include "plan/plan.h"
+#include "port/file.h"
+
+struct po_walk {
+    struct po_entry_list *list;
+    const char *const *excludes; /* globs on archive paths */
+    size_t exclude_count;
+    /* An item that cannot be saved: named and passed over. */
+    enum po_status (*problem)(void *ctx, const char *path, size_t path_size, const char *reason,
+                              struct po_err *err);
+    void *ctx;
+    const volatile int *cancel; /* may be NULL */
+    struct po_plan_link *links; /* names of files with more than one link */
+    size_t link_count;
+    size_t link_capacity;
+    uint64_t excluded;
+};
+
+/*
+ * Adds the directory `root` under the archive path `member`, and all that lies below it, parents first. Names in one directory come in the system's
+ * order. FIFOs, sockets and devices are problems; so is what cannot be examined. PO_E_CANCELLED when asked to.
+ */
+PO_NODISCARD enum po_status po_walk_tree(struct po_walk *walk, struct po_dir *root,
+                                         const char *member, struct po_err *err);
+/* Frees what the walk itself holds, not the list. */
+void po_walk_deinit(struct po_walk *walk);
+
+#endif
