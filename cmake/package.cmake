@@ -30,11 +30,8 @@ set(CPACK_DEBIAN_PACKAGE_MAINTAINER "pobackup maintainers")
 set(CPACK_DEBIAN_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
-set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "backup and restore for InterMail Post.Office mail servers
- One archive holds the registry key, bin, spool and mailbox. It is a tar in
- seekable Zstandard frames: stock tools can extract it. Services are stopped
- for the backup and come back whatever happens.")
-# The loader's cache must learn of the library.
-file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/deb/triggers "activate-noawait ldconfig\n")
-set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_BINARY_DIR}/deb/triggers)
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
+    "One archive holds the registry key, bin, spool and mailbox. It is a tar in
+seekable Zstandard frames: stock tools can extract it. Services are stopped
+for the backup and come back whatever happens.")
 include(CPack)

@@ -390,21 +390,23 @@ def run_zstd(data, limit):
         return content, None if zstd.returncode == 0 else problem or "failed"
 
 
+def decode_blocks(data, frame, limit):
+    """As run_zstd(), for a frame that walk_frame() has read. Stored and repeated blocks need no program."""
+    if any(kind == COMPRESSED_BLOCK for kind, _, _ in frame.blocks):
+        return run_zstd(data[:frame.end], limit)
+    content = bytearray()
+    for kind, pos, size in frame.blocks:
+        content += data[pos:pos + size] if kind == RAW_BLOCK else data[pos:pos + 1] * size
+        if len(content) >= limit:
+            break
+    return bytes(content[:limit]), None
+
+
 def decode_frame(data, frame):
     """The content of a frame that walk_frame() has read. Never more bytes than the header states, plus one."""
-    limit = frame.content_size + 1
-    if all(kind != COMPRESSED_BLOCK for kind, _, _ in frame.blocks):
-        parts, total = [], 0
-        for kind, pos, size in frame.blocks:
-            total += size
-            if total > frame.content_size:
-                break
-            parts.append(data[pos:pos + size] if kind == RAW_BLOCK else data[pos:pos + 1] * size)
-        content = b"".join(parts) if total <= frame.content_size else b"\0" * limit
-    else:
-        content, problem = run_zstd(data[:frame.end], limit)
-        if problem:
-            raise damaged("FRAME-3", "frame does not decode: " + problem)
+    content, problem = decode_blocks(data, frame, frame.content_size + 1)
+    if problem:
+        raise damaged("FRAME-3", "frame does not decode: " + problem)
     if len(content) != frame.content_size:
         raise damaged("FRAME-3", f"frame decodes to another size than the {frame.content_size} bytes in its header")
     if content_checksum(content) != frame.checksum:
@@ -851,18 +853,20 @@ class Archive:
         data = self.read(0, min(self.file_size, MAX_CONTENT + MAX_CONTENT // 128 + 512))
         if data[:4] != ZSTD_MAGIC:
             raise unsupported("FILE-3", "neither begins nor ends like an archive")
+        limit = MAX_PAX + 4096  # enough for the headers of a first member
         try:
             frame = walk_frame(data, is_ours=False)
-            end = frame.end
-            window = frame.window
-        except Refused:
-            if len(data) == self.file_size:
+            if frame.window > MAX_WINDOW:
+                raise unsupported("FILE-4", "a Zstandard file with a large window, not an archive of this format")
+            content, problem = decode_blocks(data, frame, limit)
+            if problem or (frame.checksum and len(content) < limit and content_checksum(content) != frame.checksum):
                 return  # the first frame does not decode: damaged
-            end, window = len(data), 0  # a longer frame than ours may be: look at its start only
-        limit = MAX_PAX + 4096  # enough for the headers of a first member
-        content, problem = run_zstd(data[:end], limit) if window <= MAX_WINDOW else (b"", None)
-        if problem and end != len(data):
-            return
+        except Refused as error:
+            if error.kind == "unsupported":
+                raise
+            if len(data) == self.file_size:
+                return  # likewise
+            content, _ = run_zstd(data, limit)  # a longer frame than ours may be: its start only
         try:
             is_ours = read_member(content, 0).path == MANIFEST
         except Refused:

@@ -561,7 +561,10 @@ START_TEST(pathological_globs_end_soon)
 }
 END_TEST
 
-/* The plain definition, exponential: what the fast one is compared with. `at_start`: at the start of a component. */
+/*
+ * The plain definition, exponential: what the fast one is compared with. `at_start`: at the start
+ * of a component.
+ */
 static bool
 slow_glob(const char *pattern, bool at_start, const char *path)
 {

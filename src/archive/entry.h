@@ -14,6 +14,7 @@ enum po_entry_state {
     PO_ENTRY_PLANNED,
     PO_ENTRY_SAVED,   /* in the archive, frame and offset are set */
     PO_ENTRY_SKIPPED, /* could not be read: not in the index */
+    PO_ENTRY_UNLISTED, /* begun, then it could not be read on: in the tar, not in the snapshot (INDEX-11) */
 };
 
 struct po_entry {

@@ -2,6 +2,7 @@
 
 #include "archive/index_format.h"
 #include "base/mem.h"
+#include "base/sort.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -19,8 +20,9 @@ struct sink {
 };
 
 static int
-compare_entries(const struct po_entry_list *list, uint32_t a, uint32_t b)
+compare_entries(const void *ctx, uint32_t a, uint32_t b)
 {
+    const struct po_entry_list *list = ctx;
     const struct po_entry *x = &list->entries[a];
     const struct po_entry *y = &list->entries[b];
     int order =
@@ -29,28 +31,6 @@ compare_entries(const struct po_entry_list *list, uint32_t a, uint32_t b)
     if (order != 0)
         return order;
     return a < b ? -1 : 1;
-}
-
-/* Merge sort: qsort takes no context in C17, and the walk gives runs that are nearly sorted. */
-static void
-merge_sort(const struct po_entry_list *list, uint32_t *order, uint32_t *spare, uint32_t count)
-{
-    for (uint64_t width = 1; width < count; width *= 2) {
-        for (uint64_t start = 0; start < count; start += 2 * width) {
-            uint64_t middle = start + width < count ? start + width : count;
-            uint64_t end = start + 2 * width < count ? start + 2 * width : count;
-            uint64_t a = start;
-            uint64_t b = middle;
-
-            for (uint64_t i = start; i < end; i++) {
-                bool takes_a =
-                    a < middle && (b >= end || compare_entries(list, order[a], order[b]) < 0);
-
-                spare[i] = takes_a ? order[a++] : order[b++];
-            }
-        }
-        memcpy(order, spare, count * sizeof *order);
-    }
 }
 
 /* Of entries with the same path, the one added last stays (spec: TAR-7). */
@@ -91,7 +71,7 @@ po_index_sort(const struct po_entry_list *list, uint32_t **order, uint32_t *coun
     for (size_t i = 0; i < list->count; i++)
         if (list->entries[i].state == PO_ENTRY_SAVED)
             numbers[saved++] = (uint32_t)i;
-    merge_sort(list, numbers, spare, saved);
+    po_sort_numbers(numbers, spare, saved, compare_entries, list);
     po_mem_free(spare);
     *count = drop_losers(list, numbers, saved);
     *order = numbers;
@@ -269,11 +249,54 @@ put_tables(const struct po_index_source *source, struct sink *sink, struct po_er
     return flush(sink, err);
 }
 
+static uint64_t
+place_of(const struct po_entry *entry)
+{
+    return (uint64_t)entry->frame << 32 | entry->offset;
+}
+
+static int
+compare_places(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct po_entry_list *list = ctx;
+    uint64_t x = place_of(&list->entries[a]);
+    uint64_t y = place_of(&list->entries[b]);
+
+    return x < y ? -1 : x > y;
+}
+
+/* Members that are no part of the snapshot. spec: INDEX-11 */
+static enum po_status
+put_unlisted(const struct po_index_source *source, struct po_buf *out, uint32_t count,
+             struct po_err *err)
+{
+    uint32_t *numbers = po_mem_new(count, 2 * sizeof *numbers);
+    uint32_t found = 0;
+
+    if (numbers == NULL)
+        return po_fail_nomem(err, count * 2 * sizeof *numbers);
+    for (size_t i = 0; i < source->list->count; i++)
+        if (source->list->entries[i].state == PO_ENTRY_UNLISTED)
+            numbers[found++] = (uint32_t)i;
+    po_sort_numbers(numbers, numbers + count, count, compare_places, source->list);
+    po_buf_put_u32le(out, PO_INDEX_UNLISTED_TAG);
+    po_buf_put_u32le(out, 0);
+    po_buf_put_u64le(out, (uint64_t)count * 8);
+    for (uint32_t i = 0; i < count; i++) {
+        po_buf_put_u32le(out, source->list->entries[numbers[i]].frame);
+        po_buf_put_u32le(out, source->list->entries[numbers[i]].offset);
+    }
+    po_mem_free(numbers);
+    return PO_OK;
+}
+
 struct totals {
     uint64_t paths;
     uint32_t links;
     uint64_t link_bytes;
     uint64_t parent_bytes;
+    uint32_t unlisted;
+    uint64_t extension_bytes;
 };
 
 static struct totals
@@ -295,6 +318,9 @@ totals_of(const struct po_index_source *source)
     }
     for (uint32_t i = 0; i < source->parent_count; i++)
         t.parent_bytes += strlen(source->parents[i].name);
+    for (size_t i = 0; i < source->list->count; i++)
+        t.unlisted += source->list->entries[i].state == PO_ENTRY_UNLISTED ? 1 : 0;
+    t.extension_bytes = t.unlisted > 0 ? 16 + (uint64_t)t.unlisted * 8 : 0;
     return t;
 }
 
@@ -305,11 +331,11 @@ po_index_encoded_size(const struct po_index_source *source, uint64_t *size, stru
 
     if (t.paths > UINT32_MAX || source->parent_count > PO_PARENTS_MAX)
         return po_fail(err, PO_E_USAGE, "an index beyond the format's limits"); /* spec: INDEX-2 */
-    *size = PO_INDEX_HEADER_SIZE + (uint64_t)source->count * PO_INDEX_ENTRY_SIZE + t.paths +
-            (uint64_t)t.links * 8 + t.link_bytes + (uint64_t)source->list->securities.count * 4 +
-            source->list->securities.heap.size +
-            (uint64_t)source->frame_count * PO_INDEX_FRAME_SIZE +
-            (uint64_t)source->parent_count * PO_INDEX_PARENT_SIZE + t.parent_bytes;
+    *size =
+        PO_INDEX_HEADER_SIZE + (uint64_t)source->count * PO_INDEX_ENTRY_SIZE + t.paths +
+        (uint64_t)t.links * 8 + t.link_bytes + (uint64_t)source->list->securities.count * 4 +
+        source->list->securities.heap.size + (uint64_t)source->frame_count * PO_INDEX_FRAME_SIZE +
+        (uint64_t)source->parent_count * PO_INDEX_PARENT_SIZE + t.parent_bytes + t.extension_bytes;
     return PO_OK;
 }
 
@@ -334,13 +360,17 @@ po_index_put(const struct po_index_source *source, put_fn put, void *ctx, struct
     po_buf_put_u32le(out, source->frame_count);
     po_buf_put_u32le(out, source->parent_count);
     po_buf_put_u64le(out, t.parent_bytes);
-    po_buf_put_u64le(out, 0);
+    po_buf_put_u64le(out, t.extension_bytes);
     po_buf_put_zeros(out, PO_INDEX_RESERVED_SIZE);
     st = put_columns(source, &sink, err);
     if (st == PO_OK)
         st = put_links(source, &sink, err);
     if (st == PO_OK)
         st = put_tables(source, &sink, err);
+    if (st == PO_OK && t.unlisted > 0)
+        st = put_unlisted(source, out, t.unlisted, err);
+    if (st == PO_OK)
+        st = flush(&sink, err);
     po_buf_deinit(&sink.piece);
     return st;
 }

@@ -1,29 +1,15 @@
 #include "archive/layout.h"
 
 #include "base/mem.h"
+#include "base/sort.h"
 
-#include <string.h>
-
-/* Sorting by frame is counting: the number of frames is known. Within a frame entries are few, and come nearly in order. */
-static void
-sort_frame(const struct po_index *index, uint32_t *entries, uint32_t *spare, uint32_t count)
+static int
+compare_offsets(const void *ctx, uint32_t a, uint32_t b)
 {
-    for (uint32_t width = 1; width < count; width *= 2) {
-        for (uint32_t start = 0; start < count; start += 2 * width) {
-            uint32_t middle = count - start > width ? start + width : count;
-            uint32_t end = count - start > 2 * width ? start + 2 * width : count;
-            uint32_t a = start;
-            uint32_t b = middle;
+    uint32_t x = po_index_offset(ctx, a);
+    uint32_t y = po_index_offset(ctx, b);
 
-            for (uint32_t i = start; i < end; i++) {
-                bool takes_a = a < middle && (b >= end || po_index_offset(index, entries[a]) <=
-                                                              po_index_offset(index, entries[b]));
-
-                spare[i] = takes_a ? entries[a++] : entries[b++];
-            }
-        }
-        memcpy(entries, spare, (size_t)count * sizeof *entries);
-    }
+    return x < y ? -1 : x > y;
 }
 
 enum po_status
@@ -40,7 +26,7 @@ po_layout_init(struct po_layout *layout, const struct po_index *index, struct po
         po_layout_deinit(layout);
         return po_fail_nomem(err, index->count * sizeof *spare);
     }
-    /* starts[f + 1] counts frame f, then becomes where it begins, then (after filling) where frame f + 1 begins. */
+    /* Sorting by frame is counting. starts[f + 1] counts frame f, then becomes where it begins, then (after filling) where frame f + 1 begins. */
     starts = layout->frame_starts + 1;
     for (uint32_t i = 0; i < index->count; i++)
         if (po_index_source(index, i) == 0)
@@ -56,8 +42,9 @@ po_layout_init(struct po_layout *layout, const struct po_index *index, struct po
         if (po_index_source(index, i) == 0)
             layout->entries[starts[po_index_frame(index, i)]++] = i;
     for (uint32_t f = 0; f < index->frame_count; f++)
-        sort_frame(index, layout->entries + layout->frame_starts[f], spare,
-                   layout->frame_starts[f + 1] - layout->frame_starts[f]);
+        po_sort_numbers(layout->entries + layout->frame_starts[f], spare,
+                        layout->frame_starts[f + 1] - layout->frame_starts[f], compare_offsets,
+                        index);
     po_mem_free(spare);
     return PO_OK;
 }

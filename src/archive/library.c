@@ -207,12 +207,13 @@ pobackup_writer_commit(struct pobackup_writer *w, uint8_t digest[POBACKUP_DIGEST
                        struct po_err *err)
 {
     struct po_summary summary = {.finished = w->writer.created, .outage_seconds = -1};
+    struct po_buf json = {0};
     struct po_writer_end end = {.list = &w->list,
+                                .summary = &json,
                                 .encoder = w->encoder,
                                 .content = {.bytes = w->content, .capacity = w->frame_size},
                                 .compressed = w->compressed,
                                 .compressed_capacity = po_frame_encoded_bound(w->frame_size)};
-    struct po_buf json = {0};
     enum po_status st;
 
     if (w->is_failed || w->is_committed)
@@ -230,7 +231,7 @@ pobackup_writer_commit(struct pobackup_writer *w, uint8_t digest[POBACKUP_DIGEST
     if (st == PO_OK)
         st = po_summary_put(&json, &summary, err);
     if (st == PO_OK)
-        st = po_writer_pack_summary(&w->writer, &w->packer, &w->list, &json, err);
+        st = po_packer_cut(&w->packer, err);
     if (st == PO_OK)
         st = po_writer_finish(&w->writer, &end, digest, err);
     if (st == PO_OK) {

@@ -141,11 +141,11 @@ po_manifest_put(struct po_buf *out, const struct po_manifest *manifest, struct p
 }
 
 static json_t *
-json_problems(const struct po_problem *problems, size_t count)
+json_problems(const struct po_problem *problems, size_t count, size_t listed_max)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < count && i < PROBLEMS_LISTED_MAX; i++) {
+    for (size_t i = 0; i < count && i < listed_max; i++) {
         const struct po_problem *p = &problems[i];
         bool is_text = po_text_is_utf8(p->path, p->path_size);
 
@@ -161,6 +161,7 @@ enum po_status
 po_summary_put(struct po_buf *out, const struct po_summary *s, struct po_err *err)
 {
     bool is_outage = s->outage_seconds >= 0;
+    size_t listed_max = s->listed_max == 0 ? PROBLEMS_LISTED_MAX : s->listed_max;
     json_t *root = json_pack(
         "{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}, s:I, s:o, s:o}", "finished",
         json_time(s->finished), "outage_seconds",
@@ -171,8 +172,8 @@ po_summary_put(struct po_buf *out, const struct po_summary *s, struct po_err *er
         "counts", "files", (json_int_t)s->files, "directories", (json_int_t)s->directories, "links",
         (json_int_t)s->links, "skipped", (json_int_t)s->skipped_count, "changed_while_read",
         (json_int_t)s->changed_count, "bytes", (json_int_t)s->bytes, "skipped",
-        json_problems(s->skipped, s->skipped_count), "changed_while_read",
-        json_problems(s->changed, s->changed_count));
+        json_problems(s->skipped, s->skipped_count, listed_max), "changed_while_read",
+        json_problems(s->changed, s->changed_count, listed_max));
 
     return print_take(out, root, err);
 }

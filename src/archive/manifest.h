@@ -62,6 +62,7 @@ struct po_summary {
     size_t skipped_count;
     const struct po_problem *changed; /* while being read: saved, but perhaps of mixed ages */
     size_t changed_count;
+    size_t listed_max; /* at most so many of each list are written; 0 = 10,000 */
 };
 
 PO_NODISCARD enum po_status po_summary_put(struct po_buf *out, const struct po_summary *summary,

@@ -10,6 +10,9 @@
 /* How much of a file is looked at to tell whether it is one of ours. */
 #define GLANCE_SIZE (1u << 20)
 
+/* ustar header, and an extended header with its records. */
+#define DOCUMENT_HEADER_MAX (3u * PO_TAR_BLOCK)
+
 static enum po_status
 broken(struct po_err *err, const char *what)
 {
@@ -396,51 +399,94 @@ po_reader_member(const struct po_reader *reader, uint32_t entry, const uint8_t *
     return PO_OK;
 }
 
-/* Reads a document of ours from its frame, which it fills. spec: FRAME-6 */
+/* Appends the part of the content that lies in this frame, from *at on; *left counts down. */
+static void
+take_part(struct po_buf *out, const uint8_t *content, size_t content_size, size_t at,
+          uint64_t *left)
+{
+    size_t part = content_size - at < *left ? content_size - at : (size_t)*left;
+
+    po_buf_put(out, content + at, part);
+    *left -= part;
+}
+
+static enum po_status
+read_content(const struct po_reader *reader, uint32_t entry, struct po_frame_decoder *decoder,
+             uint8_t *bytes, uint8_t *content, struct po_buf *out, struct po_err *err)
+{
+    uint32_t frame = po_index_frame(reader->index, entry);
+    uint64_t left = po_index_size(reader->index, entry);
+    size_t start = out->size;
+    size_t at = 0;
+    uint8_t hash[PO_HASH_SIZE];
+    enum po_status st = po_reader_decode(reader, decoder, frame, bytes, content, err);
+
+    if (st == PO_OK)
+        st = po_reader_member(reader, entry, content, reader->seeks[frame].content_size, &at, err);
+    if (st == PO_OK)
+        take_part(out, content, reader->seeks[frame].content_size, at, &left);
+    while (st == PO_OK && left > 0 && !out->failed) {
+        if (++frame >= reader->index->frame_count)
+            return broken(err, "a member that goes on behind the last frame"); /* spec: FRAME-4 */
+        st = po_reader_decode(reader, decoder, frame, bytes, content, err);
+        if (st == PO_OK)
+            take_part(out, content, reader->seeks[frame].content_size, 0, &left);
+    }
+    if (st == PO_OK)
+        st = po_buf_check(out, err);
+    if (st != PO_OK)
+        return st;
+    po_xxh3(out->bytes + start, out->size - start, hash);
+    if (memcmp(hash, po_index_hash(reader->index, entry), sizeof hash) != 0)
+        return broken(err, "the content's hash does not match"); /* spec: INDEX-7, READ-3 */
+    return PO_OK;
+}
+
+enum po_status
+po_reader_content(const struct po_reader *reader, uint32_t entry, uint64_t size_max,
+                  struct po_buf *out, struct po_err *err)
+{
+    struct po_frame_decoder *decoder = NULL;
+    uint8_t *bytes = NULL;
+    uint8_t *content = NULL;
+    enum po_status st;
+
+    if (po_index_type(reader->index, entry) != POBACKUP_FILE ||
+        po_index_source(reader->index, entry) != 0 ||
+        po_index_size(reader->index, entry) > size_max)
+        return broken(err, "no file of this archive, or too large");
+    st = po_frame_decoder_new(&decoder, err);
+    bytes = po_mem_new(1, reader->compressed_max);
+    content = po_mem_new(1, reader->content_max);
+    if (st == PO_OK && (bytes == NULL || content == NULL))
+        st = po_fail_nomem(err, reader->content_max);
+    if (st == PO_OK)
+        st = read_content(reader, entry, decoder, bytes, content, out, err);
+    po_mem_free(content);
+    po_mem_free(bytes);
+    po_frame_decoder_free(decoder);
+    return st;
+}
+
+/* A document of ours, alone in its frame. spec: FRAME-6 */
 static enum po_status
 read_document(const struct po_reader *reader, const char *path, uint32_t frame, struct po_buf *json,
               struct po_err *err)
 {
     uint32_t entry = po_index_find(reader->index, path, strlen(path));
-    struct po_frame_decoder *decoder = NULL;
-    uint8_t *bytes = NULL;
-    uint8_t *content = NULL;
-    uint8_t hash[PO_HASH_SIZE];
-    size_t at;
-    size_t size;
+    size_t start = json->size;
     enum po_status st;
 
-    if (entry == PO_NONE || po_index_frame(reader->index, entry) != frame ||
-        po_index_offset(reader->index, entry) != 0 || po_index_source(reader->index, entry) != 0 ||
-        po_index_size(reader->index, entry) > PO_JSON_MAX_SIZE)
+    if (entry == PO_NONE || po_index_source(reader->index, entry) != 0 ||
+        po_index_frame(reader->index, entry) != frame || po_index_offset(reader->index, entry) != 0)
         return po_fail(err, PO_E_FORMAT, "%s is not where it must be", path);
-    size = (size_t)po_index_size(reader->index, entry);
-    st = po_frame_decoder_new(&decoder, err);
-    bytes = po_mem_new(1, reader->seeks[frame].compressed_size);
-    content = po_mem_new(1, reader->seeks[frame].content_size);
-    if (st == PO_OK && (bytes == NULL || content == NULL))
-        st = po_fail_nomem(err, reader->seeks[frame].content_size);
-    if (st == PO_OK)
-        st = po_reader_decode(reader, decoder, frame, bytes, content, err);
-    if (st == PO_OK)
-        st = po_reader_member(reader, entry, content, reader->seeks[frame].content_size, &at, err);
-    if (st == PO_OK && at + po_tar_padded(size) != reader->seeks[frame].content_size)
-        st = broken(err, "its frame holds something else too");
-    if (st == PO_OK) {
-        po_xxh3(content + at, size, hash);
-        if (memcmp(hash, po_index_hash(reader->index, entry), sizeof hash) != 0)
-            st = broken(err, "its hash does not match"); /* spec: INDEX-7 */
-    }
-    if (st == PO_OK) {
-        po_buf_put(json, content + at, size);
-        st = po_buf_check(json, err);
-    } else {
-        (void)po_err_prefix(err, "%s", path);
-    }
-    po_mem_free(content);
-    po_mem_free(bytes);
-    po_frame_decoder_free(decoder);
-    return st;
+    st = po_reader_content(reader, entry, PO_JSON_MAX_SIZE, json, err);
+    if (st != PO_OK)
+        return po_err_prefix(err, "%s", path);
+    /* Header blocks: of a name that fits ustar, with or without an extended header for its time. */
+    if (reader->seeks[frame].content_size - po_tar_padded(json->size - start) > DOCUMENT_HEADER_MAX)
+        return po_fail(err, PO_E_FORMAT, "%s: its frame holds something else too", path);
+    return PO_OK;
 }
 
 /* spec: MANIFEST-3 */

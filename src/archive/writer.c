@@ -54,9 +54,9 @@ pack_document(struct po_writer *writer, struct po_packer *packer, struct po_entr
     struct po_entry *entry;
     enum po_status st = po_packer_cut(packer, err);
 
-    if (st == PO_OK && json->size > PO_JSON_MAX_SIZE)
-        st = po_fail(err, PO_E_USAGE, "%s: %zu bytes; the format allows %u", path, json->size,
-                     PO_JSON_MAX_SIZE);
+    if (st == PO_OK &&
+        (json->size > PO_JSON_MAX_SIZE || json->size + 4 * PO_TAR_BLOCK > packer->frame.capacity))
+        st = po_fail(err, PO_E_USAGE, "%s: %zu bytes do not fit in a frame", path, json->size);
     if (st == PO_OK)
         st = po_entry_list_add(list, path, strlen(path), &entry, err);
     if (st != PO_OK)
@@ -76,13 +76,6 @@ po_writer_pack_manifest(struct po_writer *writer, struct po_packer *packer,
 {
     po_blake2b(json->bytes, json->size, writer->manifest_digest);
     return pack_document(writer, packer, list, PO_MANIFEST_PATH, json, err);
-}
-
-enum po_status
-po_writer_pack_summary(struct po_writer *writer, struct po_packer *packer,
-                       struct po_entry_list *list, const struct po_buf *json, struct po_err *err)
-{
-    return pack_document(writer, packer, list, PO_SUMMARY_PATH, json, err);
 }
 
 /* ---- the end ---- */
@@ -215,9 +208,12 @@ po_writer_finish(struct po_writer *writer, const struct po_writer_end *end,
     if (st == PO_OK)
         st = po_hasher_new(&tail.compressed_hash, err);
     if (st == PO_OK)
+        st = pack_document(writer, &tail.packer, end->list, PO_SUMMARY_PATH, end->summary, err);
+    if (st == PO_OK)
         st = po_index_sort(end->list, &order, &source.count, err);
     if (st != PO_OK)
         goto done;
+    po_hasher_reset(tail.compressed_hash); /* of the index frames alone */
     source.order = order;
     /* The writer's own table grows while the index, which describes it, is written: a copy stays still. */
     frames = (struct po_frame_info *)(void *)po_mem_copy(writer->frames,
@@ -227,6 +223,7 @@ po_writer_finish(struct po_writer *writer, const struct po_writer_end *end,
         goto done;
     }
     source.frames = frames;
+    source.frame_count = writer->frame_count;
     sum_up(&source, &trailer);
     st = write_index(&tail, &source, &trailer, err);
     if (st == PO_OK)

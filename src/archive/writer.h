@@ -34,15 +34,10 @@ PO_NODISCARD enum po_status po_writer_pack_manifest(struct po_writer *writer,
                                                     struct po_packer *packer,
                                                     struct po_entry_list *list,
                                                     const struct po_buf *json, struct po_err *err);
-/* Packs the summary in a frame of its own and adds its entry. Nothing may be packed after it. */
-PO_NODISCARD enum po_status po_writer_pack_summary(struct po_writer *writer,
-                                                   struct po_packer *packer,
-                                                   struct po_entry_list *list,
-                                                   const struct po_buf *json, struct po_err *err);
-
 /* What po_writer_finish works with; buffers are lent. */
 struct po_writer_end {
     struct po_entry_list *list;
+    const struct po_buf *summary; /* JSON */
     const struct po_parent *parents;
     uint32_t parent_count;
     struct po_frame_encoder *encoder;
@@ -51,7 +46,7 @@ struct po_writer_end {
     size_t compressed_capacity;
 };
 
-/* After the last frame was put: writes index, trailer and seek table. `digest` may be NULL. */
+/* After the last frame was put: writes summary (and adds its entry to the list), index, trailer and seek table. `digest` may be NULL. */
 PO_NODISCARD enum po_status po_writer_finish(struct po_writer *writer,
                                              const struct po_writer_end *end,
                                              uint8_t digest[PO_DIGEST_SIZE], struct po_err *err);

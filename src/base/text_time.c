@@ -136,7 +136,8 @@ po_text_parse_time(const char *text, int64_t *out)
         c.day > days_in_month(year, c.month) || c.hour > 23 || c.minute > 59 || c.second > 59)
         return false;
     c.year = year;
-    seconds = days_from_civil(&c) * SECONDS_A_DAY + c.hour * 3600 + c.minute * 60 + c.second;
+    seconds = days_from_civil(&c) * SECONDS_A_DAY + (int64_t)c.hour * 3600 +
+              (int64_t)c.minute * 60 + c.second;
     *out = seconds * STEPS_A_SECOND + c.steps;
     return true;
 }

@@ -8,13 +8,13 @@
 #include "store/store.h"
 
 struct po_backup_options {
-    int level;           /* zstd; 0 = 3 */
-    unsigned threads;    /* compressors; 0 = processors, at most 4 */
-    uint32_t frame_size; /* 0 = 8 MiB */
-    bool is_by_path;     /* --order=path */
-    bool is_unchecked;   /* --no-frame-check */
-    bool no_services;    /* leave them alone, whatever their state */
-    unsigned stop_timeout_s; /* 0 = each service's own */
+    int level;                   /* zstd; 0 = 3 */
+    unsigned threads;            /* compressors; 0 = processors, at most 4 */
+    uint32_t frame_size;         /* 0 = 8 MiB */
+    bool is_by_path;             /* --order=path */
+    bool is_unchecked;           /* --no-frame-check */
+    bool no_services;            /* leave them alone, whatever their state */
+    unsigned stop_timeout_s;     /* 0 = each service's own */
     const char *const *excludes; /* globs on archive paths */
     size_t exclude_count;
     int64_t created; /* 0 = now */
@@ -37,8 +37,9 @@ struct po_backup_result {
     double start_seconds;
     struct po_problems skipped; /* not in the archive */
     struct po_problems changed; /* in it, but written to while being read */
-    bool are_services_lost;     /* some service that ran could not be started again: exit code 5, whatever else */
-    char services_text[1024];   /* which, and why */
+    bool
+        are_services_lost; /* some service that ran could not be started again: exit code 5, whatever else */
+    char services_text[1024]; /* which, and why */
 };
 
 /*
@@ -46,13 +47,15 @@ struct po_backup_result {
  * stopped. On failure nothing is left at the sink's final name, and services are back (unless are_services_lost).
  */
 PO_NODISCARD enum po_status po_backup_run(struct po_host *host, struct po_store_sink *sink,
-                                          const struct po_backup_options *options, const struct po_watch *watch,
+                                          const struct po_backup_options *options,
+                                          const struct po_watch *watch,
                                           struct po_backup_result *result, struct po_err *err);
 void po_backup_result_deinit(struct po_backup_result *result);
 
 /* What a backup would read, without stopping or writing anything (--dry-run): counts, bytes and problems in *result. */
-PO_NODISCARD enum po_status po_backup_plan(struct po_host *host, const struct po_backup_options *options,
-                                           const struct po_watch *watch, struct po_backup_result *result,
-                                           struct po_err *err);
+PO_NODISCARD enum po_status po_backup_plan(struct po_host *host,
+                                           const struct po_backup_options *options,
+                                           const struct po_watch *watch,
+                                           struct po_backup_result *result, struct po_err *err);
 
 #endif

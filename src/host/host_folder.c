@@ -82,14 +82,14 @@ folder_service(struct po_host *host, size_t number)
 
 /* ---- services ---- */
 
-static enum po_status
-find_service(struct folder *folder, size_t number, const struct po_host_folder_service **service,
-             struct po_err *err)
+/* NULL, and *err says so, when there is no such service. */
+static const struct po_host_folder_service *
+find_service(const struct folder *folder, size_t number, struct po_err *err)
 {
-    if (number >= folder->ini.service_count)
-        return po_fail(err, PO_E_USAGE, "service %zu of %zu", number, folder->ini.service_count);
-    *service = &folder->ini.services[number];
-    return PO_OK;
+    if (number < folder->ini.service_count)
+        return &folder->ini.services[number];
+    po_fail(err, PO_E_USAGE, "service %zu of %zu", number, folder->ini.service_count);
+    return NULL;
 }
 
 /* The last lines of a command's output as one, behind ": "; nothing when there are none. */
@@ -239,11 +239,11 @@ static enum po_status
 folder_service_state(struct po_host *host, size_t number, enum po_service_state *state,
                      struct po_err *err)
 {
-    const struct po_host_folder_service *service = NULL;
-    enum po_status st = find_service(folder_of(host), number, &service, err);
+    const struct po_host_folder_service *service = find_service(folder_of(host), number, err);
+    enum po_status st;
 
-    if (st != PO_OK)
-        return st;
+    if (service == NULL)
+        return err->status;
     st = query_state(folder_of(host), service, STATUS_TIMEOUT_MS, state, err);
     return st == PO_OK ? PO_OK : po_err_prefix(err, "service %s", service->name);
 }
@@ -251,12 +251,11 @@ folder_service_state(struct po_host *host, size_t number, enum po_service_state 
 static enum po_status
 folder_service_stop(struct po_host *host, size_t number, unsigned timeout_s, struct po_err *err)
 {
-    const struct po_host_folder_service *service = NULL;
+    const struct po_host_folder_service *service = find_service(folder_of(host), number, err);
     struct change change = {.verb = "stop", .wanted = PO_SERVICE_STOPPED};
-    enum po_status st = find_service(folder_of(host), number, &service, err);
 
-    if (st != PO_OK)
-        return st;
+    if (service == NULL)
+        return err->status;
     change.command = service->stop;
     return change_service(folder_of(host), service, &change, timeout_s,
                           service->service.stop_timeout_s, err);
@@ -265,12 +264,11 @@ folder_service_stop(struct po_host *host, size_t number, unsigned timeout_s, str
 static enum po_status
 folder_service_start(struct po_host *host, size_t number, unsigned timeout_s, struct po_err *err)
 {
-    const struct po_host_folder_service *service = NULL;
+    const struct po_host_folder_service *service = find_service(folder_of(host), number, err);
     struct change change = {.verb = "start", .wanted = PO_SERVICE_RUNNING};
-    enum po_status st = find_service(folder_of(host), number, &service, err);
 
-    if (st != PO_OK)
-        return st;
+    if (service == NULL)
+        return err->status;
     change.command = service->start;
     return change_service(folder_of(host), service, &change, timeout_s,
                           service->service.start_timeout_s, err);

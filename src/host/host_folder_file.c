@@ -22,7 +22,7 @@ read_all(struct po_file *file, const char *os_path, uint64_t size_max, struct po
             return po_fail_nomem(err, READ_STEP);
         st = po_file_read_at(file, offset, out->bytes + out->size, READ_STEP, &got, err);
         if (st != PO_OK)
-            return st;
+            return po_err_prefix(err, "%s", os_path);
         out->size += got;
         offset += got;
         if (offset > size_max)
@@ -53,8 +53,10 @@ po_host_folder_file_read(const char *os_path, uint64_t size_max, struct po_buf *
     if (st != PO_OK)
         goto done;
     st = po_file_info(file, &info, err);
-    if (st != PO_OK)
+    if (st != PO_OK) {
+        st = po_err_prefix(err, "%s", os_path);
         goto done;
+    }
     st = read_all(file, os_path, size_max, out, err);
 done:
     if (st == PO_OK) {
@@ -128,8 +130,8 @@ po_host_folder_file_replace(const char *os_path, const void *bytes, size_t size,
     struct po_err ignored = {0};
     struct po_dir *dir = NULL;
     char *dir_path = NULL;
-    const char *name = NULL;
-    const char *temporary = NULL;
+    const char *name = "";
+    const char *temporary = "";
     bool is_begun = false;
     enum po_status st = split(os_path, &dir_path, &name, err);
 
@@ -153,6 +155,8 @@ po_host_folder_file_replace(const char *os_path, const void *bytes, size_t size,
     is_begun = false;
     st = po_dir_sync(dir, err);
 done:
+    if (st != PO_OK && dir != NULL)
+        st = po_err_prefix(err, "write %s", os_path);
     /* A failure is being reported already; what cannot be removed is overwritten the next time. */
     if (is_begun)
         (void)!po_dir_remove(dir, temporary, buf.size, &ignored);

@@ -279,8 +279,10 @@ set_service(struct parse *parse, const char *key, const char *value)
         if ((parse->seen & keys[i].bit) != 0)
             return fail_twice(parse, key);
         parse->seen |= keys[i].bit;
-        return keys[i].text != NULL ? set_text(parse, key, value, keys[i].text)
-                                    : set_seconds(parse, key, value, keys[i].seconds);
+        if (keys[i].text != NULL)
+            return set_text(parse, key, value, keys[i].text);
+        if (keys[i].seconds != NULL)
+            return set_seconds(parse, key, value, keys[i].seconds);
     }
     return po_fail(parse->err, PO_E_USAGE, "line %u: unknown key \"%s\" in [" SERVICE_PREFIX "%s]",
                    parse->line, key, last->name);

@@ -6,7 +6,7 @@
 
 /* What timeouts are where the file says nothing, and at most. */
 #define PO_HOST_FOLDER_TIMEOUT_S 60
-#define PO_HOST_FOLDER_TIMEOUT_MAX_S (24u * 60 * 60)
+#define PO_HOST_FOLDER_TIMEOUT_MAX_S 86400u /* a day */
 
 struct po_host_folder_service {
     struct po_service service; /* its name is `name` below */

@@ -182,7 +182,7 @@ po_ordered_free(struct po_ordered *ordered)
         (void)po_fail(&cause, PO_E_CANCELLED, "given up");
         po_ordered_abort(ordered, &cause);
     }
-    for (unsigned i = 0; i < ordered->worker_count; i++)
+    for (unsigned i = 0; ordered->workers != NULL && i < ordered->worker_count; i++)
         po_thread_join(ordered->workers[i].thread);
     for (int i = 0; i < WHO_COUNT; i++)
         po_cond_free(ordered->conds[i]);

@@ -1,6 +1,7 @@
 #include "plan/plan.h"
 
 #include "base/mem.h"
+#include "base/sort.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -32,8 +33,9 @@ group_of(const struct context *ctx, const struct po_entry *entry)
 }
 
 static int
-compare(const struct context *ctx, uint32_t a, uint32_t b)
+compare(const void *context, uint32_t a, uint32_t b)
 {
+    const struct context *ctx = context;
     const struct po_entry *x = &ctx->list->entries[a];
     const struct po_entry *y = &ctx->list->entries[b];
     int group = group_of(ctx, x);
@@ -51,106 +53,69 @@ compare(const struct context *ctx, uint32_t a, uint32_t b)
                            y->path_size);
 }
 
-/* Stable merge sort: C17's qsort takes no context. */
-static void
-merge_sort(const struct context *ctx, uint32_t *order, uint32_t *spare, uint32_t count)
+/* Names of one file stand together, the first in the archive's order first. */
+struct link_context {
+    const struct po_plan_link *links;
+    const uint32_t *rank; /* of each entry in the order */
+};
+
+static int
+compare_links(const void *context, uint32_t a, uint32_t b)
 {
-    for (uint64_t width = 1; width < count; width *= 2) {
-        for (uint64_t start = 0; start < count; start += 2 * width) {
-            uint64_t middle = start + width < count ? start + width : count;
-            uint64_t end = start + 2 * width < count ? start + 2 * width : count;
-            uint64_t a = start;
-            uint64_t b = middle;
+    const struct link_context *ctx = context;
+    const struct po_plan_link *x = &ctx->links[a];
+    const struct po_plan_link *y = &ctx->links[b];
 
-            for (uint64_t i = start; i < end; i++) {
-                bool takes_a = a < middle && (b >= end || compare(ctx, order[a], order[b]) <= 0);
-
-                spare[i] = takes_a ? order[a++] : order[b++];
-            }
-        }
-        memcpy(order, spare, count * sizeof *order);
-    }
-}
-
-/* Links by file, then by place in the order. Insertion sort would be quadratic on mail stores that link every message: heap sort. */
-static bool
-is_link_before(const struct po_plan_link *a, const struct po_plan_link *b, const uint32_t *rank)
-{
-    if (a->device != b->device)
-        return a->device < b->device;
-    if (a->file_id != b->file_id)
-        return a->file_id < b->file_id;
-    return rank[a->entry] < rank[b->entry];
-}
-
-static void
-sift_down(struct po_plan_link *links, size_t root, size_t count, const uint32_t *rank)
-{
-    for (;;) {
-        size_t child = 2 * root + 1;
-        struct po_plan_link swap;
-
-        if (child >= count)
-            return;
-        if (child + 1 < count && is_link_before(&links[child], &links[child + 1], rank))
-            child++;
-        if (!is_link_before(&links[root], &links[child], rank))
-            return;
-        swap = links[root];
-        links[root] = links[child];
-        links[child] = swap;
-        root = child;
-    }
-}
-
-static void
-sort_links(struct po_plan_link *links, size_t count, const uint32_t *rank)
-{
-    for (size_t i = count / 2; i-- > 0;)
-        sift_down(links, i, count, rank);
-    for (size_t end = count; end > 1; end--) {
-        struct po_plan_link swap = links[0];
-
-        links[0] = links[end - 1];
-        links[end - 1] = swap;
-        sift_down(links, 0, end - 1, rank);
-    }
+    if (x->device != y->device)
+        return x->device < y->device ? -1 : 1;
+    if (x->file_id != y->file_id)
+        return x->file_id < y->file_id ? -1 : 1;
+    return ctx->rank[x->entry] < ctx->rank[y->entry] ? -1 : 1;
 }
 
 static enum po_status
-settle_links(const struct po_plan *plan, struct po_entry_list *list, struct po_plan_link *links,
-             size_t count, struct po_err *err)
+settle_links(const struct po_plan *plan, struct po_entry_list *list,
+             const struct po_plan_link *links, uint32_t count, struct po_err *err)
 {
     uint32_t *rank = po_mem_new(list->count, sizeof *rank);
-    uint32_t first = PO_NONE;
+    uint32_t *numbers = po_mem_new(count, 2 * sizeof *numbers);
+    struct link_context ctx = {.links = links, .rank = rank};
+    const struct po_plan_link *first = NULL;
     enum po_status st = PO_OK;
 
-    if (rank == NULL)
-        return po_fail_nomem(err, list->count * sizeof *rank);
+    if (rank == NULL || numbers == NULL) {
+        st = po_fail_nomem(err, list->count * sizeof *rank);
+        goto done;
+    }
     for (uint32_t i = 0; i < plan->count; i++)
         rank[plan->order[i]] = i;
-    sort_links(links, count, rank);
-    for (size_t i = 0; i < count && st == PO_OK; i++) {
-        struct po_entry *entry = &list->entries[links[i].entry];
+    for (uint32_t i = 0; i < count; i++)
+        numbers[i] = i;
+    po_sort_numbers(numbers, numbers + count, count, compare_links, &ctx);
+    for (uint32_t i = 0; i < count && st == PO_OK; i++) {
+        const struct po_plan_link *link = &links[numbers[i]];
+        struct po_entry *entry = &list->entries[link->entry];
         const struct po_entry *file;
 
-        if (i == 0 || links[i].device != links[i - 1].device ||
-            links[i].file_id != links[i - 1].file_id) {
-            first = links[i].entry;
+        if (first == NULL || link->device != first->device || link->file_id != first->file_id) {
+            first = link;
             continue;
         }
-        file = &list->entries[first];
+        file = &list->entries[first->entry];
         entry->type = POBACKUP_HARDLINK;
         entry->size = 0;
+        entry->frame = first->entry;
         st = po_entry_list_set_link(list, entry, po_entry_path(list, file), file->path_size, err);
     }
+done:
+    po_mem_free(numbers);
     po_mem_free(rank);
     return st;
 }
 
 enum po_status
 po_plan_make(struct po_plan *plan, struct po_entry_list *list, const char *by_delivery,
-             struct po_plan_link *links, size_t link_count, struct po_err *err)
+             const struct po_plan_link *links, size_t link_count, struct po_err *err)
 {
     const struct context ctx = {.list = list,
                                 .by_delivery = by_delivery,
@@ -167,10 +132,10 @@ po_plan_make(struct po_plan *plan, struct po_entry_list *list, const char *by_de
     for (size_t i = 0; i < list->count; i++)
         if (list->entries[i].state == PO_ENTRY_PLANNED)
             plan->order[plan->count++] = (uint32_t)i;
-    merge_sort(&ctx, plan->order, spare, plan->count);
+    po_sort_numbers(plan->order, spare, plan->count, compare, &ctx);
     po_mem_free(spare);
     if (link_count > 0)
-        st = settle_links(plan, list, links, link_count, err);
+        st = settle_links(plan, list, links, (uint32_t)link_count, err);
     for (uint32_t i = 0; i < plan->count; i++)
         plan->bytes += list->entries[plan->order[i]].size;
     if (st != PO_OK)

@@ -22,10 +22,11 @@ struct po_plan {
 
 /*
  * Orders all planned entries of the list. `by_delivery`: the member whose files are ordered by delivery ("Post.OfficemailboxBackup"), or NULL for paths throughout. Of the
- * names of one file (links: file, names with more than one link), the first in order stays a file and the others become hard links to it.
+ * names of one file (links: file, names with more than one link), the first in order stays a file and the others become hard links to it,
+ * whose `frame` is the number of its entry until they are packed.
  */
 PO_NODISCARD enum po_status po_plan_make(struct po_plan *plan, struct po_entry_list *list,
-                                         const char *by_delivery, struct po_plan_link *links,
+                                         const char *by_delivery, const struct po_plan_link *links,
                                          size_t link_count, struct po_err *err);
 void po_plan_deinit(struct po_plan *plan);
 

@@ -85,8 +85,12 @@ struct how {
 static int
 open_in_one(int fd, const char *path, int flags, mode_t mode)
 {
+    /*
+     * Without O_NOFOLLOW, which RESOLVE_NO_SYMLINKS covers: with it and O_DIRECTORY a link is
+     * ENOTDIR.
+     */
     struct how how = {
-        .flags = (uint64_t)(unsigned)flags,
+        .flags = (uint64_t)(unsigned)(flags & ~O_NOFOLLOW),
         .mode = (flags & O_CREAT) != 0 ? mode : 0, /* EINVAL otherwise */
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
@@ -102,7 +106,7 @@ open_in_one(int fd, const char *path, int flags, mode_t mode)
 bool
 po_beneath_has_openat2(int fd)
 {
-    int got = open_in_one(fd, ".", PO_LEAD_ON | O_CLOEXEC | O_NOFOLLOW, 0);
+    int got = open_in_one(fd, ".", PO_LEAD_ON | O_CLOEXEC, 0);
 
     /* ENOSYS: an older system. EPERM: a container whose filter does not know the call. */
     if (got < 0)
@@ -220,7 +224,7 @@ po_beneath_open(const struct po_dir *dir, const char *path, size_t path_size, in
 {
     char text[CALL_PATH_MAX];
 
-    flags |= O_NOFOLLOW | O_CLOEXEC;
+    flags |= O_CLOEXEC;
     if (path_size == 0)
         return po_beneath_open_child(dir->fd, ".", flags, mode);
     if (!dir->has_openat2 || path_size >= CALL_PATH_MAX)

@@ -390,7 +390,7 @@ enum po_status
 po_dir_make_hardlink(struct po_dir *dir, const char *path, size_t path_size, const char *existing,
                      size_t existing_size, struct po_err *err)
 {
-    struct po_place places[2];
+    struct po_place places[2] = {0};
     enum po_status st = open_two(places, dir, existing, existing_size, dir, path, path_size, err);
 
     /* Without AT_SYMLINK_FOLLOW: a link at the end is linked itself. */
@@ -446,7 +446,7 @@ enum po_status
 po_dir_rename(struct po_dir *from, const char *from_path, size_t from_size, struct po_dir *to,
               const char *to_path, size_t to_size, bool replace, struct po_err *err)
 {
-    struct po_place places[2];
+    struct po_place places[2] = {0};
     enum po_status st = open_two(places, from, from_path, from_size, to, to_path, to_size, err);
     int got = 0;
 

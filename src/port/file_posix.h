@@ -61,12 +61,12 @@ bool po_beneath_has_openat2(int fd);
 PO_NODISCARD enum po_status po_beneath_check(const char *path, size_t path_size,
                                              struct po_err *err);
 /*
- * Opens a checked path below the root without following any link; O_NOFOLLOW and O_CLOEXEC are
- * added to `flags`. A link on the way, or at the end without O_PATH, is ELOOP.
+ * Opens a checked path below the root without following any link, with O_CLOEXEC. A link on the way
+ * or at the end is ELOOP.
  */
 int po_beneath_open(const struct po_dir *dir, const char *path, size_t path_size, int flags,
                     mode_t mode);
-/* Opens one component in a directory, as po_beneath_open. */
+/* Opens one component in a directory, in the same way. */
 int po_beneath_open_child(int fd, const char *name, int flags, mode_t mode);
 /*
  * Copies the component that begins at *at to `name`, moves *at behind its '/'; false (ENAMETOOLONG)

@@ -290,17 +290,22 @@ static enum po_status
 tell(const struct item *before, const struct item *after, po_reg_difference_fn each, void *ctx,
      struct po_err *err)
 {
-    struct po_reg_difference difference = {0};
+    struct po_reg_difference difference = {.change = PO_REG_CHANGED};
 
-    difference.change = before == NULL  ? PO_REG_ADDED
-                        : after == NULL ? PO_REG_REMOVED
-                                        : PO_REG_CHANGED;
-    difference.key = after != NULL ? after->key : before->key;
-    difference.before = before != NULL ? before->value : NULL;
-    difference.after = after != NULL ? after->value : NULL;
-    if (before != NULL && after != NULL &&
-        (before->kind == KIND_KEY || has_same_data(before->value, after->value)))
+    if (before == NULL)
+        difference.change = PO_REG_ADDED;
+    else if (after == NULL)
+        difference.change = PO_REG_REMOVED;
+    else if (before->kind == KIND_KEY || has_same_data(before->value, after->value))
         return PO_OK;
+    if (before != NULL) {
+        difference.key = before->key;
+        difference.before = before->value;
+    }
+    if (after != NULL) {
+        difference.key = after->key;
+        difference.after = after->value;
+    }
     return each(ctx, &difference, err);
 }
 

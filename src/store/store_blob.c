@@ -26,10 +26,12 @@ file_blob_read_at(void *ctx, uint64_t offset, void *bytes, size_t size, struct p
     size_t got = 0;
     enum po_status st = po_file_read_at(file_blob->file, offset, bytes, size, &got, err);
 
-    if (st == PO_OK && got < size)
-        st = po_fail(err, PO_E_IO, "%s: ended at %llu; it was longer when it was opened",
-                     file_blob->path, (unsigned long long)(offset + got));
-    return st;
+    if (st != PO_OK)
+        return po_err_prefix(err, "%s", file_blob->path);
+    if (got < size)
+        return po_fail(err, PO_E_IO, "%s: ended at %llu; it was longer when it was opened",
+                       file_blob->path, (unsigned long long)offset + got);
+    return PO_OK;
 }
 
 /*
@@ -70,8 +72,10 @@ po_store_file_open(struct pobackup_blob *blob, const char *os_path, struct po_er
     if (st != PO_OK)
         goto done;
     st = po_file_info(file_blob->file, &info, err);
-    if (st != PO_OK)
+    if (st != PO_OK) {
+        st = po_err_prefix(err, "%s", os_path);
         goto done;
+    }
     blob->ctx = file_blob;
     blob->size = info.size;
     blob->read_at = file_blob_read_at;

@@ -79,7 +79,7 @@ file_sink_write(struct po_store_sink *sink, const void *bytes, size_t size, stru
     st = po_file_write_at(file_sink->file, file_sink->offset, bytes, size, err);
     if (st != PO_OK) {
         file_sink->state = STATE_FAILED;
-        return st;
+        return po_err_prefix(err, "%s", file_sink->partial_path);
     }
     file_sink->offset += size;
     return PO_OK;
@@ -98,29 +98,32 @@ fail_if_named(struct file_sink *file_sink, struct po_err *err)
     return st;
 }
 
-/* The final name, and that name on the disk; or nothing there. */
+/* Content on the disk, then the final name, then that name on the disk; or nothing there. */
 static enum po_status
 publish(struct file_sink *file_sink, struct po_err *err)
 {
+    struct po_file *file = file_sink->file;
     const char *name = file_sink->name;
     const char *partial_name = file_sink->partial_name;
     struct po_err other = {0};
-    enum po_status st = po_dir_rename(file_sink->dir, partial_name, strlen(partial_name),
-                                      file_sink->dir, name, strlen(name), false, err);
+    enum po_status st = po_file_sync(file, err);
 
-    if (st != PO_OK) {
-        /* The likely cause has a status of its own. */
-        if (fail_if_named(file_sink, &other) == PO_E_USAGE) {
-            *err = other;
-            st = other.status;
-        }
+    if (st != PO_OK)
         return st;
-    }
+    /* Network file systems report only now what they could not store. */
+    file_sink->file = NULL;
+    st = po_file_close(file, err);
+    if (st != PO_OK)
+        return st;
+    st = po_dir_rename(file_sink->dir, partial_name, strlen(partial_name), file_sink->dir, name,
+                       strlen(name), false, err);
+    if (st != PO_OK)
+        return st;
     file_sink->has_partial = false;
     st = po_dir_sync(file_sink->dir, err);
     /* The name may not outlast a power cut: a commit that says so must not leave it. */
     if (st != PO_OK && po_dir_remove(file_sink->dir, name, strlen(name), &other) != PO_OK)
-        return po_err_prefix(err, "%s: is whole, but perhaps not durable", file_sink->path);
+        return po_err_prefix(err, "is whole, but perhaps not durable");
     return st;
 }
 
@@ -128,25 +131,23 @@ static enum po_status
 file_sink_commit(struct po_store_sink *sink, struct po_err *err)
 {
     struct file_sink *file_sink = sink_of(sink);
-    struct po_file *file = NULL;
+    struct po_err named = {0};
     enum po_status st = check_writing(file_sink, err);
 
     if (st != PO_OK)
         return st;
     file_sink->state = STATE_FAILED;
-    st = po_file_sync(file_sink->file, err);
-    if (st != PO_OK)
-        return st;
-    /* Network file systems report only now what they could not store. */
-    file = file_sink->file;
-    file_sink->file = NULL;
-    st = po_file_close(file, err);
-    if (st != PO_OK)
-        return st;
     st = publish(file_sink, err);
-    if (st == PO_OK)
+    if (st == PO_OK) {
         file_sink->state = STATE_COMMITTED;
-    return st;
+        return PO_OK;
+    }
+    /* The likely cause, and the only one that is up to the user, has a status of its own. */
+    if (file_sink->has_partial && fail_if_named(file_sink, &named) == PO_E_USAGE) {
+        *err = named;
+        return named.status;
+    }
+    return po_err_prefix(err, "%s", file_sink->path);
 }
 
 static const struct po_store_sink_ops file_sink_ops = {
@@ -188,6 +189,21 @@ done:
     return st;
 }
 
+static enum po_status
+open_empty(struct file_sink *file_sink, struct po_err *err)
+{
+    enum po_status st =
+        po_file_open(&file_sink->file, file_sink->dir, file_sink->partial_name,
+                     strlen(file_sink->partial_name), PO_FILE_UPDATE, ARCHIVE_MODE, err);
+
+    if (st != PO_OK)
+        return st;
+    st = po_file_set_mode(file_sink->file, ARCHIVE_MODE, err);
+    if (st != PO_OK)
+        return st;
+    return po_file_set_size(file_sink->file, 0, err);
+}
+
 /*
  * Makes FILE.partial ours, empty and open. Whether one that is there belongs to a live process is
  * what its lock tells: the system drops the lock with the process, whatever ended it. Only under
@@ -206,14 +222,8 @@ open_partial(struct file_sink *file_sink, struct po_err *err)
     st = fail_if_named(file_sink, err);
     if (st != PO_OK)
         return st;
-    st = po_file_open(&file_sink->file, file_sink->dir, file_sink->partial_name,
-                      strlen(file_sink->partial_name), PO_FILE_UPDATE, ARCHIVE_MODE, err);
-    if (st != PO_OK)
-        return st;
-    st = po_file_set_mode(file_sink->file, ARCHIVE_MODE, err);
-    if (st != PO_OK)
-        return st;
-    return po_file_set_size(file_sink->file, 0, err);
+    st = open_empty(file_sink, err);
+    return st == PO_OK ? PO_OK : po_err_prefix(err, "%s", file_sink->partial_path);
 }
 
 enum po_status

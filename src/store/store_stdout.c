@@ -4,6 +4,7 @@
 #include "port/file.h"
 
 #define STANDARD_OUTPUT 1
+#define NAME "standard output"
 
 struct stdout_sink {
     struct po_store_sink
@@ -31,16 +32,16 @@ static const char *
 stdout_sink_name(struct po_store_sink *sink)
 {
     (void)sink;
-    return "standard output";
+    return NAME;
 }
 
 static enum po_status
 check_writing(const struct stdout_sink *stdout_sink, struct po_err *err)
 {
     if (stdout_sink->has_failed)
-        return po_fail(err, PO_E_IO, "standard output: an earlier write failed");
+        return po_fail(err, PO_E_IO, NAME ": an earlier write failed");
     if (stdout_sink->file == NULL)
-        return po_fail(err, PO_E_USAGE, "standard output: committed already");
+        return po_fail(err, PO_E_USAGE, NAME ": committed already");
     return PO_OK;
 }
 
@@ -54,33 +55,36 @@ stdout_sink_write(struct po_store_sink *sink, const void *bytes, size_t size, st
         return st;
     st = po_file_write(stdout_sink->file, bytes, size, err);
     stdout_sink->has_failed = st != PO_OK;
-    return st;
+    return st == PO_OK ? PO_OK : po_err_prefix(err, NAME);
+}
+
+/* Redirected into a file it can be made durable; a pipe knows nothing of that. */
+static enum po_status
+flush(struct stdout_sink *stdout_sink, struct po_err *err)
+{
+    struct po_file *file = stdout_sink->file;
+    struct po_node_info info = {0};
+    enum po_status st = po_file_info(file, &info, err);
+
+    if (st == PO_OK && info.type == PO_NODE_FILE)
+        st = po_file_sync(file, err);
+    if (st != PO_OK)
+        return st;
+    stdout_sink->file = NULL;
+    return po_file_close(file, err);
 }
 
 static enum po_status
 stdout_sink_commit(struct po_store_sink *sink, struct po_err *err)
 {
     struct stdout_sink *stdout_sink = sink_of(sink);
-    struct po_node_info info = {0};
-    struct po_file *file = stdout_sink->file;
     enum po_status st = check_writing(stdout_sink, err);
 
     if (st != PO_OK)
         return st;
-    stdout_sink->has_failed = true;
-    st = po_file_info(file, &info, err);
-    if (st != PO_OK)
-        return st;
-    /* Redirected into a file it can be made durable; a pipe knows nothing of that. */
-    if (info.type == PO_NODE_FILE) {
-        st = po_file_sync(file, err);
-        if (st != PO_OK)
-            return st;
-    }
-    stdout_sink->file = NULL;
-    st = po_file_close(file, err);
+    st = flush(stdout_sink, err);
     stdout_sink->has_failed = st != PO_OK;
-    return st;
+    return st == PO_OK ? PO_OK : po_err_prefix(err, NAME);
 }
 
 static const struct po_store_sink_ops stdout_sink_ops = {

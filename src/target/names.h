@@ -1,4 +1,7 @@
-/* names.h - which names an archive may bring into a target (format.md, section 9). */
+/*
+ * names.h - which names an archive may bring into a target (format.md, section 9), and which names
+ * in a site are this program's own.
+ */
 #ifndef PO_TARGET_NAMES_H
 #define PO_TARGET_NAMES_H
 
@@ -7,9 +10,26 @@
 #include <stdbool.h>
 
 /*
- * PO_OK, or PO_E_USAGE with the reason. `windows`: also what Windows cannot hold or would take for something else (NAME-1). Pure text; that no link is followed is
- * port/file.h's promise.
+ * PO_OK, or PO_E_USAGE with the reason. `windows`: also what Windows cannot hold or would take for
+ * something else (NAME-1). Pure text; that no link is followed is port/file.h's promise.
  */
-PO_NODISCARD enum po_status po_name_check(const char *path, size_t path_size, bool windows, struct po_err *err);
+PO_NODISCARD enum po_status po_name_check(const char *path, size_t path_size, bool windows,
+                                          struct po_err *err);
+
+/*
+ * What the program itself puts beside or into a tree; each with more behind it: where replaced
+ * files are kept, where new ones wait, and a single file that is being written.
+ */
+#define PO_NAME_SET_ASIDE ".pobackup-set-aside-"
+#define PO_NAME_STAGE ".pobackup-stage-"
+#define PO_NAME_NEW ".pobackup-new-"
+
+/*
+ * Whether one component is such a name. A backup leaves these out, a target refuses them, and a
+ * restore does not take them for content.
+ */
+bool po_name_is_ours(const char *name, size_t size);
+/* Whether any component of a path is. */
+bool po_name_has_ours(const char *path, size_t path_size);
 
 #endif

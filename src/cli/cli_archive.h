@@ -1,0 +1,42 @@
+/* cli_archive.h - an archive by its path, with messages that say what to do next. */
+#ifndef PO_CLI_CLI_ARCHIVE_H
+#define PO_CLI_CLI_ARCHIVE_H
+
+#include "archive/reader.h"
+
+struct po_cli;
+
+struct po_cli_archive {
+    const char *path; /* the caller's */
+    struct pobackup_blob blob;
+    struct po_reader *reader;
+    struct po_buf manifest;  /* JSON */
+    bool is_manifest_damaged; /* the rest may be whole */
+};
+
+/* Opens without a word. A damaged manifest is a failure only when it is not to be borne. */
+PO_NODISCARD enum po_status po_cli_archive_open_quietly(struct po_cli_archive *archive,
+                                                        const char *path, struct po_err *err);
+/*
+ * Opens and tells what went wrong: false and *code. A damaged manifest is a warning, and *code is
+ * PO_EXIT_DAMAGED then though the rest can be used; else *code is PO_EXIT_DONE.
+ */
+bool po_cli_archive_open(struct po_cli *cli, struct po_cli_archive *archive, const char *path,
+                         int *code);
+/* Tells a failure of opening or reading it, with a hint; returns the exit code. */
+int po_cli_archive_failed(struct po_cli *cli, const char *path, const struct po_err *err);
+void po_cli_archive_deinit(struct po_cli_archive *archive);
+
+/* Reads entry `number`'s POSIX mode etc.; names for people and JSON: "file", "directory", ... */
+const char *po_cli_type_name(unsigned type);
+/* The name of the archive in which an entry lies: NULL = this one. Not ended by a NUL. */
+const char *po_cli_archive_source(const struct po_cli_archive *archive, uint32_t entry,
+                                  size_t *name_size);
+/*
+ * Names each pattern that selects nothing; how many these are. `unlike` paths the user may look at
+ * with list.
+ */
+size_t po_cli_archive_unmatched(struct po_cli *cli, const struct po_cli_archive *archive,
+                                const char *const *patterns, size_t pattern_count);
+
+#endif

@@ -1,0 +1,185 @@
+/* The tables: every verb and every option. Help, errors and the configuration file read them. */
+#include "cli/cli.h"
+
+#include <string.h>
+
+#define END                                                                                        \
+    {                                                                                              \
+        PO_CLI_ID_COUNT, NULL, 0, PO_CLI_FLAG, NULL, 0, 0, NULL                                    \
+    }
+#define FLAG(id, name, letter, help) {id, name, letter, PO_CLI_FLAG, NULL, 0, 0, help}
+#define TEXT(id, name, letter, argument, help) {id, name, letter, PO_CLI_TEXT, argument, 0, 0, help}
+#define LIST(id, name, argument, help) {id, name, 0, PO_CLI_LIST, argument, 0, 0, help}
+#define CHOICE(id, name, argument, help) {id, name, 0, PO_CLI_CHOICE, argument, 0, 0, help}
+#define NUMBER(id, name, argument, min, max, help)                                                 \
+    {id, name, 0, PO_CLI_NUMBER, argument, min, max, help}
+
+#define SITE                                                                                       \
+    TEXT(PO_CLI_SITE, "site", 0, "folder:DIR",                                                     \
+         "the site: a directory in the guide's layout; its pobackup-site.ini may place each part "  \
+         "elsewhere and name the services")
+#define STOP_TIMEOUT                                                                               \
+    NUMBER(PO_CLI_STOP_TIMEOUT, "stop-timeout", "SECONDS", 1, 86400,                               \
+           "how long to wait for each service to stop (default: the service's own)")
+#define NO_SERVICES                                                                                \
+    FLAG(PO_CLI_NO_SERVICES, "no-services", 0, "leave the services alone, whatever their state")
+#define THREADS                                                                                    \
+    NUMBER(PO_CLI_THREADS, "threads", "N", 1, 256, "threads (default: one a processor)")
+
+const struct po_cli_option po_cli_common[] = {
+    TEXT(PO_CLI_CONFIG, "config", 0, "FILE",
+         "read options from an INI file whose keys are the long options; the command line wins"),
+    FLAG(PO_CLI_JSON, "json", 0, "one JSON document on standard output"),
+    CHOICE(PO_CLI_PROGRESS, "progress", "json|auto",
+           "json: one JSON line an event on standard error; auto: a line on a terminal, else "
+           "nothing"),
+    FLAG(PO_CLI_QUIET, "quiet", 'q', "only warnings, problems and errors on standard error"),
+    FLAG(PO_CLI_NO_COLOR, "no-color", 0, "no colours (as NO_COLOR in the environment)"),
+    FLAG(PO_CLI_HELP, "help", 'h', "this text"),
+    END,
+};
+
+static const struct po_cli_option backup_options[] = {
+    SITE,
+    TEXT(PO_CLI_OUTPUT, "output", 'o', "DEST",
+         "where to: a file that does not exist; a directory (there, or made when DEST ends in '/'), "
+         "in which the name is made from host and time; '-' for standard output"),
+    FLAG(PO_CLI_COLD, "cold", 0,
+         "read everything with the services stopped, as the guide does (always so in this version)"),
+    FLAG(PO_CLI_FULL, "full", 0, "a full archive (always so in this version)"),
+    NUMBER(PO_CLI_LEVEL, "level", "N", -7, 19, "zstd's level, -7 to 19 (default 3)"),
+    NUMBER(PO_CLI_THREADS, "threads", "N", 1, 256,
+           "compressing threads (default: one a processor, at most 4)"),
+    {PO_CLI_FRAME_SIZE, "frame-size", 0, PO_CLI_SIZE, "BYTES", 64 << 10, 32 << 20,
+     "content of one frame, 64K to 32M (default 8M)"},
+    CHOICE(PO_CLI_ORDER, "order", "delivery|path",
+           "order of the mailbox: by delivery (default, smaller) or by path"),
+    LIST(PO_CLI_EXCLUDE, "exclude", "GLOB",
+         "leave out what matches, a glob on archive paths; may be given several times"),
+    STOP_TIMEOUT,
+    NO_SERVICES,
+    FLAG(PO_CLI_NO_FRAME_CHECK, "no-frame-check", 0,
+         "do not decode each frame again before it is written"),
+    FLAG(PO_CLI_ALLOW_SAME_VOLUME, "allow-same-volume", 0,
+         "no warning when DEST is on a volume that holds a part of the site"),
+    FLAG(PO_CLI_DRY_RUN, "dry-run", 0, "tell what would be saved; stop and write nothing"),
+    END,
+};
+
+static const struct po_cli_option verify_options[] = {
+    FLAG(PO_CLI_QUICK, "quick", 0, "every frame's hash, the index, the trailer"),
+    FLAG(PO_CLI_DEEP, "deep", 0,
+         "also decompress everything, check every file's hash and the tar against the index "
+         "(default)"),
+    THREADS,
+    END,
+};
+
+static const struct po_cli_option list_options[] = {
+    FLAG(PO_CLI_LONG, "long", 'l', "with type, size, time, hash, source archive and link target"),
+    FLAG(PO_CLI_NULL, "null", '0', "end each path with a NUL instead of a newline"),
+    END,
+};
+
+static const struct po_cli_option no_options[] = {END};
+
+static const struct po_cli_option extract_options[] = {
+    TEXT(PO_CLI_DIRECTORY, "directory", 'C', "DIR", "where to; made if missing"),
+    FLAG(PO_CLI_OVERWRITE, "overwrite", 0, "replace files that are there"),
+    THREADS,
+    END,
+};
+
+static const struct po_cli_option diff_options[] = {SITE, END};
+
+static const struct po_cli_option restore_options[] = {
+    SITE,
+    TEXT(PO_CLI_ONLY, "only", 0, "PART[,PART...]",
+         "which parts: registry, spool, mailbox, bin (default: registry,spool,mailbox)"),
+    LIST(PO_CLI_PATH, "path", "PATTERN",
+         "only what matches, a glob on archive paths; may be given several times"),
+    FLAG(PO_CLI_EXACT, "exact", 0, "take away what the archive does not have"),
+    FLAG(PO_CLI_NO_SAFETY_COPY, "no-safety-copy", 0, "do not keep the files that are replaced"),
+    CHOICE(PO_CLI_RIGHTS, "rights", "recorded|keep",
+           "access rights: as recorded in the archive (default), as far as the site has them"),
+    CHOICE(PO_CLI_REBOOT, "reboot", "never|schedule|now",
+           "reboot afterwards; a folder site has nothing to reboot"),
+    STOP_TIMEOUT,
+    NO_SERVICES,
+    THREADS,
+    FLAG(PO_CLI_DRY_RUN, "dry-run", 0, "check and show the plan; change nothing"),
+    FLAG(PO_CLI_YES, "yes", 'y', "do not ask"),
+    END,
+};
+
+static const struct po_cli_option doctor_options[] = {
+    SITE,
+    TEXT(PO_CLI_OUTPUT, "output", 'o', "DEST", "check this place for backups too"),
+    END,
+};
+
+#define LATER(name, summary) {name, "", summary, NULL, no_options, NULL, 0, 0, NULL}
+
+const struct po_cli_verb po_cli_verbs[] = {
+    {"backup", "--site folder:DIR -o DEST [OPTIONS]", "save one snapshot of a site in an archive",
+     "Stops the services that run, reads registry, bin, spool and mailbox, and starts the services "
+     "again, whatever happens meanwhile. The archive is a tar in zstd frames: any machine can open "
+     "it with stock tools. It appears under its name only when it is whole and on disk. A file that "
+     "cannot be read is named and counted, and the exit code is 1.",
+     backup_options, "base recovery", 0, 0, po_cmd_backup},
+    {"verify", "[--quick|--deep] ARCHIVE...", "check archives, byte by byte",
+     "Says of each archive whether it is whole; of a damaged one, which files are hit.",
+     verify_options, "recovery", 1, UINT32_MAX, po_cmd_verify},
+    {"list", "[-l] [-0] ARCHIVE [PATTERN...]", "list paths",
+     "A pattern is a glob on archive paths: '*' and '?' stop at '/', '**' does not; a directory's "
+     "name selects all that lies in it.",
+     list_options, NULL, 1, UINT32_MAX, po_cmd_list},
+    {"show", "ARCHIVE", "tell what an archive is: when, where, what, how large", NULL, no_options,
+     NULL, 1, 1, po_cmd_show},
+    {"cat", "ARCHIVE PATH", "write one file's content to standard output",
+     "PATH is as `list` prints it into a file. The content is checked against its hash at the end.",
+     no_options, NULL, 2, 2, po_cmd_cat},
+    {"extract", "ARCHIVE -C DIR [PATTERN...]", "write files of an archive into a directory",
+     "The guide's layout, or the parts of it that the patterns select. Nothing outside DIR is "
+     "touched, no link is followed. A file whose content is damaged is not written.",
+     extract_options, NULL, 1, UINT32_MAX, po_cmd_extract},
+    {"diff", "ARCHIVE OTHER | ARCHIVE --site folder:DIR",
+     "tell what differs from another archive, or from a site now",
+     "Seen from ARCHIVE: what OTHER has more is added, what it lacks is removed. Registry values "
+     "are compared one by one. Exit code 0: the same, 1: different.",
+     diff_options, NULL, 1, 2, po_cmd_diff},
+    {"restore", "ARCHIVE --site folder:DIR [OPTIONS]", "put an archive back into a site",
+     "Verifies the archive deeply, shows what it would do, and asks. The new files are written "
+     "beside the old ones while the services run; the services are stopped for the renames alone. "
+     "Files that are replaced are kept in a folder beside their tree. Files of the site that the "
+     "archive does not have stay, unless --exact is given.",
+     restore_options, "registry map queue reboot-delay", 1, 1, po_cmd_restore},
+    {"doctor", "--site folder:DIR [-o DEST]", "can this site be backed up and restored?",
+     "Makes every check and changes nothing. Exit code 0: all good, 1: warnings, 2: something must "
+     "be mended first.",
+     doctor_options, NULL, 0, 0, po_cmd_doctor},
+    {"help", "[VERB]", "tell how it is used", NULL, no_options, NULL, 0, 1, po_cmd_help},
+    {"version", "", "tell the version", NULL, no_options, NULL, 0, 0, po_cmd_version},
+    LATER("undo", "take back the last restore"),
+    LATER("resume", "finish what was interrupted"),
+    LATER("status", "what is pending"),
+    LATER("after-reboot", "check the services after a reboot"),
+    LATER("pre-upgrade", "a snapshot before an update"),
+    LATER("drill", "a restore for practice"),
+    LATER("snapshots", "the archives of a vault"),
+    LATER("prune", "remove old archives"),
+    LATER("schedule", "a nightly job"),
+    LATER("protect", "write recovery blocks"),
+    LATER("repair", "mend an archive"),
+    LATER("salvage", "get whole files out of a damaged archive"),
+    {NULL, NULL, NULL, NULL, no_options, NULL, 0, 0, NULL},
+};
+
+const struct po_cli_verb *
+po_cli_verb_find(const char *name)
+{
+    for (const struct po_cli_verb *verb = po_cli_verbs; verb->name != NULL; verb++)
+        if (strcmp(verb->name, name) == 0)
+            return verb;
+    return NULL;
+}

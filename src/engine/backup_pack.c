@@ -1,0 +1,362 @@
+/*
+ * Reading and packing, on a thread of its own. Small files come read already, by the readahead's threads; larger ones are read here, straight into the
+ * frame. A file that changes while it is read is read again: one that lies in the current frame is taken back and packed anew, one that spans frames gets
+ * a second member at the end (the later one wins, TAR-7). The tar is valid whatever happens to a file.
+ */
+#include "engine/backup_run.h"
+
+#include "base/mem.h"
+#include "engine/watch.h"
+#include "source/readahead.h"
+
+#include <string.h>
+
+#define READERS 4
+#define TRIES 3
+
+/* Files that span frames and changed: packed again at the end. */
+struct retries {
+    uint32_t *entries;
+    size_t count;
+    size_t capacity;
+};
+
+enum outcome {
+    READ_STABLE,
+    READ_CHANGED, /* packed, but something moved */
+    READ_BROKEN,  /* packed up to a read error, then zeros */
+};
+
+static bool
+is_same(const struct po_node_info *a, const struct po_node_info *b)
+{
+    return a->size == b->size && a->write_time == b->write_time &&
+           a->change_time == b->change_time && a->file_id == b->file_id;
+}
+
+static void
+update_entry(struct po_entry *entry, const struct po_node_info *info, uint64_t size)
+{
+    entry->size = size;
+    entry->write_time = info->write_time;
+    entry->change_time = info->change_time;
+    entry->file_id = info->file_id;
+}
+
+static enum po_status
+skip(struct po_backup_run *run, struct po_entry *entry, const char *reason, struct po_err *err)
+{
+    entry->state = PO_ENTRY_SKIPPED;
+    return po_problems_add(&run->result->skipped, po_entry_path(&run->list, entry),
+                           entry->path_size, reason, err);
+}
+
+static enum po_status
+note_changed(struct po_backup_run *run, const struct po_entry *entry, const char *reason,
+             struct po_err *err)
+{
+    return po_problems_add(&run->result->changed, po_entry_path(&run->list, entry),
+                           entry->path_size, reason, err);
+}
+
+static void
+count_saved(struct po_backup_run *run, struct po_entry *entry)
+{
+    entry->state = PO_ENTRY_SAVED;
+    run->bytes_packed += entry->size;
+    switch (entry->type) {
+    case POBACKUP_DIRECTORY:
+        run->result->directories++;
+        break;
+    case POBACKUP_FILE:
+        run->result->files++;
+        run->files_packed++;
+        break;
+    default:
+        run->result->links++;
+        break;
+    }
+}
+
+/* ---- larger files ---- */
+
+/* Fills the open member from the file. A short or unreadable file is filled up with zeros: its size stands in the header already. */
+static enum po_status
+pack_content(struct po_backup_run *run, struct po_file *file, uint64_t size, enum outcome *outcome,
+             struct po_err *cause, struct po_err *err)
+{
+    uint64_t at = 0;
+
+    *outcome = READ_STABLE;
+    po_hasher_reset(run->hasher);
+    while (at < size) {
+        uint8_t *to;
+        size_t room;
+        size_t got = 0;
+        enum po_status st = po_packer_room(&run->packer, &to, &room, err);
+
+        if (st != PO_OK)
+            return st;
+        if (room > (1u << 20))
+            room = 1u << 20; /* hashed while it is still in the cache */
+        if (*outcome == READ_STABLE && po_file_read_at(file, at, to, room, &got, cause) != PO_OK) {
+            *outcome = READ_BROKEN;
+            got = 0;
+        }
+        if (got < room) {
+            if (*outcome == READ_STABLE)
+                *outcome = READ_CHANGED;
+            memset(to + got, 0, room - got);
+        }
+        po_hasher_add_xxh3(run->hasher, to, room);
+        po_packer_advance(&run->packer, room);
+        at += room;
+    }
+    return PO_OK;
+}
+
+/* One try at a file, and what came of it. */
+struct attempt {
+    enum outcome outcome;
+    bool is_packed;      /* a member stands in the tar; else it was taken back, or never begun */
+    bool is_split;       /* it spans frames */
+    bool has_links;      /* the file has more names than one */
+    struct po_err cause; /* of READ_BROKEN */
+};
+
+/* `may_rewind`: another try follows, so a changed member that can be taken back is. */
+static enum po_status
+try_file(struct po_backup_run *run, uint32_t number, struct po_file *file, bool may_rewind,
+         struct attempt *attempt, struct po_err *err)
+{
+    struct po_entry *entry = &run->list.entries[number];
+    struct po_node_info before;
+    struct po_node_info after;
+    enum po_status st;
+
+    attempt->is_packed = false;
+    attempt->outcome = READ_BROKEN;
+    if (po_file_info(file, &before, &attempt->cause) != PO_OK)
+        return PO_OK;
+    attempt->has_links = before.link_count > 1;
+    update_entry(entry, &before, before.size);
+    st = po_packer_begin(&run->packer, &run->list, entry, err);
+    if (st == PO_OK)
+        st = pack_content(run, file, before.size, &attempt->outcome, &attempt->cause, err);
+    if (st != PO_OK)
+        return st;
+    if (attempt->outcome == READ_STABLE &&
+        (po_file_info(file, &after, &attempt->cause) != PO_OK || !is_same(&before, &after)))
+        attempt->outcome = READ_CHANGED;
+    attempt->is_split = !po_packer_can_rewind(&run->packer);
+    /* What broke can go at once; what changed is kept if this was the last try. */
+    if (!attempt->is_split &&
+        (attempt->outcome == READ_BROKEN || (attempt->outcome == READ_CHANGED && may_rewind))) {
+        po_packer_rewind(&run->packer);
+        return PO_OK;
+    }
+    attempt->is_packed = true;
+    po_hasher_xxh3(run->hasher, entry->hash);
+    return po_packer_end(&run->packer, err);
+}
+
+/* Opens the file and tries until something is packed, or it cannot be read. */
+static enum po_status
+try_file_often(struct po_backup_run *run, uint32_t number, struct attempt *attempt,
+               struct po_err *err)
+{
+    struct po_file *file = NULL;
+    struct po_dir *root;
+    const char *path;
+    size_t path_size;
+    enum po_status st = PO_OK;
+
+    *attempt = (struct attempt){.outcome = READ_BROKEN};
+    if (!po_backup_locate(run, &run->list.entries[number], &root, &path, &path_size))
+        return po_fail(err, PO_E_USAGE, "an entry that lies nowhere");
+    if (po_file_open(&file, root, path, path_size, PO_FILE_READ, 0, &attempt->cause) != PO_OK)
+        return PO_OK;
+    po_file_hint_sequential(file);
+    for (int i = 0; i < TRIES && st == PO_OK && !attempt->is_packed &&
+                    (i == 0 || attempt->outcome == READ_CHANGED);
+         i++)
+        st = try_file(run, number, file, i + 1 < TRIES, attempt, err);
+    po_file_free(file);
+    return st;
+}
+
+static enum po_status
+add_retry(struct retries *retries, uint32_t number, struct po_err *err)
+{
+    if (retries->count == retries->capacity) {
+        size_t capacity = retries->capacity == 0 ? 16 : retries->capacity * 2;
+        uint32_t *entries = po_mem_resize(retries->entries, capacity, sizeof *entries);
+
+        if (entries == NULL)
+            return po_fail_nomem(err, capacity * sizeof *entries);
+        retries->entries = entries;
+        retries->capacity = capacity;
+    }
+    retries->entries[retries->count++] = number;
+    return PO_OK;
+}
+
+static void
+set_not_saved(struct po_entry *entry, const struct attempt *attempt)
+{
+    entry->state = attempt->is_packed ? PO_ENTRY_UNLISTED : PO_ENTRY_SKIPPED; /* spec: INDEX-11 */
+}
+
+static enum po_status
+pack_file(struct po_backup_run *run, uint32_t number, struct retries *retries, struct po_err *err)
+{
+    struct po_entry *entry = &run->list.entries[number];
+    struct attempt attempt;
+    enum po_status st = try_file_often(run, number, &attempt, err);
+
+    if (st != PO_OK)
+        return st;
+    if (attempt.outcome == READ_BROKEN) {
+        st = skip(run, entry, attempt.cause.text, err);
+        set_not_saved(entry, &attempt);
+        return st;
+    }
+    count_saved(run, entry);
+    if (attempt.outcome == READ_STABLE)
+        return PO_OK;
+    /* Stock tools would give the file's other names the first member's content: then better none. */
+    if (attempt.is_split && !attempt.has_links)
+        return add_retry(retries, number, err);
+    return note_changed(run, entry, "it was written to while being read", err);
+}
+
+/* A second member for a file that changed; if it cannot be had, the first stays, and is named. */
+static enum po_status
+pack_again(struct po_backup_run *run, uint32_t number, struct po_err *err)
+{
+    struct po_entry first = run->list.entries[number];
+    char *path = po_mem_copy(po_entry_path(&run->list, &first),
+                             first.path_size); /* the list's paths may move */
+    struct po_entry *entry = NULL;
+    uint32_t again = (uint32_t)run->list.count;
+    struct attempt attempt;
+    enum po_status st = path == NULL
+                            ? po_fail_nomem(err, first.path_size)
+                            : po_entry_list_add(&run->list, path, first.path_size, &entry, err);
+
+    po_mem_free(path);
+    if (st != PO_OK)
+        return st;
+    entry->type = first.type;
+    entry->create_time = first.create_time;
+    entry->attributes = first.attributes;
+    entry->security = first.security;
+    st = try_file_often(run, again, &attempt, err);
+    if (st != PO_OK)
+        return st;
+    if (attempt.outcome == READ_BROKEN) {
+        set_not_saved(entry, &attempt);
+        return note_changed(run, entry,
+                            "it was written to while being read, and could not be read again", err);
+    }
+    entry->state =
+        PO_ENTRY_SAVED; /* in place of the first (TAR-7): counted already, but for the size */
+    run->bytes_packed += entry->size - first.size;
+    return attempt.outcome == READ_STABLE
+               ? PO_OK
+               : note_changed(run, entry, "it was written to while being read, twice", err);
+}
+
+/* ---- everything ---- */
+
+static enum po_status
+pack_small(struct po_backup_run *run, const struct po_read_item *item, struct po_err *err)
+{
+    struct po_entry *entry = &run->list.entries[item->entry];
+    enum po_status st;
+
+    update_entry(entry, &item->info, item->size);
+    memcpy(entry->hash, item->hash, PO_HASH_SIZE);
+    st = po_packer_add(&run->packer, &run->list, entry, item->content, err);
+    if (st != PO_OK)
+        return st;
+    count_saved(run, entry);
+    return item->is_changed ? note_changed(run, entry, "it was written to while being read", err)
+                            : PO_OK;
+}
+
+static enum po_status
+pack_plain(struct po_backup_run *run, struct po_entry *entry, const void *content,
+           struct po_err *err)
+{
+    enum po_status st = po_packer_add(&run->packer, &run->list, entry, content, err);
+
+    if (st == PO_OK)
+        count_saved(run, entry);
+    return st;
+}
+
+/* Until it is packed, a hard link's `frame` is the number of its file's entry (plan.h). Links to a file that could not be read would point to nothing: they are named too. */
+static enum po_status
+pack_hardlink(struct po_backup_run *run, struct po_entry *entry, struct po_err *err)
+{
+    if (run->list.entries[entry->frame].state != PO_ENTRY_SAVED)
+        return skip(run, entry, "another name of a file that could not be read", err);
+    return pack_plain(run, entry, NULL, err);
+}
+
+static enum po_status
+pack_registry(struct po_backup_run *run, struct po_entry *entry, struct po_err *err)
+{
+    po_xxh3(run->registry.bytes, run->registry.size, entry->hash);
+    return pack_plain(run, entry, run->registry.bytes, err);
+}
+
+static enum po_status
+pack_item(struct po_backup_run *run, const struct po_read_item *item, struct retries *retries,
+          struct po_err *err)
+{
+    struct po_entry *entry = &run->list.entries[item->entry];
+
+    if (item->is_failed)
+        return skip(run, entry, item->reason, err);
+    if (item->is_read)
+        return pack_small(run, item, err);
+    switch (entry->type) {
+    case POBACKUP_HARDLINK:
+        return pack_hardlink(run, entry, err);
+    case POBACKUP_FILE:
+        /* The registry's export is the one file that lies in no tree. */
+        if (item->entry == run->registry_entry)
+            return pack_registry(run, entry, err);
+        return pack_file(run, item->entry, retries, err);
+    default:
+        return pack_plain(run, entry, NULL, err);
+    }
+}
+
+/* No list changes while the readahead's threads look at it; so the second members come when they have ended. */
+enum po_status
+po_backup_pack(struct po_backup_run *run, struct po_err *err)
+{
+    struct po_readahead *ahead = NULL;
+    struct retries retries = {0};
+    enum po_status st = po_readahead_new(&ahead, &run->list, run->plan.order, run->plan.count,
+                                         po_backup_locate, run, READERS, err);
+
+    while (st == PO_OK) {
+        const struct po_read_item *item = NULL;
+
+        st = po_watch_check(run->watch, err);
+        if (st == PO_OK)
+            st = po_readahead_next(ahead, &item, err);
+        if (st != PO_OK || item == NULL)
+            break;
+        st = pack_item(run, item, &retries, err);
+    }
+    po_readahead_free(ahead);
+    for (size_t i = 0; i < retries.count && st == PO_OK; i++)
+        st = pack_again(run, retries.entries[i], err);
+    po_mem_free(retries.entries);
+    return st == PO_OK ? po_packer_cut(&run->packer, err) : st;
+}

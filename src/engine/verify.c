@@ -1,0 +1,182 @@
+#include "engine/verify.h"
+
+#include "archive/verify.h"
+#include "base/mem.h"
+#include "engine/frames.h"
+#include "engine/watch.h"
+#include "host/host.h"
+#include "port/sys.h"
+#include "registry/reg.h"
+
+#include <string.h>
+
+/* More than any registry key exports to. */
+#define REGISTRY_SIZE_MAX (256u << 20)
+
+struct run {
+    const struct po_reader *reader;
+    const struct po_watch *watch;
+    struct po_verify_result *result;
+    struct po_verify verify;
+    bool is_deep;
+    uint8_t *is_told;    /* one an entry */
+    enum po_status told; /* of naming hits: out of memory */
+    const char *reason;
+    struct po_err *err;
+};
+
+void
+po_verify_result_deinit(struct po_verify_result *result)
+{
+    po_problems_deinit(&result->hits);
+}
+
+static void
+work(void *ctx, struct po_frame_job *job, struct po_frame_decoder *decoder)
+{
+    struct run *run = ctx;
+
+    if (run->is_deep)
+        job->status = po_verify_frame(&run->verify, decoder, job->frame, job->bytes, job->content,
+                                      job->user, &job->err);
+    else
+        job->status = po_reader_check_frame(run->reader, job->frame, job->bytes, false, &job->err);
+}
+
+static void
+tell_hit(void *ctx, uint32_t entry)
+{
+    struct run *run = ctx;
+    size_t path_size;
+    const char *path = po_index_path(run->reader->index, entry, &path_size);
+
+    if (run->is_told[entry] || run->told != PO_OK)
+        return;
+    run->is_told[entry] = 1;
+    po_watch_item(run->watch, path, path_size, run->reason);
+    run->told = po_problems_add(&run->result->hits, path, path_size, run->reason, run->err);
+}
+
+/* Every entry that the frame has a part of is named. spec: READ-2 */
+static enum po_status
+note_damage(struct run *run, uint32_t frame, const struct po_err *damage, struct po_err *err)
+{
+    if (run->result->first.status == PO_OK)
+        run->result->first = *damage;
+    run->reason = damage->text;
+    run->told = PO_OK;
+    run->err = err;
+    po_verify_hits(&run->verify.layout, frame, tell_hit, run);
+    return run->told;
+}
+
+static enum po_status
+join(void *ctx, struct po_frame_job *job, struct po_err *err)
+{
+    struct run *run = ctx;
+    struct po_verify_result *result = run->result;
+    enum po_status st = PO_OK;
+
+    result->frames++;
+    result->bytes += run->reader->seeks[job->frame].compressed_size;
+    if (job->status != PO_OK)
+        st = note_damage(run, job->frame, &job->err, err);
+    if (st == PO_OK && run->is_deep) {
+        const struct po_verify_part *part = job->user;
+        struct po_err damage;
+
+        result->content_bytes += run->reader->seeks[job->frame].content_size;
+        result->files += part->matched;
+        st = po_verify_join(&run->verify, part, job->content, &damage);
+        if (st == PO_E_FORMAT)
+            st = note_damage(run, job->frame, &damage, err);
+        else if (st != PO_OK)
+            *err = damage;
+    }
+    po_watch_progress(run->watch, result->bytes,
+                      run->reader->offsets[run->reader->index->frame_count], result->files,
+                      run->reader->index->count);
+    return st;
+}
+
+/* What was left for the end: entries that no member came for, manifest and summary. */
+static enum po_status
+check_rest(struct run *run, struct po_err *err)
+{
+    struct po_err damage;
+    enum po_status st = run->is_deep ? po_verify_end(&run->verify, &damage) : PO_OK;
+
+    if (st == PO_OK)
+        st = po_verify_documents(run->reader, &damage);
+    if (st == PO_OK)
+        return PO_OK;
+    if (st != PO_E_FORMAT && st != PO_E_UNSUPPORTED) {
+        *err = damage;
+        return st;
+    }
+    if (run->result->first.status == PO_OK)
+        run->result->first = damage;
+    return PO_OK;
+}
+
+/* Whether the registry's export can be imported again. It is what the site had, so a bad one is no damage. */
+static enum po_status
+check_registry(struct run *run, struct po_err *err)
+{
+    const char *member = po_part_member(PO_PART_REGISTRY);
+    uint32_t entry = po_index_find(run->reader->index, member, strlen(member));
+    struct po_buf bytes = {0};
+    struct po_reg *document = NULL;
+    struct po_err bad;
+    enum po_status st;
+
+    if (entry == PO_NONE || po_index_source(run->reader->index, entry) != 0)
+        return PO_OK;
+    st = po_reader_content(run->reader, entry, REGISTRY_SIZE_MAX, &bytes, err);
+    if (st == PO_OK &&
+        po_reg_parse(&document, bytes.bytes, bytes.size, PO_REG_CODE_PAGE_AUTO, &bad) != PO_OK) {
+        run->result->is_registry_bad = true;
+        po_watch_item(run->watch, member, strlen(member), bad.text);
+    }
+    po_reg_free(document);
+    po_buf_deinit(&bytes);
+    return st;
+}
+
+enum po_status
+po_engine_verify(const struct po_reader *reader, bool is_deep, unsigned threads,
+                 const struct po_watch *watch, struct po_verify_result *result, struct po_err *err)
+{
+    struct run run = {.reader = reader, .watch = watch, .result = result, .is_deep = is_deep};
+    const struct po_frames_run frames = {.reader = reader,
+                                         .threads = threads,
+                                         .is_raw = !is_deep,
+                                         .watch = watch,
+                                         .ctx = &run,
+                                         .user_size = sizeof(struct po_verify_part),
+                                         .work = work,
+                                         .join = join};
+    double start = po_sys_monotonic();
+    enum po_status st;
+
+    *result = (struct po_verify_result){0};
+    run.is_told = po_mem_new(reader->index->count, 1);
+    if (run.is_told == NULL)
+        return po_fail_nomem(err, reader->index->count);
+    po_watch_phase(watch, is_deep ? "verifying every file" : "verifying frames");
+    st = po_verify_init(&run.verify, reader, err);
+    if (st == PO_OK)
+        st = po_frames_run(&frames, err);
+    if (st == PO_OK)
+        st = check_rest(&run, err);
+    if (st == PO_OK && result->first.status == PO_OK && is_deep)
+        st = check_registry(&run, err);
+    if (st == PO_OK && result->first.status != PO_OK) {
+        *err = result->first;
+        st = err->status;
+    }
+    po_verify_deinit(&run.verify);
+    po_mem_free(run.is_told);
+    result->seconds = po_sys_monotonic() - start;
+    return st;
+}

@@ -1,0 +1,530 @@
+#include "base/buf.h"
+#include "store/store.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- helpers: each test has a directory of its own and works in it ---- */
+
+static char directory[] = "/tmp/pobackup-test-store-XXXXXX";
+
+static void
+enter_directory(void)
+{
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    ck_assert_int_eq(chdir(directory), 0);
+}
+
+static void
+remove_directory(void)
+{
+    char command[128];
+
+    ck_assert_int_eq(chdir("/"), 0);
+    snprintf(command, sizeof(command), "rm -rf %s", directory);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void
+write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "wb");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(text, 1, strlen(text), file), strlen(text));
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static void
+assert_file(const char *path, const char *text)
+{
+    char bytes[256] = {0};
+    FILE *file = fopen(path, "rb");
+
+    ck_assert_msg(file != NULL, "%s is missing", path);
+    ck_assert_uint_lt(fread(bytes, 1, sizeof(bytes) - 1, file), sizeof(bytes) - 1);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert_str_eq(bytes, text);
+}
+
+static bool
+is_there(const char *path)
+{
+    struct stat info;
+
+    return lstat(path, &info) == 0;
+}
+
+static int
+count_files(void)
+{
+    DIR *dir = opendir(".");
+    int count = 0;
+
+    ck_assert_ptr_nonnull(dir);
+    while (readdir(dir) != NULL)
+        count++;
+    closedir(dir);
+    return count - 2;
+}
+
+static struct po_store_sink *
+create(const char *path)
+{
+    struct po_store_sink *sink = NULL;
+    struct po_err err = {0};
+
+    if (po_store_file_create(&sink, path, &err) != PO_OK)
+        ck_abort_msg("%s: not created: %s", path, err.text);
+    return sink;
+}
+
+static void
+assert_not_created(const char *path, enum po_status status, const char *text)
+{
+    struct po_store_sink *sink = NULL;
+    struct po_err err = {0};
+
+    ck_assert_int_eq(po_store_file_create(&sink, path, &err), status);
+    ck_assert_ptr_null(sink);
+    ck_assert_msg(strstr(err.text, text) != NULL, "\"%s\" has no \"%s\"", err.text, text);
+}
+
+static void
+put(struct po_store_sink *sink, const char *text)
+{
+    struct po_err err = {0};
+
+    if (sink->ops->write(sink, text, strlen(text), &err) != PO_OK)
+        ck_abort_msg("not written: %s", err.text);
+}
+
+static void
+commit(struct po_store_sink *sink)
+{
+    struct po_err err = {0};
+
+    if (sink->ops->commit(sink, &err) != PO_OK)
+        ck_abort_msg("not committed: %s", err.text);
+}
+
+/* ---- file sink ---- */
+
+START_TEST(commit_gives_the_archive_its_name)
+{
+    struct po_store_sink *sink = create("a.tar.zst");
+    struct stat info;
+
+    ck_assert_str_eq(sink->ops->name(sink), "a.tar.zst");
+    put(sink, "one");
+    put(sink, " two");
+    ck_assert(!is_there("a.tar.zst"));
+    assert_file("a.tar.zst.partial", "one two");
+    commit(sink);
+    sink->ops->free(sink);
+    assert_file("a.tar.zst", "one two");
+    ck_assert_int_eq(stat("a.tar.zst", &info), 0);
+    ck_assert_uint_eq(info.st_mode & 07777, 0600);
+    ck_assert_int_eq(count_files(), 1);
+}
+END_TEST
+
+START_TEST(an_absolute_path_works_too)
+{
+    struct po_buf path = {0};
+    struct po_store_sink *sink;
+
+    po_buf_printf(&path, "%s/a", directory);
+    sink = create(po_buf_text(&path));
+    ck_assert_str_eq(sink->ops->name(sink), po_buf_text(&path));
+    put(sink, "x");
+    commit(sink);
+    sink->ops->free(sink);
+    po_buf_deinit(&path);
+    assert_file("a", "x");
+}
+END_TEST
+
+START_TEST(an_archive_may_be_empty)
+{
+    struct po_store_sink *sink = create("a");
+
+    commit(sink);
+    sink->ops->free(sink);
+    assert_file("a", "");
+}
+END_TEST
+
+START_TEST(abandoning_leaves_nothing)
+{
+    struct po_store_sink *sink = create("a");
+    const struct po_store_sink_ops *ops;
+
+    put(sink, "one");
+    ck_assert_int_eq(count_files(), 1);
+    sink->ops->free(sink);
+    ck_assert_int_eq(count_files(), 0);
+    sink = create("a");
+    ops = sink->ops;
+    ops->free(sink);
+    ops->free(NULL);
+    ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
+START_TEST(an_existing_file_is_refused)
+{
+    write_file("a", "old");
+    assert_not_created("a", PO_E_USAGE, "a: exists already");
+    ck_assert_int_eq(symlink("nowhere", "link"), 0);
+    assert_not_created("link", PO_E_USAGE, "link: exists already");
+    ck_assert_int_eq(mkdir("dir", 0700), 0);
+    assert_not_created("dir", PO_E_USAGE, "dir: exists already");
+    assert_file("a", "old");
+    ck_assert_int_eq(count_files(), 3);
+}
+END_TEST
+
+START_TEST(a_file_that_appears_meanwhile_is_not_replaced)
+{
+    struct po_store_sink *sink = create("a");
+    struct po_err err = {0};
+
+    put(sink, "new");
+    write_file("a", "old");
+    ck_assert_int_eq(sink->ops->commit(sink, &err), PO_E_USAGE);
+    ck_assert_str_eq(err.text, "a: exists already");
+    sink->ops->free(sink);
+    assert_file("a", "old");
+    ck_assert_int_eq(count_files(), 1);
+}
+END_TEST
+
+START_TEST(the_partial_file_of_a_dead_run_is_taken_over)
+{
+    struct po_store_sink *sink;
+    struct stat info;
+    pid_t child = fork();
+    int status = 0;
+
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        put(create("a"), "from a run that was killed");
+        (void)raise(SIGKILL);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status));
+    assert_file("a.partial", "from a run that was killed");
+    ck_assert_int_eq(chmod("a.partial", 0644), 0);
+    sink = create("a");
+    put(sink, "new");
+    commit(sink);
+    sink->ops->free(sink);
+    assert_file("a", "new");
+    ck_assert_int_eq(stat("a", &info), 0);
+    ck_assert_uint_eq(info.st_mode & 07777, 0600);
+    ck_assert_int_eq(count_files(), 1);
+}
+END_TEST
+
+START_TEST(the_partial_file_of_a_live_run_is_left_alone)
+{
+    struct po_store_sink *sink = create("a");
+    pid_t child;
+    int status = 0;
+
+    put(sink, "one");
+    assert_not_created("a", PO_E_USAGE, "a: another backup is writing it");
+    child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        struct po_store_sink *other = NULL;
+        struct po_err err = {0};
+
+        _exit(po_store_file_create(&other, "a", &err) == PO_E_USAGE ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    put(sink, " two");
+    commit(sink);
+    assert_not_created("a", PO_E_USAGE, "a: exists already");
+    sink->ops->free(sink);
+    assert_file("a", "one two");
+    ck_assert_int_eq(count_files(), 1);
+}
+END_TEST
+
+START_TEST(a_partial_name_that_is_no_file_is_refused_and_left)
+{
+    write_file("precious", "mine");
+    ck_assert_int_eq(symlink("precious", "a.partial"), 0);
+    assert_not_created("a", PO_E_IO, "a.partial");
+    ck_assert_int_eq(mkfifo("b.partial", 0600), 0);
+    assert_not_created("b", PO_E_IO, "b.partial: not a regular file");
+    ck_assert_int_eq(mkdir("c.partial", 0700), 0);
+    assert_not_created("c", PO_E_IO, "c.partial");
+    assert_file("precious", "mine");
+    ck_assert_int_eq(count_files(), 4);
+}
+END_TEST
+
+START_TEST(a_path_that_names_no_file_is_refused)
+{
+    static const char *const paths[] = {"", ".", "..", "/", "./", "x/.", "x/.."};
+
+    ck_assert_int_eq(mkdir("x", 0700), 0);
+    for (size_t i = 0; i < COUNT(paths); i++)
+        assert_not_created(paths[i], PO_E_USAGE, "names no file");
+    assert_not_created("missing/a", PO_E_IO, "missing");
+    ck_assert_int_eq(count_files(), 1);
+}
+END_TEST
+
+START_TEST(a_failed_write_cannot_be_committed)
+{
+    struct po_store_sink *sink = create("a");
+    struct rlimit old = {0};
+    struct rlimit limit = {0};
+    struct po_err err = {0};
+    enum po_status st[2];
+
+    (void)signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+    limit = old;
+    limit.rlim_cur = 4;
+    /* No assertion while the limit stands: Check writes each into a file of its own. */
+    (void)setrlimit(RLIMIT_FSIZE, &limit);
+    st[0] = sink->ops->write(sink, "1234", 4, &err);
+    st[1] = sink->ops->write(sink, "5", 1, &err);
+    (void)setrlimit(RLIMIT_FSIZE, &old);
+    ck_assert_int_eq(st[0], PO_OK);
+    ck_assert_int_eq(st[1], PO_E_IO);
+    ck_assert_msg(strstr(err.text, "a.partial") != NULL, "%s", err.text);
+    ck_assert_int_eq(sink->ops->write(sink, "", 0, &err), PO_E_IO);
+    ck_assert_int_eq(sink->ops->commit(sink, &err), PO_E_IO);
+    ck_assert_str_eq(err.text, "a: an earlier write failed");
+    sink->ops->free(sink);
+    ck_assert_int_eq(count_files(), 0);
+}
+END_TEST
+
+START_TEST(a_committed_sink_takes_no_more)
+{
+    struct po_store_sink *sink = create("a");
+    struct po_err err = {0};
+
+    commit(sink);
+    ck_assert_int_eq(sink->ops->write(sink, "x", 1, &err), PO_E_USAGE);
+    ck_assert_int_eq(sink->ops->commit(sink, &err), PO_E_USAGE);
+    /* Its free must not take what a later run has under the same partial name. */
+    write_file("a.partial", "later");
+    sink->ops->free(sink);
+    assert_file("a", "");
+    assert_file("a.partial", "later");
+}
+END_TEST
+
+/* ---- standard output ---- */
+
+/* Puts `fd` in the place of standard output; returns what was there. */
+static int
+redirect(int fd)
+{
+    int saved;
+
+    (void)fflush(stdout);
+    saved = dup(1);
+    ck_assert_int_ge(saved, 0);
+    ck_assert_int_eq(dup2(fd, 1), 1);
+    ck_assert_int_eq(close(fd), 0);
+    return saved;
+}
+
+START_TEST(standard_output_gets_the_bytes_and_stays_open)
+{
+    const struct po_store_sink_ops *ops;
+    struct po_store_sink *sink = NULL;
+    struct po_err err = {0};
+    int saved = redirect(open("out", O_WRONLY | O_CREAT, 0600));
+    bool is_good = po_store_stdout_create(&sink, &err) == PO_OK &&
+                   sink->ops->write(sink, "one", 3, &err) == PO_OK &&
+                   sink->ops->write(sink, "", 0, &err) == PO_OK &&
+                   sink->ops->commit(sink, &err) == PO_OK &&
+                   sink->ops->commit(sink, &err) == PO_E_USAGE && write(1, "!", 1) == 1;
+
+    ck_assert_int_eq(dup2(saved, 1), 1);
+    ck_assert_msg(is_good, "%s", err.text);
+    ck_assert_str_eq(sink->ops->name(sink), "standard output");
+    ops = sink->ops;
+    ops->free(sink);
+    ops->free(NULL);
+    assert_file("out", "one!");
+}
+END_TEST
+
+START_TEST(a_broken_pipe_is_an_error)
+{
+    struct po_store_sink *sink = NULL;
+    struct po_err err = {0};
+    enum po_status st[3] = {PO_OK, PO_OK, PO_OK};
+    int ends[2];
+    int saved;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    ck_assert_int_eq(pipe(ends), 0);
+    saved = redirect(ends[1]);
+    st[0] = po_store_stdout_create(&sink, &err);
+    (void)close(ends[0]);
+    if (sink != NULL) {
+        st[1] = sink->ops->write(sink, "one", 3, &err);
+        st[2] = sink->ops->commit(sink, &err);
+        sink->ops->free(sink);
+    }
+    ck_assert_int_eq(dup2(saved, 1), 1);
+    ck_assert_int_eq(st[0], PO_OK);
+    ck_assert_int_eq(st[1], PO_E_IO);
+    ck_assert_int_eq(st[2], PO_E_IO);
+}
+END_TEST
+
+/* ---- blobs ---- */
+
+START_TEST(a_blob_is_read_at_any_offset)
+{
+    struct pobackup_blob blob = {0};
+    struct po_err err = {0};
+    char bytes[8] = {0};
+
+    write_file("a", "0123456789");
+    ck_assert_int_eq(po_store_file_open(&blob, "a", &err), PO_OK);
+    ck_assert_uint_eq(blob.size, 10);
+    ck_assert_int_eq(blob.read_at(blob.ctx, 7, bytes, 3, &err), PO_OK);
+    ck_assert_str_eq(bytes, "789");
+    ck_assert_int_eq(blob.read_at(blob.ctx, 0, bytes, 3, &err), PO_OK);
+    ck_assert_str_eq(bytes, "012");
+    ck_assert_int_eq(blob.read_at(blob.ctx, 10, bytes, 0, &err), PO_OK);
+    ck_assert_int_eq(truncate("a", 5), 0);
+    ck_assert_int_eq(blob.read_at(blob.ctx, 4, bytes, 3, &err), PO_E_IO);
+    ck_assert_str_eq(err.text, "a: ended at 5; it was longer when it was opened");
+    po_store_blob_free(&blob);
+    ck_assert_ptr_null(blob.ctx);
+    po_store_blob_free(&blob);
+}
+END_TEST
+
+START_TEST(what_cannot_be_a_blob_is_refused)
+{
+    struct pobackup_blob blob = {0};
+    struct po_err err = {0};
+
+    ck_assert_int_eq(po_store_file_open(&blob, "missing", &err), PO_E_IO);
+    ck_assert_msg(strstr(err.text, "missing") != NULL, "%s", err.text);
+    ck_assert_int_eq(mkdir("dir", 0700), 0);
+    ck_assert_int_eq(po_store_file_open(&blob, "dir", &err), PO_E_USAGE);
+    ck_assert_int_eq(mkfifo("fifo", 0600), 0);
+    ck_assert_int_eq(po_store_file_open(&blob, "fifo", &err), PO_E_USAGE);
+    ck_assert_str_eq(err.text, "fifo: not a regular file");
+    ck_assert_ptr_null(blob.ctx);
+}
+END_TEST
+
+#define THREADS 4
+#define BLOB_SIZE 4096u
+
+static void *
+read_often(void *ctx)
+{
+    const struct pobackup_blob *blob = ctx;
+    struct po_err err = {0};
+    static const char failed[] = "failed";
+
+    for (unsigned i = 0; i < 2000; i++) {
+        uint64_t offset = (uint64_t)i * 37 % BLOB_SIZE;
+        uint8_t byte = 0;
+
+        if (blob->read_at(blob->ctx, offset, &byte, 1, &err) != PO_OK ||
+            byte != (uint8_t)(offset % 251))
+            return (void *)(uintptr_t)failed;
+    }
+    return NULL;
+}
+
+START_TEST(several_threads_may_read_a_blob)
+{
+    struct pobackup_blob blob = {0};
+    struct po_err err = {0};
+    pthread_t threads[THREADS];
+    FILE *file = fopen("a", "wb");
+
+    ck_assert_ptr_nonnull(file);
+    for (unsigned i = 0; i < BLOB_SIZE; i++)
+        ck_assert_int_ne(fputc((int)(i % 251), file), EOF);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert_int_eq(po_store_file_open(&blob, "a", &err), PO_OK);
+    for (size_t i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, read_often, &blob), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        void *result = NULL;
+
+        ck_assert_int_eq(pthread_join(threads[i], &result), 0);
+        ck_assert_ptr_null(result);
+    }
+    po_store_blob_free(&blob);
+}
+END_TEST
+
+static Suite *
+store_suite(void)
+{
+    Suite *suite = suite_create("store");
+    TCase *sink = tcase_create("sink");
+    TCase *blob = tcase_create("blob");
+
+    tcase_add_checked_fixture(sink, enter_directory, remove_directory);
+    tcase_add_test(sink, commit_gives_the_archive_its_name);
+    tcase_add_test(sink, an_absolute_path_works_too);
+    tcase_add_test(sink, an_archive_may_be_empty);
+    tcase_add_test(sink, abandoning_leaves_nothing);
+    tcase_add_test(sink, an_existing_file_is_refused);
+    tcase_add_test(sink, a_file_that_appears_meanwhile_is_not_replaced);
+    tcase_add_test(sink, the_partial_file_of_a_dead_run_is_taken_over);
+    tcase_add_test(sink, the_partial_file_of_a_live_run_is_left_alone);
+    tcase_add_test(sink, a_partial_name_that_is_no_file_is_refused_and_left);
+    tcase_add_test(sink, a_path_that_names_no_file_is_refused);
+    tcase_add_test(sink, a_failed_write_cannot_be_committed);
+    tcase_add_test(sink, a_committed_sink_takes_no_more);
+    tcase_add_test(sink, standard_output_gets_the_bytes_and_stays_open);
+    tcase_add_test(sink, a_broken_pipe_is_an_error);
+    suite_add_tcase(suite, sink);
+    tcase_add_checked_fixture(blob, enter_directory, remove_directory);
+    tcase_add_test(blob, a_blob_is_read_at_any_offset);
+    tcase_add_test(blob, what_cannot_be_a_blob_is_refused);
+    tcase_add_test(blob, several_threads_may_read_a_blob);
+    suite_add_tcase(suite, blob);
+    return suite;
+}
+
+int
+main(void)
+{
+    SRunner *runner = srunner_create(store_suite());
+    int failed;
+
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
