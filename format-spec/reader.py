@@ -44,7 +44,7 @@ SUMMARY = b"pobackup/summary.json"
 INDEX = b"pobackup/index"
 TRAILER = b"pobackup/trailer"
 
-FILE, DIRECTORY, SYMLINK, HARDLINK, STREAM, REPARSE = 1, 2, 3, 4, 5, 6
+FILE, DIRECTORY, SYMLINK, HARDLINK = 1, 2, 3, 4
 
 
 class Refused(Exception):
@@ -461,8 +461,6 @@ def tar_header_block(content, pos):
         "gid": tar_number(block[116:124], "gid"), "size": tar_number(block[124:136], "size"),
         "mtime": tar_number(block[136:148], "mtime"), "typeflag": block[156:157], "link": tar_string(block[157:257]),
     }
-    tar_number(block[329:337], "devmajor", optional=True)
-    tar_number(block[337:345], "devminor", optional=True)
     prefix = tar_string(block[345:500])
     if prefix:
         fields["name"] = prefix + b"/" + fields["name"]
@@ -649,7 +647,7 @@ class Manifest:
         need(manifest.get("kind") in ("full", "diff"), "kind")
         parents = manifest.get("parents")
         need(isinstance(parents, list), "parents")
-        need(manifest["kind"] == "diff" or not parents, "parents of a full")
+        need((manifest["kind"] == "diff") == bool(parents), "parents of this kind")
         self.parents = []
         for parent in parents:
             need(isinstance(parent, dict), "a parent")
@@ -768,9 +766,9 @@ class Index:
             if path <= before:
                 raise damaged("INDEX-3", f"path of entry {e} is not above the one before it")
             before = path
-            if not FILE <= self.type[e] <= REPARSE:
+            if not FILE <= self.type[e] <= HARDLINK:
                 raise unsupported("INDEX-5", f"{show(path)}: type {self.type[e]}")
-            if self.type[e] not in (FILE, STREAM) and (self.size[e] or self.hash[e].strip(b"\0")):
+            if self.type[e] != FILE and (self.size[e] or self.hash[e].strip(b"\0")):
                 raise damaged("INDEX-5", f"{show(path)} is no file and has a size or a content hash")
             if self.security[e] > len(self.descriptors):
                 raise damaged("INDEX-5", f"{show(path)}: no security descriptor {self.security[e]}")
@@ -784,7 +782,7 @@ class Index:
             if e <= before or e >= self.n:
                 raise damaged("INDEX-5", "link entries do not rise, or point nowhere")
             before = e
-            if self.type[e] not in (SYMLINK, HARDLINK, REPARSE):
+            if self.type[e] not in (SYMLINK, HARDLINK):
                 raise damaged("INDEX-5", f"{show(self.paths[e])} has a link target and is no link")
             self.link[e] = target
         for e in range(self.n):
@@ -1201,8 +1199,7 @@ class Walk:
         if path != index.paths[e]:
             self.report.add(damaged("INDEX-7", f"the tar has {show(path)} where the index has {show(index.paths[e])}"))
             return
-        kinds = {FILE: (FILE, STREAM), DIRECTORY: (DIRECTORY, REPARSE), SYMLINK: (SYMLINK, REPARSE), HARDLINK: (HARDLINK,)}
-        for what, is_same in (("type", index.type[e] in kinds[member.type]), ("size", member.size == index.size[e]),
+        for what, is_same in (("type", index.type[e] == member.type), ("size", member.size == index.size[e]),
                               ("write time", member.time == index.write_time[e]),
                               ("link target", member.link == index.link.get(e))):
             if not is_same:
@@ -1317,8 +1314,7 @@ def verify_parent(archive, number, candidates, report):
 
 def check_member(index, e, member):
     """What stands at an entry's place must be that entry."""
-    kinds = {FILE: (FILE, STREAM), DIRECTORY: (DIRECTORY, REPARSE), SYMLINK: (SYMLINK, REPARSE), HARDLINK: (HARDLINK,)}
-    if index.type[e] not in kinds[member.type] or member.size != index.size[e] or member.link != index.link.get(e):
+    if index.type[e] != member.type or member.size != index.size[e] or member.link != index.link.get(e):
         rule = "INDEX-9" if index.source[e] else "INDEX-7"
         raise damaged(rule, f"what stands at frame {index.frame[e]}, offset {index.offset[e]} is another member")
 
@@ -1383,8 +1379,6 @@ class Extraction:
             fault = name_fault(path, self.for_windows)
             if fault:
                 self.refuse(e, fault)
-            elif index.type[e] in (STREAM, REPARSE):
-                self.refuse(e, "cannot be made here")
             else:
                 order.append(e)
         # Directories and symbolic links first, by path; files in the order of the frames; then hard links.

@@ -70,8 +70,6 @@ enum pobackup_type {
     POBACKUP_DIRECTORY = 2,
     POBACKUP_SYMLINK = 3,
     POBACKUP_HARDLINK = 4,
-    POBACKUP_STREAM = 5,
-    POBACKUP_REPARSE = 6,
 };
 
 /* Where an archive's bytes go, strictly in order. A failing write ends the archive. */

@@ -1029,7 +1029,7 @@ def make_index():
 
     add("bad-index-4-security", "INDEX-4", "Security ends that fall.",
         small(descriptors=[b"\x63a", b"\x63"], on_index=lambda t: t["security end"].__setitem__(0, 4)))
-    ix("unsupported-index-5-type", "INDEX-5", "Type 7.", column("type", 0, 7))
+    ix("unsupported-index-5-type", "INDEX-5", "Type 5.", column("type", 0, 5))
     ix("unsupported-index-5-type-0", "INDEX-5", "Type 0.", column("type", 0, 0))
 
     def no_link(table):
@@ -1184,6 +1184,7 @@ def make_parents():
         near("good-parent"))
     other = diff()
     other.manifest["parents"] = []
+    other.manifest["kind"] = "full"
     add("bad-manifest-3-no-parent", "MANIFEST-3", "The manifest lacks the parent.", other, near("good-parent"))
 
 

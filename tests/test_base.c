@@ -536,28 +536,31 @@ START_TEST(a_path_need_not_end_with_a_nul)
 }
 END_TEST
 
+/* `part` 60 times and then "b". */
+static void
+repeat(struct po_buf *pattern, const char *part)
+{
+    po_buf_clear(pattern);
+    for (int i = 0; i < 60; i++)
+        po_buf_put_text(pattern, part);
+    po_buf_put_text(pattern, "b");
+}
+
 START_TEST(pathological_globs_end_soon)
 {
     static char path[20001];
-    char pattern[400] = "";
+    struct po_buf pattern = {0};
 
     memset(path, 'a', 20000);
-    for (int i = 0; i < 60; i++)
-        strcat(pattern, "a*");
-    strcat(pattern, "b");
-    ck_assert(!po_text_glob(pattern, path, 20000));
-    pattern[0] = '\0';
-    for (int i = 0; i < 60; i++)
-        strcat(pattern, "**a");
-    strcat(pattern, "b");
-    ck_assert(!po_text_glob(pattern, path, 20000));
+    repeat(&pattern, "a*");
+    ck_assert(!po_text_glob(po_buf_text(&pattern), path, 20000));
+    repeat(&pattern, "**a");
+    ck_assert(!po_text_glob(po_buf_text(&pattern), path, 20000));
     for (int i = 1; i < 20000; i += 2)
         path[i] = '/';
-    pattern[0] = '\0';
-    for (int i = 0; i < 60; i++)
-        strcat(pattern, "**/*a/");
-    strcat(pattern, "b");
-    ck_assert(!po_text_glob(pattern, path, 20000));
+    repeat(&pattern, "**/*a/");
+    ck_assert(!po_text_glob(po_buf_text(&pattern), path, 20000));
+    po_buf_deinit(&pattern);
 }
 END_TEST
 

@@ -861,6 +861,38 @@ START_TEST(what_cannot_be_read_is_neither_same_nor_different)
 }
 END_TEST
 
+/* Root reads everything: so it is somebody else for a while. */
+START_TEST(a_file_that_may_not_be_read_is_neither_same_nor_different)
+{
+    const struct row rows[] = {{.path = BOX, .type = POBACKUP_DIRECTORY},
+                               {.path = BOX "/closed", .type = POBACKUP_DIRECTORY},
+                               {.path = BOX "/closed/x", .content = "x"},
+                               {.path = BOX "/mail", .content = "x"},
+                               {0}};
+    struct archive *archive = make(rows, FRAME_SIZE, 0);
+    bool is_root = geteuid() == 0;
+    char closed[512];
+    char mail[512];
+
+    put_rows(rows);
+    site_name(closed, sizeof closed, BOX "/closed");
+    site_name(mail, sizeof mail, BOX "/mail");
+    ck_assert_int_eq(chmod(site_path, 0755), 0);
+    ck_assert_int_eq(chmod(closed, 0), 0);
+    ck_assert_int_eq(chmod(mail, 0), 0);
+    if (is_root)
+        ck_assert_int_eq(seteuid(65534), 0);
+    diff_site(archive);
+    if (is_root)
+        ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(chmod(closed, 0700), 0);
+    assert_told("", 2);
+    ck_assert_uint_eq(told.result.unreadable, 2);
+    ck_assert_str_eq(po_buf_text(&told.events), "item " BOX "/closed\nitem " BOX "/mail\n");
+    drop(archive);
+}
+END_TEST
+
 /* While the contents are compared: as a running mail server would. */
 static void
 meddle(const char *text)
@@ -980,6 +1012,7 @@ diff_suite(void)
     tcase_add_test(sites,
                    contents_in_a_parent_are_compared_with_a_site_by_hash_and_told_as_unproven);
     tcase_add_test(sites, what_cannot_be_read_is_neither_same_nor_different);
+    tcase_add_test(sites, a_file_that_may_not_be_read_is_neither_same_nor_different);
     tcase_add_test(sites, a_site_that_changes_meanwhile_is_told_as_it_is_found);
     tcase_add_test(sites, the_registry_of_a_site_is_compared_by_values);
     tcase_add_test(sites, a_site_without_registry_lacks_it);

@@ -151,21 +151,22 @@ check_paths(const struct po_index *index, struct po_err *err)
 static enum po_status
 check_entry(const struct po_index *index, uint32_t i, bool has_link, struct po_err *err)
 {
+    static const uint8_t no_hash[PO_HASH_SIZE];
     uint8_t type = index->types[i];
     struct po_frame_info frame;
 
-    if (type < POBACKUP_FILE || type > POBACKUP_REPARSE)
+    if (type < POBACKUP_FILE || type > POBACKUP_HARDLINK)
         return po_fail(err, PO_E_UNSUPPORTED, "index: entry %u: type %u", i, type);
-    if (type != POBACKUP_REPARSE &&
-        has_link != (type == POBACKUP_SYMLINK || type == POBACKUP_HARDLINK))
+    if (has_link != (type == POBACKUP_SYMLINK || type == POBACKUP_HARDLINK))
         return po_fail(err, PO_E_FORMAT,
                        "index: entry %u: a link without target, or a target without link", i);
     if (po_index_security(index, i) > index->security_count ||
         po_index_source(index, i) > index->parent_count)
         return po_fail(err, PO_E_FORMAT, "index: entry %u: its descriptor or parent does not exist",
                        i);
-    if (type != POBACKUP_FILE && type != POBACKUP_STREAM && po_index_size(index, i) != 0)
-        return po_fail(err, PO_E_FORMAT, "index: entry %u: a size, but no content", i);
+    if (type != POBACKUP_FILE && (po_index_size(index, i) != 0 ||
+                                  memcmp(po_index_hash(index, i), no_hash, sizeof no_hash) != 0))
+        return po_fail(err, PO_E_FORMAT, "index: entry %u: a size or hash, but no content", i);
     if (po_index_offset(index, i) % PO_TAR_BLOCK != 0)
         return po_fail(err, PO_E_FORMAT, "index: entry %u: no member can begin there", i);
     if (po_index_source(index, i) != 0)
@@ -213,11 +214,12 @@ check_entries(const struct po_index *index, struct po_err *err)
 
 /* spec: INDEX-11 */
 static enum po_status
-load_unlisted(struct po_index *index, struct po_cursor *cur, uint64_t size, struct po_err *err)
+load_unlisted(struct po_index *index, struct po_cursor *cur, uint32_t flags, uint64_t size,
+              struct po_err *err)
 {
     uint64_t last = 0;
 
-    if (index->unlisted != NULL || size % 8 != 0)
+    if (index->unlisted != NULL || size % 8 != 0 || flags != 0)
         return broken(err, "the extension of unlisted members makes no sense");
     index->unlisted_count = (uint32_t)(size / 8);
     index->unlisted = po_cursor_bytes(cur, (size_t)size);
@@ -243,7 +245,7 @@ check_extensions(struct po_index *index, struct po_cursor *cur, struct po_err *e
         if (cur->overrun || size > po_cursor_left(cur))
             return broken(err, "an extension that is cut off");
         if (tag == PO_INDEX_UNLISTED_TAG) {
-            enum po_status st = load_unlisted(index, cur, size, err);
+            enum po_status st = load_unlisted(index, cur, flags, size, err);
 
             if (st != PO_OK)
                 return st;

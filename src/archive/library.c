@@ -505,18 +505,24 @@ verify_frame(struct pobackup_archive *archive, struct po_verify *verify, uint32_
 
         st = po_verify_frame(verify, archive->decoder, frame, archive->bytes, archive->content,
                              &part, &err);
-        if (st == PO_OK || st == PO_E_FORMAT)
+        if (st == PO_OK || part.is_damaged)
             joined = po_verify_join(verify, &part, archive->content, &join_err);
         if (joined != PO_OK) {
             st = joined;
             err = join_err;
         }
     }
-    if (st == PO_E_FORMAT && hits->fn != NULL)
+    if ((st == PO_E_FORMAT || st == PO_E_UNSUPPORTED) && hits->fn != NULL)
         po_verify_hits(&verify->layout, frame, tell_hit, hits);
-    if (st != PO_OK && (first->status == PO_OK || st != PO_E_FORMAT))
+    if (st == PO_OK)
+        return PO_OK;
+    if (st != PO_E_FORMAT && st != PO_E_UNSUPPORTED) {
         *first = err;
-    return st == PO_E_FORMAT ? PO_OK : st;
+        return st;
+    }
+    if (first->status == PO_OK)
+        *first = err;
+    return PO_OK;
 }
 
 enum po_status

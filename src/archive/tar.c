@@ -270,7 +270,7 @@ broken(struct po_err *err, const char *what)
     return po_fail(err, PO_E_FORMAT, "tar header: %s", what);
 }
 
-/* Octal digits ended by NUL or space, or the field's end. spec: TAR-1 */
+/* Octal digits ended by NUL or space. spec: TAR-1 */
 static bool
 parse_octal(const uint8_t *field, size_t width, uint64_t *value)
 {
@@ -279,7 +279,7 @@ parse_octal(const uint8_t *field, size_t width, uint64_t *value)
     *value = 0;
     for (; i < width && field[i] >= '0' && field[i] <= '7'; i++)
         *value = *value << 3 | (uint64_t)(field[i] - '0');
-    return i > 0 && (i == width || field[i] == 0 || field[i] == ' ');
+    return i > 0 && i < width && (field[i] == 0 || field[i] == ' ');
 }
 
 static size_t
@@ -312,6 +312,7 @@ struct pax {
     bool has_time;
     int64_t time;
     bool is_binary; /* the names are bytes, not UTF-8 */
+    bool has_unknown_charset;
     bool has_uid;
     uint64_t uid;
     bool has_gid;
@@ -400,6 +401,7 @@ parse_record(struct pax *pax, const uint8_t *key, size_t key_size, const uint8_t
         return parse_time(value, size, &pax->time);
     } else if (is_key(key, key_size, "hdrcharset")) {
         pax->is_binary = size == 6 && memcmp(value, "BINARY", 6) == 0;
+        pax->has_unknown_charset = !pax->is_binary;
     } else if (is_key(key, key_size, "uid")) {
         pax->has_uid = true;
         return parse_whole(value, size, &pax->uid) && pax->uid <= UINT32_MAX;
@@ -460,6 +462,9 @@ parse_extended(struct pax *pax, size_t *used, const uint8_t *bytes, size_t size,
     for (uint64_t i = records; i < po_tar_padded(records); i++)
         if (bytes[PO_TAR_BLOCK + i] != 0) /* spec: TAR-9 */
             return broken(err, "padding that is not zero");
+    if (pax->has_unknown_charset)
+        return po_fail(err, PO_E_UNSUPPORTED,
+                       "tar header: an unknown hdrcharset"); /* spec: TAR-3 */
     *used = PO_TAR_BLOCK + (size_t)po_tar_padded(records);
     return PO_OK;
 }

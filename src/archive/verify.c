@@ -29,25 +29,23 @@ po_verify_deinit(struct po_verify *verify)
 
 /* A member that is no entry: it lost against a later one of its name, or is unlisted. spec: TAR-7, INDEX-7, INDEX-11 */
 static enum po_status
-check_loser(const struct po_verify *verify, const struct po_tar_member *member, uint32_t frame,
-            uint32_t offset, struct po_err *err)
+check_loser(const struct po_verify *verify, const struct po_tar_member *member,
+            struct po_verify_part *part, uint32_t offset, struct po_err *err)
 {
     const struct po_index *index = verify->reader->index;
-    uint32_t winner;
+    uint32_t winner = po_index_find(index, member->path, member->path_size);
+    uint32_t frame = part->frame;
 
     if (po_index_is_unlisted(index, frame, offset))
-        return PO_OK;
-    winner = po_index_find(index, member->path, member->path_size);
+        part->unlisted++;
+    else if (winner == PO_NONE || po_index_source(index, winner) != 0)
+        return po_fail(err, PO_E_FORMAT, "the tar has a member that the index does not");
     if (winner == PO_NONE || po_index_source(index, winner) != 0)
-        return po_fail(err, PO_E_FORMAT,
-                       "frame %u, offset %u: the tar has a member that the index does not", frame,
-                       offset);
+        return PO_OK;
     if (po_index_frame(index, winner) < frame ||
         (po_index_frame(index, winner) == frame && po_index_offset(index, winner) < offset))
-        return po_fail(
-            err, PO_E_FORMAT,
-            "frame %u, offset %u: the index names an earlier member than the last of its name",
-            frame, offset);
+        return po_fail(err, PO_E_FORMAT,
+                       "the index names an earlier member than the last of its name");
     return PO_OK;
 }
 
@@ -76,7 +74,7 @@ check_member(const struct po_verify *verify, const uint8_t *content, size_t size
         return st;
     at += offset;
     if (entry == PO_NONE)
-        st = check_loser(verify, &member, part->frame, (uint32_t)offset, err);
+        st = check_loser(verify, &member, part, (uint32_t)offset, err);
     else
         st = po_reader_member(verify->reader, entry, content, size, &at, err);
     if (st != PO_OK)
@@ -144,10 +142,7 @@ po_verify_frame(const struct po_verify *verify, struct po_frame_decoder *decoder
         else
             st = check_members(verify, content, seek->content_size, part, err);
     }
-    if (st == PO_E_UNSUPPORTED)
-        st = err->status =
-            PO_E_FORMAT; /* the index vouched for it: a typeflag of no use here is damage */
-    part->is_damaged = st == PO_E_FORMAT;
+    part->is_damaged = st == PO_E_FORMAT || st == PO_E_UNSUPPORTED;
     return st;
 }
 
@@ -238,6 +233,7 @@ po_verify_join(struct po_verify *verify, const struct po_verify_part *part, cons
     }
     verify->is_lost = false;
     verify->matched += again.matched;
+    verify->unlisted += again.unlisted;
     return again.is_open ? open_member(verify, &again, content, err) : PO_OK;
 }
 
@@ -247,9 +243,10 @@ po_verify_end(struct po_verify *verify, struct po_err *err)
     if (verify->is_open)
         return po_fail(err, PO_E_FORMAT,
                        "the last member before the index is not finished"); /* spec: FRAME-4 */
-    if (!verify->is_damaged && verify->matched != verify->layout.count)
+    if (!verify->is_damaged && (verify->matched != verify->layout.count ||
+                                verify->unlisted != verify->reader->index->unlisted_count))
         return po_fail(err, PO_E_FORMAT,
-                       "the index has entries that the tar does not"); /* spec: INDEX-7 */
+                       "the index has entries that the tar does not"); /* spec: INDEX-7, INDEX-11 */
     return PO_OK;
 }
 

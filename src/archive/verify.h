@@ -15,6 +15,7 @@ struct po_verify_part {
     bool is_damaged;   /* *err of po_verify_frame says how; nothing below is set */
     bool is_continued; /* no member begins in it: perhaps all of it is content of an earlier one */
     uint32_t matched;  /* entries whose members begin in it and agree */
+    uint32_t unlisted; /* members of INDEX-11 that begin in it */
     bool is_open;      /* the last member goes on in the next frame */
     uint32_t open_entry; /* its entry, or PO_NONE when it is a member that lost or is unlisted */
     uint64_t open_size;  /* its content size */
@@ -27,6 +28,7 @@ struct po_verify {
     struct po_layout layout;
     struct po_hasher *hasher;
     uint64_t matched;
+    uint64_t unlisted;
     bool is_open;
     bool is_lost; /* the open member had a damaged frame: its end is passed over */
     uint32_t open_entry;
@@ -40,8 +42,8 @@ PO_NODISCARD enum po_status po_verify_init(struct po_verify *verify, const struc
 void po_verify_deinit(struct po_verify *verify);
 
 /*
- * Checks a frame's digests, decodes it into `content` and checks the members in it. PO_E_FORMAT: part->is_damaged is set too, and verification may
- * go on with the next frame. Any number of threads, each with its own decoder and buffers.
+ * Checks a frame's digests, decodes it into `content` and checks the members in it. PO_E_FORMAT or PO_E_UNSUPPORTED:
+ * part->is_damaged is set too, and verification may go on with the next frame. Any number of threads, each with its own decoder and buffers.
  */
 PO_NODISCARD enum po_status po_verify_frame(const struct po_verify *verify,
                                             struct po_frame_decoder *decoder, uint32_t frame,

@@ -123,7 +123,7 @@ po_fail_errno(struct po_err *err, int code, const char *format, ...)
      * strerror and not strerror_r, which has two incompatible forms and is not in the C standard.
      * For every known code strerror gives a constant string in all C libraries in use; for unknown
      * ones glibc since 2.32 and Microsoft's use a buffer of the thread, and musl a constant.
-     * Nothing in this program changes the locale.
+     * The messages' locale is never changed.
      */
     append_cause(err, strerror(code)); /* NOLINT(concurrency-mt-unsafe) */
     err->status = PO_E_IO;

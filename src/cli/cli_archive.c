@@ -73,8 +73,7 @@ po_cli_archive_failed(struct po_cli *cli, const char *path, const struct po_err 
 }
 
 bool
-po_cli_archive_open(struct po_cli *cli, struct po_cli_archive *archive, const char *path,
-                    int *code)
+po_cli_archive_open(struct po_cli *cli, struct po_cli_archive *archive, const char *path, int *code)
 {
     struct po_err err = {0};
 
@@ -105,7 +104,7 @@ po_cli_archive_deinit(struct po_cli_archive *archive)
 const char *
 po_cli_type_name(unsigned type)
 {
-    static const char *const names[] = {"unknown",   "file",     "directory", "symlink",
+    static const char *const names[] = {"unknown",   "file",   "directory", "symlink",
                                         "hard link", "stream", "reparse"};
 
     return type < sizeof(names) / sizeof(names[0]) ? names[type] : names[0];

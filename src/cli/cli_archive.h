@@ -10,7 +10,7 @@ struct po_cli_archive {
     const char *path; /* the caller's */
     struct pobackup_blob blob;
     struct po_reader *reader;
-    struct po_buf manifest;  /* JSON */
+    struct po_buf manifest;   /* JSON */
     bool is_manifest_damaged; /* the rest may be whole */
 };
 

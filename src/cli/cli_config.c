@@ -91,8 +91,8 @@ read_line(char *text, int room, void *stream)
         size = 0;
     /* Newline and NUL, and one more: inih takes a line that fills its buffer for a cut one. */
     if (load->st == PO_OK && size > (size_t)room - 3)
-        load->st = po_fail(load->err, PO_E_USAGE, "line %u: longer than %d bytes", load->line,
-                           room - 3);
+        load->st =
+            po_fail(load->err, PO_E_USAGE, "line %u: longer than %d bytes", load->line, room - 3);
     if (load->st != PO_OK)
         return NULL;
     memcpy(text, line, size);
@@ -197,8 +197,8 @@ take_key(void *user, const char *section, const char *key, const char *value)
         load->st = load->section == SECTION_ALL ? check_key_of_others(load, key)
                                                 : fail_unknown(load, verb, key);
     else if (load->section != SECTION_OTHER)
-        load->st = take_option(load, load->section == SECTION_OURS ? load->ours : load->all,
-                               option, value);
+        load->st = take_option(load, load->section == SECTION_OURS ? load->ours : load->all, option,
+                               value);
     return load->st == PO_OK;
 }
 

@@ -134,9 +134,8 @@ po_cmd_help(struct po_cli *cli)
 
     if (name != NULL && verb == NULL) {
         nearest = po_cli_nearest_verb(name);
-        return nearest != NULL
-                   ? po_cli_usage(cli, "%s: no such verb; is %s meant?", name, nearest)
-                   : po_cli_usage(cli, "%s: no such verb", name);
+        return nearest != NULL ? po_cli_usage(cli, "%s: no such verb; is %s meant?", name, nearest)
+                               : po_cli_usage(cli, "%s: no such verb", name);
     }
     if (verb != NULL && verb->run == NULL)
         return po_cli_usage(cli, "%s: not in this version", name);

@@ -171,9 +171,8 @@ run(struct po_cli *cli, int argc, char **argv)
     cli->verb = po_cli_verb_find(name);
     if (cli->verb == NULL) {
         nearest = po_cli_nearest_verb(name);
-        return nearest != NULL
-                   ? po_cli_usage(cli, "%s: no such verb; is %s meant?", name, nearest)
-                   : po_cli_usage(cli, "%s: no such verb", name);
+        return nearest != NULL ? po_cli_usage(cli, "%s: no such verb; is %s meant?", name, nearest)
+                               : po_cli_usage(cli, "%s: no such verb", name);
     }
     if (cli->verb->run == NULL) {
         cli->verb = NULL;

@@ -277,9 +277,8 @@ fail_unknown(const struct parse *parse, const char *name, size_t name_size)
         return po_fail(parse->err, PO_E_USAGE, "--%.*s: not in this version", (int)name_size, name);
     nearest = po_cli_nearest_option(parse->verb, name, name_size);
     if (nearest != NULL)
-        return po_fail(parse->err, PO_E_USAGE,
-                       "--%.*s: %s has no such option; is --%s meant?", (int)name_size, name,
-                       parse->verb->name, nearest);
+        return po_fail(parse->err, PO_E_USAGE, "--%.*s: %s has no such option; is --%s meant?",
+                       (int)name_size, name, parse->verb->name, nearest);
     return po_fail(parse->err, PO_E_USAGE, "--%.*s: %s has no such option", (int)name_size, name,
                    parse->verb->name);
 }

@@ -27,7 +27,7 @@ static const struct tone {
 void
 po_cli_out_init(struct po_cli_out *out)
 {
-    const char *terminal = getenv("TERM"); /* NOLINT(concurrency-mt-unsafe): no thread yet */
+    const char *terminal = getenv("TERM");  /* NOLINT(concurrency-mt-unsafe): no thread yet */
     const char *plain = getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe) */
     bool can_colour = (plain == NULL || plain[0] == '\0') && terminal != NULL &&
                       strcmp(terminal, "dumb") != 0 && terminal[0] != '\0';
@@ -139,8 +139,8 @@ tell_text(struct po_cli_out *out, enum po_cli_tone tone, const char *text)
 
     note_for_document(out, tone, text);
     if (out->is_event_json) {
-        put_event(out, json_pack("{s:s, s:o}", "event", how->event, "text",
-                                 po_cli_json_text(text)));
+        put_event(out,
+                  json_pack("{s:s, s:o}", "event", how->event, "text", po_cli_json_text(text)));
         return;
     }
     if (out->is_quiet && how->is_hidden_by_quiet)
@@ -152,7 +152,8 @@ tell_text(struct po_cli_out *out, enum po_cli_tone tone, const char *text)
         po_buf_put_text(&line, "\033[0m");
     po_cli_put_message(&line, text);
     if (line.failed)
-        put_stderr(out, text, strspn(text, "abcdefghijklmnopqrstuvwxyz ")); /* better than silence */
+        put_stderr(out, text,
+                   strspn(text, "abcdefghijklmnopqrstuvwxyz ")); /* better than silence */
     else
         put_stderr(out, (const char *)line.bytes, line.size);
     po_buf_deinit(&line);
@@ -187,10 +188,10 @@ po_cli_out_item(struct po_cli_out *out, const char *path, size_t path_size, cons
     struct po_buf line = {0};
 
     if (out->is_event_json) {
-        put_event(out, json_pack("{s:s, s:o, s:o}", "event", "item",
-                                 po_cli_json_path_key(path, path_size),
-                                 po_cli_json_path(path, path_size), "text",
-                                 po_cli_json_text(reason)));
+        put_event(out,
+                  json_pack("{s:s, s:o, s:o}", "event", "item",
+                            po_cli_json_path_key(path, path_size),
+                            po_cli_json_path(path, path_size), "text", po_cli_json_text(reason)));
         return;
     }
     po_text_put_name(&line, path, path_size);

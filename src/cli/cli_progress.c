@@ -180,8 +180,8 @@ po_cli_progress_event(void *ctx, const struct po_event *event)
         break;
     case PO_EVENT_ITEM:
         if (progress->tells_items || progress->out->is_event_json)
-            po_cli_out_item(progress->out, event->path != NULL ? event->path : "",
-                            event->path_size, text);
+            po_cli_out_item(progress->out, event->path != NULL ? event->path : "", event->path_size,
+                            text);
         break;
     }
 }

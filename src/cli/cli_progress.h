@@ -6,8 +6,8 @@
 #ifndef PO_CLI_CLI_PROGRESS_H
 #define PO_CLI_CLI_PROGRESS_H
 
-#include "base/event.h"
 #include "base/buf.h"
+#include "base/event.h"
 
 struct po_cli_out;
 

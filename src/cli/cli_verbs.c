@@ -7,24 +7,37 @@
     {                                                                                              \
         PO_CLI_ID_COUNT, NULL, 0, PO_CLI_FLAG, NULL, 0, 0, NULL                                    \
     }
-#define FLAG(id, name, letter, help) {id, name, letter, PO_CLI_FLAG, NULL, 0, 0, help}
-#define TEXT(id, name, letter, argument, help) {id, name, letter, PO_CLI_TEXT, argument, 0, 0, help}
-#define LIST(id, name, argument, help) {id, name, 0, PO_CLI_LIST, argument, 0, 0, help}
-#define CHOICE(id, name, argument, help) {id, name, 0, PO_CLI_CHOICE, argument, 0, 0, help}
+#define FLAG(id, name, letter, help)                                                               \
+    {                                                                                              \
+        id, name, letter, PO_CLI_FLAG, NULL, 0, 0, help                                            \
+    }
+#define TEXT(id, name, letter, argument, help)                                                     \
+    {                                                                                              \
+        id, name, letter, PO_CLI_TEXT, argument, 0, 0, help                                        \
+    }
+#define LIST(id, name, argument, help)                                                             \
+    {                                                                                              \
+        id, name, 0, PO_CLI_LIST, argument, 0, 0, help                                             \
+    }
+#define CHOICE(id, name, argument, help)                                                           \
+    {                                                                                              \
+        id, name, 0, PO_CLI_CHOICE, argument, 0, 0, help                                           \
+    }
 #define NUMBER(id, name, argument, min, max, help)                                                 \
-    {id, name, 0, PO_CLI_NUMBER, argument, min, max, help}
+    {                                                                                              \
+        id, name, 0, PO_CLI_NUMBER, argument, min, max, help                                       \
+    }
 
 #define SITE                                                                                       \
     TEXT(PO_CLI_SITE, "site", 0, "folder:DIR",                                                     \
-         "the site: a directory in the guide's layout; its pobackup-site.ini may place each part "  \
+         "the site: a directory in the guide's layout; its pobackup-site.ini may place each part " \
          "elsewhere and name the services")
 #define STOP_TIMEOUT                                                                               \
     NUMBER(PO_CLI_STOP_TIMEOUT, "stop-timeout", "SECONDS", 1, 86400,                               \
            "how long to wait for each service to stop (default: the service's own)")
 #define NO_SERVICES                                                                                \
     FLAG(PO_CLI_NO_SERVICES, "no-services", 0, "leave the services alone, whatever their state")
-#define THREADS                                                                                    \
-    NUMBER(PO_CLI_THREADS, "threads", "N", 1, 256, "threads (default: one a processor)")
+#define THREADS NUMBER(PO_CLI_THREADS, "threads", "N", 1, 256, "threads (default: one a processor)")
 
 const struct po_cli_option po_cli_common[] = {
     TEXT(PO_CLI_CONFIG, "config", 0, "FILE",
@@ -41,11 +54,13 @@ const struct po_cli_option po_cli_common[] = {
 
 static const struct po_cli_option backup_options[] = {
     SITE,
-    TEXT(PO_CLI_OUTPUT, "output", 'o', "DEST",
-         "where to: a file that does not exist; a directory (there, or made when DEST ends in '/'), "
-         "in which the name is made from host and time; '-' for standard output"),
-    FLAG(PO_CLI_COLD, "cold", 0,
-         "read everything with the services stopped, as the guide does (always so in this version)"),
+    TEXT(
+        PO_CLI_OUTPUT, "output", 'o', "DEST",
+        "where to: a file that does not exist; a directory (there, or made when DEST ends in '/'), "
+        "in which the name is made from host and time; '-' for standard output"),
+    FLAG(
+        PO_CLI_COLD, "cold", 0,
+        "read everything with the services stopped, as the guide does (always so in this version)"),
     FLAG(PO_CLI_FULL, "full", 0, "a full archive (always so in this version)"),
     NUMBER(PO_CLI_LEVEL, "level", "N", -7, 19, "zstd's level, -7 to 19 (default 3)"),
     NUMBER(PO_CLI_THREADS, "threads", "N", 1, 256,
@@ -118,13 +133,17 @@ static const struct po_cli_option doctor_options[] = {
     END,
 };
 
-#define LATER(name, summary) {name, "", summary, NULL, no_options, NULL, 0, 0, NULL}
+#define LATER(name, summary)                                                                       \
+    {                                                                                              \
+        name, "", summary, NULL, no_options, NULL, 0, 0, NULL                                      \
+    }
 
 const struct po_cli_verb po_cli_verbs[] = {
     {"backup", "--site folder:DIR -o DEST [OPTIONS]", "save one snapshot of a site in an archive",
      "Stops the services that run, reads registry, bin, spool and mailbox, and starts the services "
      "again, whatever happens meanwhile. The archive is a tar in zstd frames: any machine can open "
-     "it with stock tools. It appears under its name only when it is whole and on disk. A file that "
+     "it with stock tools. It appears under its name only when it is whole and on disk. A file "
+     "that "
      "cannot be read is named and counted, and the exit code is 1.",
      backup_options, "base recovery", 0, 0, po_cmd_backup},
     {"verify", "[--quick|--deep] ARCHIVE...", "check archives, byte by byte",

@@ -230,6 +230,21 @@ pack_file(struct po_backup_run *run, uint32_t number, struct retries *retries, s
     return note_changed(run, entry, "it was written to while being read", err);
 }
 
+/* Stock tools would take the second, broken member: so the file is not part of the snapshot at all. spec: INDEX-11 */
+static enum po_status
+drop_both(struct po_backup_run *run, uint32_t first, uint32_t second, const struct po_err *cause,
+          struct po_err *err)
+{
+    enum po_status st = skip(run, &run->list.entries[second], cause->text, err);
+
+    run->result->files--;
+    run->files_packed--;
+    run->bytes_packed -= run->list.entries[first].size;
+    run->list.entries[first].state = PO_ENTRY_UNLISTED;
+    run->list.entries[second].state = PO_ENTRY_UNLISTED;
+    return st;
+}
+
 /* A second member for a file that changed; if it cannot be had, the first stays, and is named. */
 static enum po_status
 pack_again(struct po_backup_run *run, uint32_t number, struct po_err *err)
@@ -254,11 +269,12 @@ pack_again(struct po_backup_run *run, uint32_t number, struct po_err *err)
     st = try_file_often(run, again, &attempt, err);
     if (st != PO_OK)
         return st;
-    if (attempt.outcome == READ_BROKEN) {
-        set_not_saved(entry, &attempt);
+    entry->state = PO_ENTRY_SKIPPED;
+    if (attempt.outcome == READ_BROKEN && !attempt.is_packed)
         return note_changed(run, entry,
                             "it was written to while being read, and could not be read again", err);
-    }
+    if (attempt.outcome == READ_BROKEN)
+        return drop_both(run, number, again, &attempt.cause, err);
     entry->state =
         PO_ENTRY_SAVED; /* in place of the first (TAR-7): counted already, but for the size */
     run->bytes_packed += entry->size - first.size;

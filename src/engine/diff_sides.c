@@ -170,10 +170,6 @@ po_diff_type_name(uint8_t type)
         return "directory";
     case POBACKUP_SYMLINK:
         return "symbolic link";
-    case POBACKUP_STREAM:
-        return "alternate stream";
-    case POBACKUP_REPARSE:
-        return "reparse point";
     default:
         return "file";
     }

@@ -1,21 +1,51 @@
-/* doctor.h - can this site be backed up and restored? Every check is made and told; nothing is changed. */
+/*
+ * doctor.h - can this site be backed up and restored? Every check is made and told; nothing is
+ * changed (but for a small file at the target, made and removed to prove that it can be).
+ */
 #ifndef PO_ENGINE_DOCTOR_H
 #define PO_ENGINE_DOCTOR_H
 
 #include "base/event.h"
 #include "host/host.h"
 
+/* Rising: BAD means that a backup or restore would fail, or leave something out. */
 enum po_check_state { PO_CHECK_GOOD, PO_CHECK_NOTE, PO_CHECK_WARNING, PO_CHECK_BAD };
 
-/* `id`: a stable name for scripts ("services", "trees", "target", ...); `text`: one line for people. */
+/*
+ * `text`: one line for people. `id`: a stable name for scripts; the same one comes more than once
+ * where there is more than one thing to say:
+ *
+ *   rights      who runs it (B1)
+ *   services    one a service: does its state get told, and in time (B2)
+ *   registry    can it be exported, does it parse, is the product's key in it (B3)
+ *   trees       one a tree: there, a directory, can be listed (B4 to B6)
+ *   sizes       what a full backup would read
+ *   unreadable  one a file or directory that cannot be read (B8); 20 are named, the rest counted
+ *   special     FIFOs, devices, sockets, which have nothing to back up; likewise
+ *   leftovers   one a folder of an earlier restore (".pobackup-...")
+ *   queue       messages that wait, and sets without all of their files (R11, W1)
+ *   clock       the year, and files from the future
+ *   target      there or can be made, writable, not inside the site (N3)
+ *   volume      not one of the site's (N3)
+ *   space       free at the target, against a first guess of what a full backup needs
+ */
 typedef void (*po_check_fn)(void *ctx, enum po_check_state state, const char *id, const char *text);
 
-/* `target` (where backups go, may be NULL): exists, writable, has space, not inside a tree (N3), another volume. PO_OK whatever was found; *worst says how it stands. */
-PO_NODISCARD enum po_status po_doctor_run(struct po_host *host, const char *target, po_check_fn each, void *ctx,
-                                          enum po_check_state *worst, struct po_err *err);
+/*
+ * `target`: where backups go, a directory or a file to be; NULL = not checked. PO_OK whatever was
+ * found; *worst says how it stands. Fails only when memory runs out.
+ */
+PO_NODISCARD enum po_status po_doctor_run(struct po_host *host, const char *target,
+                                          po_check_fn each, void *ctx, enum po_check_state *worst,
+                                          struct po_err *err);
 
-/* N3: PO_E_USAGE when `os_path` (a file to be, or a directory) lies inside a part of the site; *is_same_volume when it is on the volume of one. */
-PO_NODISCARD enum po_status po_doctor_target(struct po_host *host, const char *os_path, bool *is_same_volume,
-                                             struct po_err *err);
+/*
+ * N3: PO_E_USAGE when `os_path` (a file to be, or a directory; it need not exist) lies inside a
+ * part of the site, by whatever links or names one gets there, or when that cannot be told (a link
+ * that leads nowhere, ".." behind what does not exist). *is_same_volume: it is, or would be made, on
+ * the volume of a part.
+ */
+PO_NODISCARD enum po_status po_doctor_target(struct po_host *host, const char *os_path,
+                                             bool *is_same_volume, struct po_err *err);
 
 #endif

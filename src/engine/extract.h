@@ -1,4 +1,7 @@
-/* extract.h - entries of an archive into a directory: each frame needed is read and decoded once, files are written as it is decoded. */
+/*
+ * extract.h - entries of an archive into a directory: each frame needed is read and decoded once,
+ * files are written as it is decoded.
+ */
 #ifndef PO_ENGINE_EXTRACT_H
 #define PO_ENGINE_EXTRACT_H
 
@@ -8,33 +11,41 @@
 #include "target/target.h"
 
 struct po_extract_result {
-    uint64_t files;
+    uint64_t files; /* written, and so on */
     uint64_t directories;
     uint64_t links;
     uint64_t bytes;
+    uint64_t failed;             /* wanted entries that are not there now */
     struct po_problems problems; /* refused, damaged, or not written: each named */
     bool is_damaged;             /* the archive is: exit code 4 */
     double seconds;
 };
 
 /*
- * Marks in wanted[] (one byte an entry, zeroed by the caller) what the patterns select; none = everything. Returns how many. Entries that lie in a parent are
- * marked too.
+ * Marks in wanted[] (one byte an entry, zeroed by the caller) what the patterns select; none =
+ * everything. Returns how many. Entries that lie in a parent are marked too.
  */
-uint32_t po_extract_select(const struct po_index *index, const char *const *patterns, size_t pattern_count, uint8_t *wanted);
+uint32_t po_extract_select(const struct po_index *index, const char *const *patterns,
+                           size_t pattern_count, uint8_t *wanted);
 
 /*
- * Writes the wanted entries (of source 0; others become problems "lies in a parent") through a target with these options (index, wanted and problem are set
- * here). A file whose frame is damaged is not written. PO_OK with problems is exit code 1, or 4 when is_damaged.
+ * Writes the wanted entries through a target with these options (index, wanted, stand_ins and problem are set
+ * here). Directories and links need the index alone; of hard links to a file that is not wanted, one becomes that file. A file of a source other than 0 becomes a
+ * problem "lies in a parent archive". A file whose frame is damaged is not written. PO_OK with
+ * problems is exit code 1, or 4 when is_damaged. The result is to be freed in any case.
  */
 PO_NODISCARD enum po_status po_extract_run(const struct po_reader *reader, const uint8_t *wanted,
-                                           const struct po_target_options *options, unsigned threads,
-                                           const struct po_watch *watch, struct po_extract_result *result,
-                                           struct po_err *err);
+                                           const struct po_target_options *options,
+                                           unsigned threads, const struct po_watch *watch,
+                                           struct po_extract_result *result, struct po_err *err);
 void po_extract_result_deinit(struct po_extract_result *result);
 
-/* One file's content to a callback, checked against its hash at the end: PO_E_FORMAT then, though bytes were given already. */
-PO_NODISCARD enum po_status po_cat_run(const struct po_reader *reader, uint32_t entry, const struct pobackup_sink *sink,
-                                       struct po_err *err);
+/*
+ * One file's content to a callback, checked against its hash at the end: PO_E_FORMAT then, though
+ * bytes were given already. A hard link gives its file's. PO_E_USAGE when it is no file, or lies in
+ * a parent.
+ */
+PO_NODISCARD enum po_status po_cat_run(const struct po_reader *reader, uint32_t entry,
+                                       const struct pobackup_sink *sink, struct po_err *err);
 
 #endif

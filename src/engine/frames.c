@@ -42,7 +42,7 @@ work(void *ctx, void *item, unsigned worker, struct po_err *err)
 
     job->status = PO_OK;
     run->options->work(run->options->ctx, job, run->decoders[worker]);
-    if (job->status == PO_OK || job->status == PO_E_FORMAT)
+    if (job->status == PO_OK || job->status == PO_E_FORMAT || job->status == PO_E_UNSUPPORTED)
         return PO_OK;
     *err = job->err;
     return job->status;

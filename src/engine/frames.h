@@ -13,7 +13,8 @@ struct po_frame_job {
     uint32_t frame;
     uint8_t *bytes;   /* compressed, as fetched */
     uint8_t *content; /* for the worker to fill; NULL when the run decodes nothing */
-    enum po_status status; /* what `work` found: PO_E_FORMAT is damage and goes on to `join`, anything else ends the run */
+    enum po_status
+        status; /* what `work` found: PO_E_FORMAT and PO_E_UNSUPPORTED go on to `join`, anything else ends the run */
     struct po_err err;
     void *user; /* one a slot, from new_user */
 };

@@ -1,6 +1,8 @@
 /*
- * restore.h - an archive into a site (requirements R1 to R6): everything checked first, the new files staged beside their trees while services run, one sync,
- * services stopped, then renames alone; services started again. Replaced and removed files are kept in a set-aside folder beside the tree.
+ * restore.h - an archive into a site (requirements R1 to R6): everything checked first, the new
+ * files staged beside their trees while services run, one sync, services stopped, then renames
+ * alone; services started again. Replaced and removed files are kept in a set-aside folder beside
+ * the tree, which has the guide's layout.
  */
 #ifndef PO_ENGINE_RESTORE_H
 #define PO_ENGINE_RESTORE_H
@@ -11,49 +13,62 @@
 #include "host/host.h"
 
 struct po_restore_options {
-    bool parts[PO_PART_COUNT]; /* which parts; the default is registry, spool, mailbox (R6) */
+    bool parts[PO_PART_COUNT];   /* which parts; the default is registry, spool, mailbox (R6) */
     const char *const *patterns; /* --path; none = all of the parts */
     size_t pattern_count;
-    bool is_exact;        /* what the set does not have is set aside too */
-    bool no_safety_copy;  /* replaced files are not kept */
+    /*
+     * What the set does not have is set aside too. With patterns: what they match and the archive
+     * lacks, in directories that something of the set goes into.
+     */
+    bool is_exact;
+    bool no_safety_copy; /* replaced files are not kept */
     bool no_services;
     unsigned stop_timeout_s;
     unsigned threads;
 };
 
+/* Files and links are counted, directories are not. */
 struct po_restore_part {
     bool is_wanted;
-    const char *place; /* of this machine */
+    const char *place; /* of this machine; lives as long as the host */
     uint64_t files;
     uint64_t bytes;
     uint64_t replaced;
     uint64_t added;
-    uint64_t removed;   /* with is_exact */
-    uint64_t left;      /* there, not in the set, left alone */
+    uint64_t removed; /* with is_exact */
+    uint64_t left;    /* there, not in the set, left alone (as the plan found it) */
     uint64_t space_free;
-    char *set_aside;    /* where replaced files are kept, or NULL if none were */
+    char *set_aside; /* where replaced files are kept, or NULL if none were */
 };
 
 struct po_restore_result {
     struct po_restore_part parts[PO_PART_COUNT];
     double seconds;
     double outage_seconds; /* negative = no service was stopped */
+    /* With a path: an item that is not restored, or not quite. Without: a reason against it all. */
     struct po_problems problems;
-    bool are_services_lost;
+    bool are_services_lost; /* exit code 5, whatever else */
     char services_text[1024];
 };
 
-/* What would be done, and every reason why it cannot be (each as a problem with an empty path): nothing is changed. */
+/*
+ * What would be done, and every reason why it cannot be (each as a problem with an empty path):
+ * nothing is changed. The result is to be freed in any case.
+ */
 PO_NODISCARD enum po_status po_restore_plan(const struct po_reader *reader, struct po_host *host,
-                                            const struct po_restore_options *options, const struct po_watch *watch,
+                                            const struct po_restore_options *options,
+                                            const struct po_watch *watch,
                                             struct po_restore_result *result, struct po_err *err);
 
 /*
- * Does it. The archive has been deeply verified by the caller. On failure before the commit nothing has changed; a failing commit is taken back, and *err says so (or
- * names what could not be taken back).
+ * Does it. The archive has been deeply verified by the caller. If the plan has reasons against it,
+ * the first one is the failure: PO_E_USAGE, or PO_E_IO when the machine is in the way. On failure
+ * before the commit nothing has changed; a failing commit is taken back, and *err says so (or names
+ * what could not be taken back). The result is to be freed in any case.
  */
 PO_NODISCARD enum po_status po_restore_run(const struct po_reader *reader, struct po_host *host,
-                                           const struct po_restore_options *options, const struct po_watch *watch,
+                                           const struct po_restore_options *options,
+                                           const struct po_watch *watch,
                                            struct po_restore_result *result, struct po_err *err);
 void po_restore_result_deinit(struct po_restore_result *result);
 

@@ -88,7 +88,7 @@ join(void *ctx, struct po_frame_job *job, struct po_err *err)
         result->content_bytes += run->reader->seeks[job->frame].content_size;
         result->files += part->matched;
         st = po_verify_join(&run->verify, part, job->content, &damage);
-        if (st == PO_E_FORMAT)
+        if (st == PO_E_FORMAT || st == PO_E_UNSUPPORTED)
             st = note_damage(run, job->frame, &damage, err);
         else if (st != PO_OK)
             *err = damage;

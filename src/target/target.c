@@ -122,6 +122,15 @@ po_target_fail(struct po_target *target, uint32_t entry, const struct po_err *ca
     return PO_OK;
 }
 
+void
+po_target_reject(struct po_target *target, uint32_t entry, const char *reason)
+{
+    if (target->states[entry] != PO_TARGET_READY)
+        return;
+    target->states[entry] = PO_TARGET_FAILED;
+    po_target_tell(target, entry, reason);
+}
+
 /* ---- one file ---- */
 
 bool
@@ -363,6 +372,5 @@ po_target_abandon(struct po_target *target, const char *reason)
     if (target->open_file == NULL)
         return;
     drop_open_file(target);
-    target->states[target->open_entry] = PO_TARGET_FAILED;
-    po_target_tell(target, target->open_entry, reason);
+    po_target_reject(target, target->open_entry, reason);
 }

@@ -34,6 +34,11 @@ struct po_target_options {
     void *place_ctx;
     const uint8_t *wanted; /* one byte an entry: not 0 = wanted */
     /*
+     * For hard links to files that are not wanted themselves: stand_ins[file] is the one of them
+     * that is written as a file in its stead, or PO_NONE. NULL = there are none.
+     */
+    const uint32_t *stand_ins;
+    /*
      * Replace files and links that are there, by a rename: another name of an old file keeps the
      * old content. Otherwise each is a problem. A directory is never replaced.
      */
@@ -44,9 +49,8 @@ struct po_target_options {
     void *problem_ctx;
 };
 
-PO_NODISCARD enum po_status po_target_new(struct po_target **out,
-                                          const struct po_target_options *options,
-                                          struct po_err *err);
+PO_NODISCARD enum po_status
+po_target_new(struct po_target **out, const struct po_target_options *options, struct po_err *err);
 /* Removes the file that came in pieces, if it was not ended. */
 void po_target_free(struct po_target *target);
 
@@ -71,6 +75,9 @@ PO_NODISCARD enum po_status po_target_put(struct po_target *target, const uint8_
                                           size_t size, struct po_err *err);
 PO_NODISCARD enum po_status po_target_end(struct po_target *target, struct po_err *err);
 void po_target_abandon(struct po_target *target, const char *reason);
+
+/* A wanted entry that cannot be had: failed and told, unless it failed before. */
+void po_target_reject(struct po_target *target, uint32_t entry, const char *reason);
 
 /*
  * Symbolic links as they are; hard links to wanted files that were written (in another po_dir: a

@@ -116,7 +116,6 @@ struct parent {
     const char *path; /* in the archive; NULL = none yet */
     size_t size;
     enum po_status status;
-    struct po_err failure;
 };
 
 /* How many bytes of `path` are components that `parent` has too. */
@@ -216,8 +215,6 @@ ensure_parent(struct po_target *target, uint32_t entry, struct parent *parent, s
     parent->path = path;
     parent->size = size;
     parent->status = st;
-    if (st != PO_OK)
-        parent->failure = *err;
     return st;
 }
 

@@ -150,11 +150,14 @@ make_hardlink(struct po_target *target, uint32_t entry, const struct po_target_p
     const char *name = po_index_link(index, entry, &name_size);
     uint32_t original = po_index_find(index, name, name_size);
 
+    if (original != PO_NONE && target->options.stand_ins != NULL &&
+        target->options.stand_ins[original] != PO_NONE)
+        original = target->options.stand_ins[original];
     /*
      * Only to what was written here and now: a name that merely stands there may be anything.
      * spec: NAME-2
      */
-    if (original == PO_NONE || po_index_type(index, original) != POBACKUP_FILE ||
+    if (original == PO_NONE || po_index_type(index, original) == POBACKUP_DIRECTORY ||
         target->states[original] != PO_TARGET_WRITTEN ||
         !po_target_find_place(target, original, &from))
         return po_fail(err, PO_E_USAGE, "it is another name of %.*s, which was not written",

@@ -1,0 +1,20 @@
+/* cli_target.h - where a backup goes: a name, a directory, or standard output. */
+#ifndef PO_CLI_CLI_TARGET_H
+#define PO_CLI_CLI_TARGET_H
+
+#include "base/buf.h"
+
+struct po_cli;
+struct po_host;
+
+/*
+ * The archive's path for DEST ("-" stays), appended. Checked before anything is changed or made:
+ * what exists already and what lies inside a part of the site are usage errors; a volume that holds
+ * a part is warned of (requirement N3). false: told, *code is the exit code.
+ */
+bool po_cli_target_path(struct po_cli *cli, struct po_host *host, const char *dest, int64_t created,
+                        struct po_buf *path, int *code);
+/* Makes the directory of DEST when it is one that is missing. */
+PO_NODISCARD enum po_status po_cli_target_make(const char *dest, struct po_err *err);
+
+#endif

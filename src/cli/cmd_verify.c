@@ -1,0 +1,243 @@
+#include "cli/cli.h"
+
+#include "base/text.h"
+#include "cli/cli_archive.h"
+#include "engine/verify.h"
+#include "port/sys.h"
+
+#include <string.h>
+
+#define NAMED_MAX 1000u /* in text; JSON has all */
+
+struct check {
+    const char *path;
+    const char *verdict; /* "ok", "damaged", "unsupported", "error" */
+    bool is_deep;
+    bool is_diff;
+    uint64_t files; /* that lie in it */
+    double seconds;
+    struct po_err err; /* PO_OK when whole */
+    struct po_verify_result result;
+};
+
+static const char *
+verdict_of(enum po_status status)
+{
+    switch (status) {
+    case PO_OK:
+        return "ok";
+    case PO_E_FORMAT:
+        return "damaged";
+    case PO_E_UNSUPPORTED:
+        return "unsupported";
+    case PO_E_CANCELLED:
+    case PO_E_NOMEM:
+    case PO_E_IO:
+    case PO_E_AUTH:
+    case PO_E_USAGE:
+        break;
+    }
+    return "error";
+}
+
+static json_t *
+hits_json(const struct check *check)
+{
+    json_t *hits = json_array();
+
+    for (size_t i = 0; i < check->result.hits.count; i++) {
+        const struct po_problem *hit = &check->result.hits.items[i];
+
+        if (json_array_append_new(hits, po_cli_json_plain_path(hit->path, hit->path_size)) != 0) {
+            json_decref(hits);
+            return NULL;
+        }
+    }
+    return hits;
+}
+
+static void
+put_json(struct po_cli_out *out, const struct check *check)
+{
+    if (!out->is_json)
+        return;
+    po_cli_json_item(
+        out, json_pack("{s:o, s:s, s:n, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:f}",
+                       po_cli_json_path_key(check->path, strlen(check->path)),
+                       po_cli_json_path(check->path, strlen(check->path)), "verdict",
+                       check->verdict, "rule", "message",
+                       check->err.status == PO_OK ? json_null() : po_cli_json_text(check->err.text),
+                       "mode", check->is_deep ? "deep" : "quick", "hit", hits_json(check), "files",
+                       po_cli_json_u64(check->files), "frames",
+                       po_cli_json_u64(check->result.frames), "bytes",
+                       po_cli_json_u64(check->result.bytes), "content_bytes",
+                       po_cli_json_u64(check->result.content_bytes), "registry_bad",
+                       check->result.is_registry_bad, "seconds", check->seconds));
+}
+
+static void
+put_colour(const struct po_cli_out *out, struct po_buf *line, const char *colour, const char *text)
+{
+    if (out->has_stdout_colour)
+        po_buf_put_text(line, colour);
+    po_buf_put_text(line, text);
+    if (out->has_stdout_colour)
+        po_buf_put_text(line, "\033[0m");
+}
+
+static void
+tell_whole(struct po_cli_out *out, const struct check *check)
+{
+    const struct po_verify_result *result = &check->result;
+    struct po_buf line = {0};
+
+    po_cli_put_message(&line, check->path);
+    po_buf_put_text(&line, ": ");
+    put_colour(out, &line, "\033[32m", "whole");
+    po_buf_printf(&line, " (%s: ", check->is_deep ? "deep" : "quick");
+    if (check->is_deep) {
+        po_cli_put_count(&line, check->files, "file", "files");
+        po_buf_put_text(&line, ", ");
+        po_text_put_size(&line, result->content_bytes);
+        po_buf_put_text(&line, " in ");
+    }
+    po_cli_put_count(&line, result->frames, "frame", "frames");
+    po_buf_put_text(&line, ", ");
+    po_text_put_size(&line, result->bytes);
+    po_buf_put_text(&line, " read, ");
+    po_text_put_seconds(&line, check->seconds);
+    po_buf_put_text(&line, ")");
+    if (!out->is_quiet)
+        (void)po_cli_out_line(out, &line);
+    po_buf_deinit(&line);
+    if (result->is_registry_bad)
+        po_cli_out_tell(out, PO_CLI_WARNING,
+                        "%s: the .reg file in it is whole, but regedit would not take it: the site "
+                        "had it so",
+                        check->path);
+    if (check->is_diff)
+        po_cli_out_tell(out, PO_CLI_NOTE,
+                        "%s is a differential: its parents were not looked at, verify them too",
+                        check->path);
+}
+
+/* spec: READ-2. Reports of damage end in file names, and in what to type next. */
+static void
+tell_hits(struct po_cli_out *out, const struct check *check)
+{
+    const struct po_problems *hits = &check->result.hits;
+    struct po_buf line = {0};
+
+    for (size_t i = 0; i < hits->count && i < NAMED_MAX; i++) {
+        po_buf_put_text(&line, "  hit: ");
+        po_text_put_name(&line, hits->items[i].path, hits->items[i].path_size);
+        (void)po_cli_out_line(out, &line);
+    }
+    if (hits->count > NAMED_MAX)
+        po_buf_printf(&line, "  and %zu more (--json names all)", hits->count - (size_t)NAMED_MAX);
+    if (line.size > 0)
+        (void)po_cli_out_line(out, &line);
+    po_buf_deinit(&line);
+}
+
+static void
+tell_bad(struct po_cli_out *out, const struct check *check)
+{
+    bool is_damaged = check->err.status == PO_E_FORMAT;
+    struct po_buf line = {0};
+
+    po_cli_put_message(&line, check->path);
+    po_buf_put_text(&line, ": ");
+    put_colour(out, &line, "\033[31m",
+               is_damaged                              ? "DAMAGED"
+               : check->err.status == PO_E_UNSUPPORTED ? "not supported"
+                                                       : "could not be checked");
+    po_buf_put_text(&line, ": ");
+    po_cli_put_message(&line, check->err.text);
+    (void)po_cli_out_line(out, &line);
+    tell_hits(out, check);
+    po_cli_put_word(&line, check->path);
+    if (is_damaged && check->result.frames > 0)
+        po_cli_out_tell(out, PO_CLI_HINT, "Extract what is whole: pobackup extract %s -C DIR",
+                        po_buf_text(&line));
+    else if (is_damaged)
+        po_cli_out_tell(out, PO_CLI_HINT,
+                        "Its tables cannot be trusted. What stock tools can still read: "
+                        "zstd -dc %s | tar -tvf -",
+                        po_buf_text(&line));
+    po_buf_deinit(&line);
+}
+
+static uint64_t
+count_files(const struct po_index *index)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < index->count; i++)
+        count += po_index_type(index, i) == POBACKUP_FILE && po_index_source(index, i) == 0;
+    return count;
+}
+
+/* *check is filled in, whatever comes. */
+static void
+check_one(struct po_cli *cli, struct check *check)
+{
+    struct po_cli_archive archive = {0};
+    double began = po_sys_monotonic();
+    unsigned threads = (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0);
+    enum po_status st = po_cli_archive_open_quietly(&archive, check->path, &check->err);
+
+    if (st == PO_OK) {
+        check->is_diff = archive.reader->index->parent_count > 0;
+        check->files = count_files(archive.reader->index);
+        st = po_engine_verify(archive.reader, check->is_deep, threads, &cli->watch, &check->result,
+                              &check->err);
+    }
+    if (st == PO_OK)
+        check->err = (struct po_err){.status = PO_OK};
+    check->verdict = verdict_of(st);
+    check->seconds = po_sys_monotonic() - began;
+    po_cli_archive_deinit(&archive);
+}
+
+static int
+verify_one(struct po_cli *cli, const char *path, bool is_deep)
+{
+    struct check check = {.path = path, .is_deep = is_deep};
+    int code;
+
+    check_one(cli, &check);
+    code = po_cli_exit_code(check.err.status);
+    put_json(&cli->out, &check);
+    if (check.err.status == PO_E_CANCELLED) {
+        (void)po_cli_failed(cli, &check.err);
+    } else if (cli->out.is_json) {
+        if (cli->out.error == NULL && code != PO_EXIT_DONE)
+            cli->out.error = po_cli_json_err(&check.err);
+    } else if (code == PO_EXIT_DONE) {
+        tell_whole(&cli->out, &check);
+    } else {
+        tell_bad(&cli->out, &check);
+    }
+    po_verify_result_deinit(&check.result);
+    return code;
+}
+
+int
+po_cmd_verify(struct po_cli *cli)
+{
+    int worst = PO_EXIT_DONE;
+
+    if (po_cli_has(cli, PO_CLI_QUICK) && po_cli_has(cli, PO_CLI_DEEP))
+        return po_cli_usage(cli, "--quick or --deep: one of them");
+    po_cli_catch_interrupts(cli);
+    po_cli_json_array_begin(&cli->out, "archives");
+    for (size_t i = 0; i < cli->values.arg_count && cli->cancel == 0; i++) {
+        int code = verify_one(cli, cli->values.args[i], !po_cli_has(cli, PO_CLI_QUICK));
+
+        if (code > worst)
+            worst = code;
+    }
+    po_cli_json_array_end(&cli->out);
+    return cli->cancel != 0 && worst < PO_EXIT_FAILED ? PO_EXIT_FAILED : worst;
+}

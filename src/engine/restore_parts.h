@@ -1,0 +1,180 @@
+/*
+ * restore_parts.h - what the restore_*.c files share.
+ *
+ *   plan    what is wanted, where it goes, what speaks against it      (restore_plan, _place, _survey)
+ *   stage   the new files into a hidden folder on the same volume      (restore_stage)
+ *   commit  renames: old files aside, new ones into place              (restore_commit)
+ *   log     the renames that were done, to take them back              (restore_log)
+ */
+#ifndef PO_ENGINE_RESTORE_PARTS_H
+#define PO_ENGINE_RESTORE_PARTS_H
+
+#include "base/buf.h"
+#include "engine/restore.h"
+#include "port/file.h"
+
+#define PO_RESTORE_TREES 3
+/* Each tree's, another one when a tree turns out to be a volume of its own, and the registry's. */
+#define PO_RESTORE_BASES (2 * PO_RESTORE_TREES + 1)
+
+/*
+ * The directory beside one or more trees, on their volume. Stage and set-aside are folders in it
+ * with the guide's layout; "" = not made.
+ */
+struct po_restore_base {
+    char *os_path; /* absolute, free of links */
+    struct po_dir *dir;
+    char stage[80];
+    char aside[80];
+    bool is_used; /* by a tree that is restored */
+};
+
+struct po_restore_tree {
+    enum po_part part;
+    const char *member; /* its name in the archive */
+    size_t member_size;
+    struct po_restore_base *base;
+    char *path; /* absolute */
+    char *rel;  /* of the tree below the base; "" = the base is the tree itself */
+    size_t rel_size;
+    bool exists;
+    uint32_t first; /* its wanted entries: order[first] to order[end - 1] */
+    uint32_t end;
+    bool has_aside;
+};
+
+/* ---- the log ---- */
+
+enum po_restore_kind {
+    PO_RESTORE_MADE,    /* a directory above a tree that was missing, by its path below the base */
+    PO_RESTORE_ENTERED, /* a directory that was there and is about to be changed */
+    PO_RESTORE_ASIDE,   /* moved from the tree to the set-aside folder */
+    PO_RESTORE_NEW,     /* moved from the stage into the tree */
+};
+
+struct po_restore_step {
+    uint8_t kind;
+    uint8_t tree;
+    bool is_removed;   /* aside, and nothing new takes its place */
+    bool is_directory; /* aside: one that goes as a whole */
+    uint32_t entry;    /* entered: its own entry, or PO_NONE */
+    uint32_t info;     /* entered: what it was like, in infos */
+    size_t path_start; /* below the tree */
+    size_t path_size;
+};
+
+struct po_restore_log {
+    struct po_buf paths;
+    struct po_restore_step *steps;
+    size_t count;
+    size_t capacity;
+    struct po_node_info *infos;
+    uint32_t info_count;
+    uint32_t info_capacity;
+};
+
+/* ---- the restore ---- */
+
+struct po_restore {
+    const struct po_reader *reader;
+    struct po_host *host;
+    const struct po_restore_options *options;
+    const struct po_watch *watch;
+    struct po_restore_result *result;
+    int64_t time;
+    bool sets_owner;
+    uint8_t *wanted;
+    uint32_t *order; /* the wanted entries of trees; see po_restore_compare */
+    uint32_t order_count;
+    struct po_restore_tree trees[PO_RESTORE_TREES];
+    size_t tree_count;
+    struct po_restore_base bases[PO_RESTORE_BASES];
+    size_t base_count;
+    uint32_t registry_entry;               /* PO_NONE = not wanted */
+    struct po_restore_base *registry_base; /* where the former one is kept */
+    struct po_buf registry;
+    bool has_registry_aside;
+    size_t reason_count;
+    struct po_err reason; /* the first */
+    struct po_restore_log log;
+};
+
+/* A reason why nothing can be restored; the plan goes on and lists them all. */
+PO_PRINTF(4, 5)
+PO_NODISCARD enum po_status po_restore_reason(struct po_restore *r, struct po_err *err,
+                                              enum po_status status, const char *format, ...);
+/* An item that is not restored, or not quite. */
+PO_NODISCARD enum po_status po_restore_problem(struct po_restore *r, const char *path, size_t size,
+                                               const char *reason, struct po_err *err);
+
+/* Everything that can be told without changing anything; reasons are in the result. */
+PO_NODISCARD enum po_status po_restore_prepare(struct po_restore *r, struct po_err *err);
+/* Finds a part's place and base; reasons when there is something wrong with them. */
+PO_NODISCARD enum po_status po_restore_place(struct po_restore *r, struct po_restore_tree *tree,
+                                             const char *place, struct po_err *err);
+/* Makes the tree itself its base: for one that is a volume of its own. */
+PO_NODISCARD enum po_status po_restore_move_inside(struct po_restore *r,
+                                                   struct po_restore_tree *tree,
+                                                   struct po_err *err);
+PO_NODISCARD enum po_status po_restore_registry_place(struct po_restore *r, const char *place,
+                                                      struct po_err *err);
+/* Compares the tree as it is with what is wanted: counts, and reasons. */
+PO_NODISCARD enum po_status po_restore_survey(struct po_restore *r,
+                                              const struct po_restore_tree *tree,
+                                              struct po_err *err);
+/* Whether something that the set does not have is to go. */
+bool po_restore_removes(const struct po_restore *r, const char *path, size_t size);
+
+/* Writes all that is wanted to the stages, and takes it to the disk. */
+PO_NODISCARD enum po_status po_restore_stage(struct po_restore *r, struct po_err *err);
+/* Removes the stages; a warning when that fails. */
+void po_restore_unstage(struct po_restore *r);
+/* A name of ours with the time that nothing in the base has yet, made as a folder. */
+PO_NODISCARD enum po_status po_restore_make_folder(const struct po_restore *r,
+                                                   struct po_restore_base *base,
+                                                   const char *prefix, char name[80],
+                                                   struct po_err *err);
+
+/* Moves everything into place; on failure all is taken back. */
+PO_NODISCARD enum po_status po_restore_commit(struct po_restore *r, struct po_err *err);
+/* Imports the registry, and keeps the former one. */
+PO_NODISCARD enum po_status po_restore_import(struct po_restore *r, struct po_err *err);
+
+/*
+ * Notes a step before it is done, so that memory cannot run out after it; po_restore_unlog forgets
+ * it when it was not done after all.
+ */
+PO_NODISCARD enum po_status po_restore_note(struct po_restore *r, struct po_restore_step step,
+                                            const char *path, size_t size, struct po_err *err);
+void po_restore_unlog(struct po_restore *r);
+/* What an entered directory is like now. */
+PO_NODISCARD enum po_status po_restore_note_entered(struct po_restore *r, struct po_restore_step step,
+                                                    const struct po_node_info *info,
+                                                    const char *path, size_t size,
+                                                    struct po_err *err);
+/* Takes back all steps, the last first. *err (what failed) gets how that went. */
+void po_restore_take_back(struct po_restore *r, struct po_err *err);
+/* Times, modes and owners of the directories that were there before, as the archive has them. */
+PO_NODISCARD enum po_status po_restore_directory_facts(struct po_restore *r, struct po_err *err);
+/* Counts what was removed. */
+PO_NODISCARD enum po_status po_restore_count_removed(struct po_restore *r, struct po_err *err);
+
+/* ---- paths ---- */
+
+/* Appends `name`, with a '/' before it unless the path is empty. */
+void po_restore_put(struct po_buf *path, const char *name, size_t size);
+/* Where `sub` (below the tree) is: in the site, in the stage, and set aside. Relative to the base. */
+void po_restore_live_path(const struct po_restore_tree *tree, const char *sub, size_t size,
+                          struct po_buf *path);
+void po_restore_stage_path(const struct po_restore_tree *tree, const char *sub, size_t size,
+                           struct po_buf *path);
+void po_restore_aside_path(const struct po_restore_tree *tree, const char *sub, size_t size,
+                           struct po_buf *path);
+
+/*
+ * Order of paths in which all that lies in a directory stands together, behind it: '/' before any
+ * other byte. (In byte order "a", "a.b", "a/c" the file stands between.)
+ */
+int po_restore_compare(const char *a, size_t a_size, const char *b, size_t b_size);
+
+#endif
