@@ -1121,7 +1121,6 @@ class Walk:
         self.seen = set()
         self.visited = set()
         self.dropped = set(archive.index.dropped)  # INDEX-11: places not yet come by
-        self.without_entry = {}  # path to the place of a member that a dropped one must follow
         self.begins = {}  # frame to the entries that begin in it
         for (f, _), e in sorted(archive.starts.items()):
             self.begins.setdefault(f, []).append(e)
@@ -1183,17 +1182,15 @@ class Walk:
         member.entry = e = self.archive.starts.get((f, pos))
         self.open, self.open_path = member, path
         if e is None:
-            # Only a member that a later one of its path replaces (TAR-7) and a dropped one may be absent.
+            # Only a member that a later one of its path replaces (TAR-7) and a dropped one (INDEX-11) may be absent.
             winner = index.find(path)
-            if winner is not None and index.source[winner] == 0 and (index.frame[winner], index.offset[winner]) > (f, pos):
-                self.dropped.discard((f, pos))
-            elif winner is not None and index.source[winner] == 0:
+            is_dropped = (f, pos) in self.dropped
+            self.dropped.discard((f, pos))
+            if winner is None or index.source[winner] != 0:
+                if not is_dropped:
+                    self.report.add(damaged("INDEX-7", f"the index has no {show(path)}, which is at frame {f}, offset {pos}"))
+            elif (index.frame[winner], index.offset[winner]) < (f, pos):
                 self.report.add(damaged("INDEX-7", f"the index has an earlier {show(path)} than that at frame {f}, offset {pos}"))
-            elif (f, pos) in self.dropped:
-                self.dropped.discard((f, pos))
-                self.without_entry.pop(path, None)
-            else:
-                self.without_entry[path] = (f, pos)
             return
         self.visited.add(e)
         if path != index.paths[e]:
@@ -1207,8 +1204,6 @@ class Walk:
 
     def finish(self):
         """After the last frame, when all could be read."""
-        for path, (f, pos) in self.without_entry.items():
-            self.report.add(damaged("INDEX-7", f"{show(path)} at frame {f}, offset {pos} is not in the index"))
         for e in self.archive.starts.values():
             if e not in self.visited:
                 self.report.add(damaged("INDEX-7", f"{show(self.index.paths[e])}: no member at its place"))

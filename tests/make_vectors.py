@@ -1098,7 +1098,7 @@ def make_index():
         def hook(entries):
             entries[:] = [e for e in entries if e["path"] not in gone]
         data = b"".join(struct.pack("<II", *place) for place in places) + tail
-        add(name, "INDEX-11 TAR-7" if name.startswith("good") else "INDEX-11", about,
+        add(name, "INDEX-11" if name.startswith("bad") and "earlier" not in name else "INDEX-11 INDEX-7 TAR-7", about,
             mid(Member(b"gone", b"x"), Member(b"kept", b"y"), Member(b"twice", b"1"), Member(b"twice", b"2"),
                 extensions=[(1, flags, data), *more], on_entries=hook), *([QUICK_OK] if quick else []))
 
@@ -1112,8 +1112,10 @@ def make_index():
     ix("bad-index-8-xxh3", "INDEX-8", "A frame's XXH3 is wrong in the frame table.", table_hash(2))
     ix("bad-index-8-blake2b", "INDEX-8", "A frame's BLAKE2b is wrong in the frame table.", table_hash(3), QUICK_OK)
     ix("bad-index-10-id", "INDEX-10", "Another archive id than the trailer's.", setter("archive_id", b"\x11" * 16))
-    eleven("good-dropped", "A member that is not part of the snapshot, and one that a dropped one replaces.",
-           [(1, 0), (1, 3072)], b"gone", b"twice")
+    eleven("good-dropped", "A member that is not part of the snapshot, and two of one name.",
+           [(1, 0), (1, 2048), (1, 3072)], b"gone", b"twice")
+    eleven("bad-index-11-earlier", "Of two members of one name only the later is named.",
+           [(1, 0), (1, 3072)], b"gone", b"twice", quick=True)
     eleven("bad-index-11-twice", "The extension twice.", [(1, 0)], b"gone", more=[(1, 0, b"")])
     eleven("bad-index-11-critical", "The extension with bit 0 set.", [(1, 0)], b"gone", flags=1)
     eleven("bad-index-11-half", "Half a pair.", [(1, 0)], b"gone", tail=b"\0" * 4)

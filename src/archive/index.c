@@ -179,6 +179,13 @@ check_entry(const struct po_index *index, uint32_t i, bool has_link, struct po_e
     return PO_OK;
 }
 
+static uint64_t
+place_of(const struct po_index *index, uint32_t number)
+{
+    return (uint64_t)po_index_frame(index, number) << 32 | po_index_offset(index, number);
+}
+
+/* spec: INDEX-10, TAR-2 */
 static enum po_status
 check_hardlink(const struct po_index *index, uint32_t i, struct po_err *err)
 {
@@ -186,8 +193,12 @@ check_hardlink(const struct po_index *index, uint32_t i, struct po_err *err)
     const char *target = po_index_link(index, i, &size);
     uint32_t to = po_index_find(index, target, size);
 
-    if (to == PO_NONE || index->types[to] != POBACKUP_FILE) /* spec: INDEX-10 */
+    if (to == PO_NONE || index->types[to] != POBACKUP_FILE)
         return po_fail(err, PO_E_FORMAT, "index: entry %u: a hard link to what is no file", i);
+    if (po_index_source(index, i) == 0 && po_index_source(index, to) == 0 &&
+        place_of(index, to) > place_of(index, i))
+        return po_fail(err, PO_E_FORMAT, "index: entry %u: a hard link to a file that comes later",
+                       i);
     return PO_OK;
 }
 
@@ -233,6 +244,18 @@ load_unlisted(struct po_index *index, struct po_cursor *cur, uint32_t flags, uin
     return PO_OK;
 }
 
+/* spec: INDEX-11 */
+static enum po_status
+check_unlisted(const struct po_index *index, struct po_err *err)
+{
+    for (uint32_t i = 0; index->unlisted_count > 0 && i < index->count; i++)
+        if (po_index_source(index, i) == 0 &&
+            po_index_is_unlisted(index, po_index_frame(index, i), po_index_offset(index, i)))
+            return po_fail(err, PO_E_FORMAT,
+                           "index: entry %u: its member is named as no part of the snapshot", i);
+    return PO_OK;
+}
+
 /* spec: INDEX-1 */
 static enum po_status
 check_extensions(struct po_index *index, struct po_cursor *cur, struct po_err *err)
@@ -255,7 +278,7 @@ check_extensions(struct po_index *index, struct po_cursor *cur, struct po_err *e
             return po_fail(err, PO_E_UNSUPPORTED, "index: critical extension 0x%08x", tag);
         (void)po_cursor_bytes(cur, (size_t)size);
     }
-    return PO_OK;
+    return check_unlisted(index, err);
 }
 
 static enum po_status

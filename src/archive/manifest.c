@@ -226,6 +226,12 @@ get_hex(const json_t *object, const char *key, uint8_t *out, size_t size)
 }
 
 static bool
+has_capitals(const char *text)
+{
+    return strpbrk(text, "ABCDEF") != NULL;
+}
+
+static bool
 get_time(const json_t *object, const char *key, int64_t *out)
 {
     const char *text = json_string_value(json_object_get(object, key));
@@ -294,7 +300,8 @@ po_manifest_parse(struct po_manifest_core *core, const void *bytes, size_t size,
     if (st != PO_OK)
         goto done;
     kind = json_string_value(json_object_get(root, "kind"));
-    if (!get_hex(root, "archive_id", core->archive_id, PO_ID_SIZE))
+    if (!get_hex(root, "archive_id", core->archive_id, PO_ID_SIZE) ||
+        has_capitals(json_string_value(json_object_get(root, "archive_id"))))
         st = broken(err, "archive_id");
     else if (!get_time(root, "created", &core->created))
         st = broken(err, "created");

@@ -10,9 +10,6 @@
 /* How much of a file is looked at to tell whether it is one of ours. */
 #define GLANCE_SIZE (1u << 20)
 
-/* ustar header, and an extended header with its records. */
-#define DOCUMENT_HEADER_MAX (3u * PO_TAR_BLOCK)
-
 static enum po_status
 broken(struct po_err *err, const char *what)
 {
@@ -28,6 +25,30 @@ read_at(const struct po_reader *reader, uint64_t offset, void *bytes, size_t siz
 
 /* ---- is it one of ours? ---- */
 
+/* Whether the file ends with a trailer's frame and something like a seek table: then it is ours, whatever stands before. spec: FILE-3 */
+static bool
+ends_like_ours(const struct po_reader *reader)
+{
+    uint8_t footer[PO_SEEK_FOOTER_SIZE];
+    uint8_t frame[PO_LAST_FRAME_SIZE];
+    uint8_t digest[PO_DIGEST_SIZE];
+    struct po_trailer trailer;
+    struct po_err ignored;
+    uint64_t table_size;
+    uint32_t count;
+    unsigned entry_size;
+
+    return reader->blob.size > sizeof footer &&
+           read_at(reader, reader->blob.size - sizeof footer, footer, sizeof footer, &ignored) ==
+               PO_OK &&
+           po_seek_footer_parse(footer, reader->blob.size, false, &table_size, &count, &entry_size,
+                                &ignored) == PO_OK &&
+           reader->blob.size - table_size >= sizeof frame &&
+           read_at(reader, reader->blob.size - table_size - sizeof frame, frame, sizeof frame,
+                   &ignored) == PO_OK &&
+           po_last_frame_parse(&trailer, digest, frame, &ignored) == PO_OK;
+}
+
 /*
  * The tail is not ours: *err says why. If the first frame decodes and holds no manifest, the file is somebody else's. spec: FILE-3, FILE-4
  */
@@ -42,6 +63,8 @@ judge_start(const struct po_reader *reader, struct po_err *err)
     enum po_status st;
     bool is_start;
 
+    if (ends_like_ours(reader))
+        return PO_E_FORMAT;
     if (size < sizeof magic)
         return po_fail(err, PO_E_UNSUPPORTED,
                        size == 0 ? "the file is empty" : "not a pobackup archive");
@@ -412,7 +435,8 @@ take_part(struct po_buf *out, const uint8_t *content, size_t content_size, size_
 
 static enum po_status
 read_content(const struct po_reader *reader, uint32_t entry, struct po_frame_decoder *decoder,
-             uint8_t *bytes, uint8_t *content, struct po_buf *out, struct po_err *err)
+             uint8_t *bytes, uint8_t *content, struct po_buf *out, size_t *content_at,
+             struct po_err *err)
 {
     uint32_t frame = po_index_frame(reader->index, entry);
     uint64_t left = po_index_size(reader->index, entry);
@@ -425,6 +449,7 @@ read_content(const struct po_reader *reader, uint32_t entry, struct po_frame_dec
         st = po_reader_member(reader, entry, content, reader->seeks[frame].content_size, &at, err);
     if (st == PO_OK)
         take_part(out, content, reader->seeks[frame].content_size, at, &left);
+    *content_at = at;
     while (st == PO_OK && left > 0 && !out->failed) {
         if (++frame >= reader->index->frame_count)
             return broken(err, "a member that goes on behind the last frame"); /* spec: FRAME-4 */
@@ -442,9 +467,10 @@ read_content(const struct po_reader *reader, uint32_t entry, struct po_frame_dec
     return PO_OK;
 }
 
-enum po_status
-po_reader_content(const struct po_reader *reader, uint32_t entry, uint64_t size_max,
-                  struct po_buf *out, struct po_err *err)
+/* *content_at is where the content begins in its first frame. */
+static enum po_status
+load_content(const struct po_reader *reader, uint32_t entry, uint64_t size_max, struct po_buf *out,
+             size_t *content_at, struct po_err *err)
 {
     struct po_frame_decoder *decoder = NULL;
     uint8_t *bytes = NULL;
@@ -461,11 +487,20 @@ po_reader_content(const struct po_reader *reader, uint32_t entry, uint64_t size_
     if (st == PO_OK && (bytes == NULL || content == NULL))
         st = po_fail_nomem(err, reader->content_max);
     if (st == PO_OK)
-        st = read_content(reader, entry, decoder, bytes, content, out, err);
+        st = read_content(reader, entry, decoder, bytes, content, out, content_at, err);
     po_mem_free(content);
     po_mem_free(bytes);
     po_frame_decoder_free(decoder);
     return st;
+}
+
+enum po_status
+po_reader_content(const struct po_reader *reader, uint32_t entry, uint64_t size_max,
+                  struct po_buf *out, struct po_err *err)
+{
+    size_t content_at = 0;
+
+    return load_content(reader, entry, size_max, out, &content_at, err);
 }
 
 /* A document of ours, alone in its frame. spec: FRAME-6 */
@@ -475,16 +510,17 @@ read_document(const struct po_reader *reader, const char *path, uint32_t frame, 
 {
     uint32_t entry = po_index_find(reader->index, path, strlen(path));
     size_t start = json->size;
+    size_t header_size = 0;
     enum po_status st;
 
     if (entry == PO_NONE || po_index_source(reader->index, entry) != 0 ||
         po_index_frame(reader->index, entry) != frame || po_index_offset(reader->index, entry) != 0)
         return po_fail(err, PO_E_FORMAT, "%s is not where it must be", path);
-    st = po_reader_content(reader, entry, PO_JSON_MAX_SIZE, json, err);
+    st = load_content(reader, entry, PO_JSON_MAX_SIZE, json, &header_size, err);
     if (st != PO_OK)
         return po_err_prefix(err, "%s", path);
-    /* Header blocks: of a name that fits ustar, with or without an extended header for its time. */
-    if (reader->seeks[frame].content_size - po_tar_padded(json->size - start) > DOCUMENT_HEADER_MAX)
+    /* Quick verification decodes no more than this, so the frame's size must tell that nothing else is in it. */
+    if (reader->seeks[frame].content_size != header_size + po_tar_padded(json->size - start))
         return po_fail(err, PO_E_FORMAT, "%s: its frame holds something else too", path);
     return PO_OK;
 }

@@ -311,7 +311,9 @@ struct pax {
     uint64_t size;
     bool has_time;
     int64_t time;
-    bool is_binary; /* the names are bytes, not UTF-8 */
+    bool is_binary; /* the names in the records that follow are bytes, not UTF-8 */
+    bool is_path_binary;
+    bool is_link_binary;
     bool has_unknown_charset;
     bool has_uid;
     uint64_t uid;
@@ -356,7 +358,7 @@ parse_time(const uint8_t *value, size_t size, int64_t *out)
     uint64_t ticks = 0;
 
     at += is_negative ? 1 : 0;
-    if (!parse_decimal(&at, end, &seconds) || seconds > INT64_MAX / TICKS_PER_SECOND - 1)
+    if (!parse_decimal(&at, end, &seconds) || seconds > INT64_MAX / TICKS_PER_SECOND)
         return false;
     if (at < end && *at == '.') {
         unsigned digits = 0;
@@ -368,9 +370,11 @@ parse_time(const uint8_t *value, size_t size, int64_t *out)
         for (; digits < 7; digits++)
             ticks *= 10;
     }
-    *out = (int64_t)(seconds * TICKS_PER_SECOND + ticks);
-    if (is_negative)
-        *out = -*out;
+    /* At most 2^63 - 1 either way: -2^63 means "not known". */
+    ticks += seconds * TICKS_PER_SECOND;
+    if (ticks > INT64_MAX)
+        return false;
+    *out = is_negative ? -(int64_t)ticks : (int64_t)ticks;
     return at == end;
 }
 
@@ -390,9 +394,11 @@ parse_record(struct pax *pax, const uint8_t *key, size_t key_size, const uint8_t
     if (is_key(key, key_size, "path")) {
         pax->path = text;
         pax->path_size = size;
+        pax->is_path_binary = pax->is_binary;
     } else if (is_key(key, key_size, "linkpath")) {
         pax->link = text;
         pax->link_size = size;
+        pax->is_link_binary = pax->is_binary;
     } else if (is_key(key, key_size, "size")) {
         pax->has_size = true;
         return parse_whole(value, size, &pax->size);
@@ -508,7 +514,7 @@ parse_names(struct po_tar_member *member, const struct pax *pax, const uint8_t *
     } else {
         parse_ustar_name(member, header);
     }
-    st = check_name(member->path, member->path_size, pax->path != NULL, pax->is_binary, err);
+    st = check_name(member->path, member->path_size, pax->path != NULL, pax->is_path_binary, err);
     if (st != PO_OK)
         return st;
     if (pax->link != NULL) {
@@ -518,9 +524,12 @@ parse_names(struct po_tar_member *member, const struct pax *pax, const uint8_t *
         member->link = (const char *)header + LINK_AT;
         member->link_size = field_size(header + LINK_AT, LINK_SIZE);
     }
-    st = check_name(member->link, member->link_size, pax->link != NULL, pax->is_binary, err);
+    st = check_name(member->link, member->link_size, pax->link != NULL, pax->is_link_binary, err);
     if (st != PO_OK)
         return st;
+    if (member->link_size == 0 &&
+        (member->type == POBACKUP_SYMLINK || member->type == POBACKUP_HARDLINK))
+        return broken(err, "a link without a target"); /* spec: TAR-8 */
     if (member->path_size > 0 && member->path[member->path_size - 1] == '/') {
         if (member->type != POBACKUP_DIRECTORY)
             return broken(err, "a name that ends with '/'");
@@ -606,6 +615,8 @@ po_tar_parse_header(struct po_tar_member *member, size_t *header_size, const uin
     st = parse_extended(&pax, &used, bytes, size, err);
     if (st != PO_OK)
         return st;
+    if (used > 0 && size - used > TYPE_AT && bytes[used + TYPE_AT] == 'x')
+        return broken(err, "two extended headers");
     if (size - used < PO_TAR_BLOCK)
         return broken(err, "cut off behind the extended header"); /* spec: FRAME-5 */
     header = bytes + used;

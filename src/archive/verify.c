@@ -105,6 +105,7 @@ check_members(const struct po_verify *verify, const uint8_t *content, size_t siz
               struct po_verify_part *part, struct po_err *err)
 {
     size_t at = 0;
+    size_t last = 0;
 
     while (at < size) {
         size_t next = size;
@@ -112,10 +113,11 @@ check_members(const struct po_verify *verify, const uint8_t *content, size_t siz
 
         if (st != PO_OK)
             return po_err_prefix(err, "frame %u, offset %zu", part->frame, at);
+        last = at;
         at = next;
     }
-    return po_witness_frame(content, size, part->is_open, verify->reader->index, &verify->layout,
-                            part->frame, err);
+    return po_witness_frame(content, size, part->is_open ? last : SIZE_MAX, verify->reader->index,
+                            &verify->layout, part->frame, err);
 }
 
 enum po_status

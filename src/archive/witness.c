@@ -62,24 +62,22 @@ compare(struct archive_entry *seen, int rc, const struct po_index *index, uint32
 }
 
 static enum po_status
-read_members(struct archive *reader, size_t size, bool is_open, const struct po_index *index,
+read_members(struct archive *reader, size_t open_start, const struct po_index *index,
              const struct po_layout *layout, uint32_t frame, struct po_err *err)
 {
     struct archive_entry *seen;
-    bool is_last = false;
 
     for (;;) {
         int rc = archive_read_next_header(reader, &seen);
         int64_t at = archive_read_header_position(reader);
         uint32_t entry;
 
-        if (rc == ARCHIVE_EOF || (is_last && rc < ARCHIVE_WARN))
-            return PO_OK; /* of an open member only the beginning is here: "truncated" is right */
+        if (rc == ARCHIVE_EOF)
+            return PO_OK;
         if (rc < ARCHIVE_WARN)
             return po_fail(err, PO_E_FORMAT, "libarchive: %s",
                            archive_error_string(reader) != NULL ? archive_error_string(reader)
                                                                 : "cannot read it");
-        is_last = is_open && (uint64_t)at + (uint64_t)archive_entry_size(seen) > size;
         entry = po_layout_at(layout, frame, (uint32_t)at);
         if (entry != PO_NONE) {
             enum po_status st = compare(seen, rc, index, entry, err);
@@ -87,14 +85,15 @@ read_members(struct archive *reader, size_t size, bool is_open, const struct po_
             if (st != PO_OK)
                 return st;
         }
-        if (is_last)
-            return PO_OK;
+        if ((uint64_t)at == open_start)
+            return PO_OK; /* only its beginning is here: libarchive would call it truncated */
     }
 }
 
 enum po_status
-po_witness_frame(const uint8_t *content, size_t size, bool is_open, const struct po_index *index,
-                 const struct po_layout *layout, uint32_t frame, struct po_err *err)
+po_witness_frame(const uint8_t *content, size_t size, size_t open_start,
+                 const struct po_index *index, const struct po_layout *layout, uint32_t frame,
+                 struct po_err *err)
 {
     struct archive *reader = archive_read_new();
     enum po_status st;
@@ -107,7 +106,7 @@ po_witness_frame(const uint8_t *content, size_t size, bool is_open, const struct
                      archive_error_string(reader) != NULL ? archive_error_string(reader)
                                                           : "cannot read it");
     else
-        st = read_members(reader, size, is_open, index, layout, frame, err);
+        st = read_members(reader, open_start, index, layout, frame, err);
     if (st != PO_OK)
         (void)po_err_prefix(err, "frame %u", frame);
     archive_read_free(reader);

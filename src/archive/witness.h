@@ -9,9 +9,10 @@
 
 /*
  * Reads the members in a frame's content (which begins with one) through libarchive and compares name, type, size and write time with the index, for members that are
- * entries. `is_open`: the last member goes on in the next frame. Names that the C locale cannot show are compared by size and time alone.
+ * entries. `open_start`: where the member begins that goes
+ * on in the next frame, or SIZE_MAX. Names that the C locale cannot show are compared by size and time alone.
  */
-PO_NODISCARD enum po_status po_witness_frame(const uint8_t *content, size_t size, bool is_open,
+PO_NODISCARD enum po_status po_witness_frame(const uint8_t *content, size_t size, size_t open_start,
                                              const struct po_index *index,
                                              const struct po_layout *layout, uint32_t frame,
                                              struct po_err *err);

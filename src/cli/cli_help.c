@@ -61,7 +61,8 @@ put_option(struct po_buf *out, const struct po_cli_option *option)
 void
 po_cli_help_verb(struct po_buf *out, const struct po_cli_verb *verb)
 {
-    po_buf_printf(out, "pobackup %s %s\n\n", verb->name, verb->arguments);
+    po_buf_printf(out, "pobackup %s%s%s\n\n", verb->name, verb->arguments[0] != '\0' ? " " : "",
+                  verb->arguments);
     po_buf_printf(out, "%s: ", verb->name);
     put_wrapped(out, verb->summary, strlen(verb->name) + 2, 0);
     if (verb->text != NULL) {

@@ -95,7 +95,8 @@ compare(struct po_cli *cli, const struct po_cli_archive *archive,
         st = po_diff_site(archive->reader, host, tell_difference, cli, &cli->watch, &result, &err);
     code = finish(cli, &result);
     if (st != PO_OK)
-        code = po_cli_archive_failed(cli, archive->path, &err);
+        code = st == PO_E_FORMAT ? po_cli_archive_failed(cli, archive->path, &err)
+                                 : po_cli_failed(cli, &err);
     return code;
 }
 

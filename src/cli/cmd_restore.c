@@ -168,7 +168,7 @@ plan(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *h
 
     *goes_on = false;
     if (po_restore_plan(archive->reader, host, options, &cli->watch, &result, &err) != PO_OK) {
-        code = po_cli_archive_failed(cli, archive->path, &err);
+        code = po_cli_failed(cli, &err);
     } else {
         code = po_cli_restore_plan(cli, archive, &result);
         if (po_cli_has(cli, PO_CLI_DRY_RUN)) {

@@ -182,14 +182,20 @@ struct totals {
     uint64_t in_parents;
 };
 
+/* Of the site's entries: what is the archive's own does not count. */
 static struct totals
 count(const struct po_index *index)
 {
+    static const char ours[] = "pobackup/";
     struct totals totals = {0};
 
     for (uint32_t i = 0; i < index->count; i++) {
         uint8_t type = po_index_type(index, i);
+        size_t size = 0;
+        const char *path = po_index_path(index, i, &size);
 
+        if (size >= sizeof(ours) - 1 && memcmp(path, ours, sizeof(ours) - 1) == 0)
+            continue;
         totals.files += type == POBACKUP_FILE;
         totals.directories += type == POBACKUP_DIRECTORY;
         totals.others += type != POBACKUP_FILE && type != POBACKUP_DIRECTORY;

@@ -62,17 +62,17 @@ put_json(struct po_cli_out *out, const struct check *check)
     if (!out->is_json)
         return;
     po_cli_json_item(
-        out, json_pack("{s:o, s:s, s:n, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:f}",
-                       po_cli_json_path_key(check->path, strlen(check->path)),
-                       po_cli_json_path(check->path, strlen(check->path)), "verdict",
-                       check->verdict, "rule", "message",
-                       check->err.status == PO_OK ? json_null() : po_cli_json_text(check->err.text),
-                       "mode", check->is_deep ? "deep" : "quick", "hit", hits_json(check), "files",
-                       po_cli_json_u64(check->files), "frames",
-                       po_cli_json_u64(check->result.frames), "bytes",
-                       po_cli_json_u64(check->result.bytes), "content_bytes",
-                       po_cli_json_u64(check->result.content_bytes), "registry_bad",
-                       check->result.is_registry_bad, "seconds", check->seconds));
+        out,
+        json_pack("{s:o, s:s, s:n, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:f}",
+                  po_cli_json_path_key(check->path, strlen(check->path)),
+                  po_cli_json_path(check->path, strlen(check->path)), "verdict", check->verdict,
+                  "rule", "message",
+                  check->err.status == PO_OK ? json_null() : po_cli_json_text(check->err.text),
+                  "mode", check->is_deep ? "deep" : "quick", "hit", hits_json(check), "files",
+                  po_cli_json_u64(check->files), "frames", po_cli_json_u64(check->result.frames),
+                  "bytes", po_cli_json_u64(check->result.bytes), "content_bytes",
+                  po_cli_json_u64(check->result.content_bytes), "registry_bad",
+                  check->result.is_registry_bad, "seconds", check->seconds));
 }
 
 static void

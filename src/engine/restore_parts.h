@@ -26,7 +26,7 @@ struct po_restore_base {
     struct po_dir *dir;
     char stage[80];
     char aside[80];
-    bool is_used; /* by a tree that is restored */
+    struct po_dir *stage_dir;
 };
 
 struct po_restore_tree {
@@ -113,15 +113,13 @@ PO_NODISCARD enum po_status po_restore_prepare(struct po_restore *r, struct po_e
 PO_NODISCARD enum po_status po_restore_place(struct po_restore *r, struct po_restore_tree *tree,
                                              const char *place, struct po_err *err);
 /* Makes the tree itself its base: for one that is a volume of its own. */
-PO_NODISCARD enum po_status po_restore_move_inside(struct po_restore *r,
-                                                   struct po_restore_tree *tree,
-                                                   struct po_err *err);
+PO_NODISCARD enum po_status
+po_restore_move_inside(struct po_restore *r, struct po_restore_tree *tree, struct po_err *err);
 PO_NODISCARD enum po_status po_restore_registry_place(struct po_restore *r, const char *place,
                                                       struct po_err *err);
 /* Compares the tree as it is with what is wanted: counts, and reasons. */
-PO_NODISCARD enum po_status po_restore_survey(struct po_restore *r,
-                                              const struct po_restore_tree *tree,
-                                              struct po_err *err);
+PO_NODISCARD enum po_status
+po_restore_survey(struct po_restore *r, const struct po_restore_tree *tree, struct po_err *err);
 /* Whether something that the set does not have is to go. */
 bool po_restore_removes(const struct po_restore *r, const char *path, size_t size);
 
@@ -131,9 +129,8 @@ PO_NODISCARD enum po_status po_restore_stage(struct po_restore *r, struct po_err
 void po_restore_unstage(struct po_restore *r);
 /* A name of ours with the time that nothing in the base has yet, made as a folder. */
 PO_NODISCARD enum po_status po_restore_make_folder(const struct po_restore *r,
-                                                   struct po_restore_base *base,
-                                                   const char *prefix, char name[80],
-                                                   struct po_err *err);
+                                                   struct po_restore_base *base, const char *prefix,
+                                                   char name[80], struct po_err *err);
 
 /* Moves everything into place; on failure all is taken back. */
 PO_NODISCARD enum po_status po_restore_commit(struct po_restore *r, struct po_err *err);
@@ -148,7 +145,8 @@ PO_NODISCARD enum po_status po_restore_note(struct po_restore *r, struct po_rest
                                             const char *path, size_t size, struct po_err *err);
 void po_restore_unlog(struct po_restore *r);
 /* What an entered directory is like now. */
-PO_NODISCARD enum po_status po_restore_note_entered(struct po_restore *r, struct po_restore_step step,
+PO_NODISCARD enum po_status po_restore_note_entered(struct po_restore *r,
+                                                    struct po_restore_step step,
                                                     const struct po_node_info *info,
                                                     const char *path, size_t size,
                                                     struct po_err *err);

@@ -194,7 +194,6 @@ po_restore_place(struct po_restore *r, struct po_restore_tree *tree, const char 
     else if (st == PO_OK)
         st = place_missing(r, tree, place, &failure);
     if (st == PO_OK) {
-        tree->base->is_used = true;
         return PO_OK;
     }
     tree->base = NULL;

@@ -103,7 +103,8 @@ select_entries(struct po_restore *r, struct po_err *err)
         if (r->wanted[i] != 0 &&
             (!part_of(path, size, &part) || !r->options->parts[part] || part == PO_PART_REGISTRY)) {
             if (part == PO_PART_REGISTRY && r->options->parts[part] &&
-                size == strlen(po_part_member(part)) && is_in_member(path, size, po_part_member(part)))
+                size == strlen(po_part_member(part)) &&
+                is_in_member(path, size, po_part_member(part)))
                 r->registry_entry = i;
             r->wanted[i] = 0;
         }
@@ -213,7 +214,8 @@ count_tree(struct po_restore *r, struct po_restore_tree *tree, struct po_err *er
             continue;
         part->files++;
         part->bytes += po_index_size(index, entry);
-        foreign += po_index_type(index, entry) == POBACKUP_FILE && po_index_source(index, entry) != 0;
+        foreign +=
+            po_index_type(index, entry) == POBACKUP_FILE && po_index_source(index, entry) != 0;
     }
     if (foreign > 0)
         return po_restore_reason(r, err, PO_E_USAGE,

@@ -61,8 +61,8 @@ po_restore_aside_path(const struct po_restore_tree *tree, const char *sub, size_
 /* ---- folders ---- */
 
 enum po_status
-po_restore_make_folder(const struct po_restore *r, struct po_restore_base *base,
-                       const char *prefix, char name[80], struct po_err *err)
+po_restore_make_folder(const struct po_restore *r, struct po_restore_base *base, const char *prefix,
+                       char name[80], struct po_err *err)
 {
     struct po_buf text = {0};
     struct po_node_info info;
@@ -72,8 +72,8 @@ po_restore_make_folder(const struct po_restore *r, struct po_restore_base *base,
 
     po_text_put_time_compact(&text, r->time);
     for (int i = 1; i <= FOLDER_TRIES && st == PO_OK && exists; i++) {
-        (void)snprintf(found, sizeof found, i == 1 ? "%s%s" : "%s%s-%d", prefix,
-                       po_buf_text(&text), i);
+        (void)snprintf(found, sizeof found, i == 1 ? "%s%s" : "%s%s-%d", prefix, po_buf_text(&text),
+                       i);
         st = po_dir_stat(base->dir, found, strlen(found), &info, &exists, err);
     }
     if (st == PO_OK && exists)
@@ -99,7 +99,7 @@ ensure_stage(struct po_restore *r, struct po_restore_base *base, struct po_err *
 
 /* Whether a rename leads from the stage into the tree. */
 static enum po_status
-probe(struct po_restore *r, const struct po_restore_tree *tree, struct po_err *err)
+probe(const struct po_restore_tree *tree, struct po_err *err)
 {
     struct po_dir *dir = tree->base->dir;
     struct po_buf from = {0};
@@ -110,7 +110,6 @@ probe(struct po_restore *r, const struct po_restore_tree *tree, struct po_err *e
     bool exists = false;
     enum po_status st = po_dir_stat(dir, tree->rel, tree->rel_size, &info, &exists, err);
 
-    (void)r;
     po_restore_put(&from, tree->base->stage, strlen(tree->base->stage));
     po_restore_put(&from, PROBE, strlen(PROBE));
     po_restore_live_path(tree, PROBE, strlen(PROBE), &to);
@@ -142,16 +141,14 @@ make_stage(struct po_restore *r, struct po_restore_tree *tree, struct po_err *er
     struct po_err failure;
     enum po_status st = ensure_stage(r, tree->base, err);
 
-    if (st != PO_OK || !tree->exists || tree->rel_size == 0 ||
-        probe(r, tree, &failure) == PO_OK)
+    if (st != PO_OK || !tree->exists || tree->rel_size == 0 || probe(tree, &failure) == PO_OK)
         return st;
     st = po_restore_move_inside(r, tree, err);
     if (st == PO_OK) {
-        tree->base->is_used = true;
         st = ensure_stage(r, tree->base, err);
     }
     if (st == PO_OK)
-        st = probe(r, tree, err);
+        st = probe(tree, err);
     return st == PO_OK ? st : po_err_prefix(err, "%s", tree->path);
 }
 
@@ -162,15 +159,142 @@ static bool
 place_in_stage(void *ctx, uint32_t number, struct po_dir **dir, const char **path,
                size_t *path_size)
 {
-    struct po_dir *const *stages = ctx;
-    const char *archive_path;
+    const struct po_restore *r = ctx;
     size_t size;
-    const struct po_restore *r = *(const struct po_restore *const *)(const void *)ctx;
+    const char *found = po_index_path(r->reader->index, number, &size);
 
-    (void)stages;
-    archive_path = po_index_path(r->reader->index, number, &size);
-    *path = archive_path;
-    *path_size = size;
-    *dir = NULL;
-    return *dir != NULL;
+    for (size_t i = 0; i < r->tree_count; i++) {
+        const struct po_restore_tree *tree = &r->trees[i];
+
+        if (size < tree->member_size || memcmp(found, tree->member, tree->member_size) != 0 ||
+            (size > tree->member_size && found[tree->member_size] != '/'))
+            continue;
+        *dir = tree->base->stage_dir;
+        *path = found;
+        *path_size = size;
+        return true;
+    }
+    return false;
+}
+
+/* What extraction told becomes the restore's; the events were sent. */
+static enum po_status
+take_problems(struct po_restore *r, const struct po_extract_result *extracted, struct po_err *err)
+{
+    enum po_status st = PO_OK;
+
+    for (size_t i = 0; i < extracted->problems.count && st == PO_OK; i++) {
+        const struct po_problem *problem = &extracted->problems.items[i];
+
+        st = po_problems_add(&r->result->problems, problem->path, problem->path_size,
+                             problem->reason, err);
+    }
+    return st;
+}
+
+static enum po_status
+stage_trees(struct po_restore *r, struct po_err *err)
+{
+    struct po_target_options options = {.place = place_in_stage,
+                                        .place_ctx = r,
+                                        .sets_owner = r->sets_owner,
+                                        .windows_names =
+                                            strcmp(r->host->ops->kind, "windows") == 0};
+    struct po_extract_result extracted = {0};
+    enum po_status st = po_extract_run(r->reader, r->wanted, &options, r->options->threads,
+                                       r->watch, &extracted, err);
+
+    if (st == PO_OK)
+        st = take_problems(r, &extracted, err);
+    /* All or nothing: half a mailbox in place of a whole one is no restore. */
+    if (st == PO_OK && extracted.failed > 0)
+        st = po_fail(err, extracted.is_damaged ? PO_E_FORMAT : PO_E_IO,
+                     "%llu entries could not be staged, the first: %s; nothing was changed",
+                     (unsigned long long)extracted.failed,
+                     extracted.problems.count > 0 ? extracted.problems.items[0].reason : "");
+    po_extract_result_deinit(&extracted);
+    return st;
+}
+
+static enum po_status
+put_to_buf(void *ctx, const void *bytes, size_t size, struct po_err *err)
+{
+    struct po_buf *buf = ctx;
+
+    po_buf_put(buf, bytes, size);
+    return po_buf_check(buf, err);
+}
+
+static enum po_status
+stage_registry(struct po_restore *r, struct po_err *err)
+{
+    struct pobackup_sink sink = {.ctx = &r->registry, .write = put_to_buf};
+    enum po_status st;
+
+    if (r->registry_entry == PO_NONE)
+        return PO_OK;
+    st = po_cat_run(r->reader, r->registry_entry, &sink, err);
+    return st == PO_OK ? st : po_err_prefix(err, "%s", po_part_member(PO_PART_REGISTRY));
+}
+
+/* Once a volume; an fsync for each file would take many times as long. */
+static enum po_status
+sync_stages(const struct po_restore *r, struct po_err *err)
+{
+    enum po_status st = PO_OK;
+
+    for (size_t i = 0; i < r->base_count && st == PO_OK; i++) {
+        bool is_done = r->bases[i].stage_dir == NULL;
+
+        for (size_t j = 0; j < i; j++)
+            is_done = is_done || (r->bases[j].stage_dir != NULL &&
+                                  po_dir_device(r->bases[j].dir) == po_dir_device(r->bases[i].dir));
+        if (!is_done)
+            st = po_dir_sync_volume(r->bases[i].dir, err);
+    }
+    return st;
+}
+
+enum po_status
+po_restore_stage(struct po_restore *r, struct po_err *err)
+{
+    enum po_status st = PO_OK;
+
+    po_watch_phase(r->watch, "staging files");
+    for (size_t i = 0; i < r->tree_count && st == PO_OK; i++)
+        st = make_stage(r, &r->trees[i], err);
+    for (size_t i = 0; i < r->base_count && st == PO_OK; i++) {
+        struct po_restore_base *base = &r->bases[i];
+
+        if (base->stage[0] != '\0')
+            st = po_dir_open_below(&base->stage_dir, base->dir, base->stage, strlen(base->stage),
+                                   err);
+    }
+    if (st == PO_OK)
+        st = stage_registry(r, err);
+    if (st == PO_OK && r->tree_count > 0)
+        st = stage_trees(r, err);
+    if (st != PO_OK)
+        return st;
+    po_watch_phase(r->watch, "writing to disk");
+    return sync_stages(r, err);
+}
+
+void
+po_restore_unstage(struct po_restore *r)
+{
+    for (size_t i = 0; i < r->base_count; i++) {
+        struct po_restore_base *base = &r->bases[i];
+        struct po_err failure;
+
+        if (base->stage[0] == '\0')
+            continue;
+        po_dir_free(base->stage_dir);
+        base->stage_dir = NULL;
+        if (po_dir_remove_all(base->dir, base->stage, strlen(base->stage), &failure) != PO_OK) {
+            (void)po_err_prefix(&failure, "%s stays in %s", base->stage, base->os_path);
+            po_watch_warning(r->watch, failure.text);
+        }
+        base->stage[0] = '\0';
+    }
 }

@@ -18,9 +18,10 @@ struct survey {
     struct po_restore *r;
     const struct po_restore_tree *tree;
     uint64_t device;
-    uint64_t replaced;  /* wanted files and links that something has the name of */
-    struct po_buf todo; /* directories still to be listed: path below the tree, its size, its fate */
-    struct po_buf sub;  /* the one being listed */
+    uint64_t replaced; /* wanted files and links that something has the name of */
+    struct po_buf
+        todo;          /* directories still to be listed: path below the tree, its size, its fate */
+    struct po_buf sub; /* the one being listed */
     uint8_t fate;
     struct po_buf path; /* of a child in the archive */
 };
@@ -192,8 +193,8 @@ list_all(struct survey *s, struct po_err *err)
                                                             : po_watch_check(s->r->watch, err);
         if (st != PO_OK)
             break;
-        st = po_dir_list(s->tree->base->dir, po_buf_text(&live), live.size, each_child, s,
-                         &failure);
+        st =
+            po_dir_list(s->tree->base->dir, po_buf_text(&live), live.size, each_child, s, &failure);
         if (st == PO_E_NOMEM)
             *err = failure;
         /* What is not in the set need not be readable. */

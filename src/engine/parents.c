@@ -1,0 +1,110 @@
+#include "engine/parents.h"
+
+#include "archive/layout.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+/* A hint is a file's name, never a path. spec: INDEX-9 */
+static bool
+is_name_usable(const char *name, size_t size)
+{
+    return size > 0 && memchr(name, '/', size) == NULL && memchr(name, '\\', size) == NULL &&
+           memchr(name, 0, size) == NULL && !(size == 1 && name[0] == '.') &&
+           !(size == 2 && name[0] == '.' && name[1] == '.');
+}
+
+static bool
+is_link_same(const struct po_index *a, uint32_t x, const struct po_index *b, uint32_t y)
+{
+    size_t x_size;
+    size_t y_size;
+    const char *x_link = po_index_link(a, x, &x_size);
+    const char *y_link = po_index_link(b, y, &y_size);
+
+    return x_size == y_size && (x_size == 0 || memcmp(x_link, y_link, x_size) == 0);
+}
+
+/* The parent's index speaks for its members: both hang on the digest that was compared. */
+static enum po_status
+check_entries(const struct po_index *index, uint32_t number, const struct po_layout *layout,
+              struct po_err *err)
+{
+    const struct po_index *parent = layout->index;
+
+    for (uint32_t i = 0; i < index->count; i++) {
+        uint32_t there;
+
+        if (po_index_source(index, i) != number)
+            continue;
+        there = po_index_frame(index, i) < parent->frame_count
+                    ? po_layout_at(layout, po_index_frame(index, i), po_index_offset(index, i))
+                    : PO_NONE;
+        if (there == PO_NONE || po_index_type(parent, there) != po_index_type(index, i) ||
+            po_index_size(parent, there) != po_index_size(index, i) ||
+            memcmp(po_index_hash(parent, there), po_index_hash(index, i), PO_HASH_SIZE) != 0 ||
+            !is_link_same(index, i, parent, there)) {
+            size_t size;
+            const char *path = po_index_path(index, i, &size);
+
+            return po_fail(err, PO_E_FORMAT,
+                           "parent %u has no such content as the index says of %.*s", number,
+                           (int)size, path);
+        }
+    }
+    return PO_OK;
+}
+
+static enum po_status
+check_parent(const struct po_reader *reader, uint32_t number, const struct pobackup_blob *blob,
+             const struct po_parent *expected, struct po_err *err)
+{
+    struct po_reader *parent = NULL;
+    struct po_layout layout = {0};
+    enum po_status st = po_reader_open(&parent, blob, err);
+
+    if (st == PO_E_UNSUPPORTED)
+        st = err->status = PO_E_FORMAT;
+    if (st == PO_OK && memcmp(parent->digest, expected->digest, PO_DIGEST_SIZE) != 0)
+        st = po_fail(err, PO_E_FORMAT, "it is not the parent: its digest is another");
+    if (st == PO_OK)
+        st = po_layout_init(&layout, parent->index, err);
+    if (st == PO_OK)
+        st = check_entries(reader->index, number, &layout, err);
+    po_layout_deinit(&layout);
+    po_reader_free(parent);
+    return st;
+}
+
+enum po_status
+po_parents_check(const struct po_reader *reader, const struct po_parents_place *place,
+                 struct po_problems *missing, struct po_err *err)
+{
+    enum po_status st = PO_OK;
+
+    for (uint32_t i = 0; i < reader->index->parent_count && st == PO_OK; i++) {
+        struct po_parent expected;
+        struct pobackup_blob blob;
+        bool is_found = false;
+        const char *hint;
+        size_t size;
+        char *name;
+
+        po_index_parent(reader->index, i, &expected, &hint, &size);
+        name = po_mem_copy(hint, size);
+        if (name == NULL)
+            return po_fail_nomem(err, size);
+        if (is_name_usable(hint, size))
+            st = place->open(place->ctx, name, &blob, &is_found, err);
+        if (st == PO_OK && !is_found)
+            st = po_problems_add(missing, hint, size, "this parent is not there", err);
+        else if (st == PO_OK) {
+            st = check_parent(reader, i + 1, &blob, &expected, err);
+            if (st != PO_OK)
+                (void)po_err_prefix(err, "parent %s", name);
+            place->close(place->ctx, &blob);
+        }
+        po_mem_free(name);
+    }
+    return st;
+}

@@ -1,0 +1,204 @@
+#include "engine/restore.h"
+
+#include "base/mem.h"
+#include "engine/restore_parts.h"
+#include "engine/services.h"
+#include "engine/watch.h"
+#include "port/sys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void
+init_restore(struct po_restore *r, const struct po_reader *reader, struct po_host *host,
+             const struct po_restore_options *options, const struct po_watch *watch,
+             struct po_restore_result *result)
+{
+    *result = (struct po_restore_result){.outage_seconds = -1};
+    *r = (struct po_restore){.reader = reader,
+                             .host = host,
+                             .options = options,
+                             .watch = watch,
+                             .result = result,
+                             .time = po_sys_now(),
+                             .sets_owner = po_sys_is_admin()};
+}
+
+static void
+deinit_restore(struct po_restore *r)
+{
+    for (size_t i = 0; i < PO_RESTORE_TREES; i++) {
+        po_mem_free(r->trees[i].path);
+        po_mem_free(r->trees[i].rel);
+    }
+    for (size_t i = 0; i < r->base_count; i++) {
+        po_dir_free(r->bases[i].stage_dir);
+        po_dir_free(r->bases[i].dir);
+        po_mem_free(r->bases[i].os_path);
+    }
+    po_buf_deinit(&r->registry);
+    po_buf_deinit(&r->log.paths);
+    po_mem_free(r->log.steps);
+    po_mem_free(r->log.infos);
+    po_mem_free(r->order);
+    po_mem_free(r->wanted);
+}
+
+enum po_status
+po_restore_plan(const struct po_reader *reader, struct po_host *host,
+                const struct po_restore_options *options, const struct po_watch *watch,
+                struct po_restore_result *result, struct po_err *err)
+{
+    struct po_restore r;
+    double started = po_sys_monotonic();
+    enum po_status st;
+
+    init_restore(&r, reader, host, options, watch, result);
+    st = po_restore_prepare(&r, err);
+    deinit_restore(&r);
+    result->seconds = po_sys_monotonic() - started;
+    return st;
+}
+
+/* ---- the outage ---- */
+
+/* Whatever happened. req: B7 */
+static void
+bring_back(struct po_restore *r, struct po_services *services)
+{
+    struct po_err failure;
+
+    if (po_services_restore(services, r->watch, &failure) == PO_OK)
+        return;
+    r->result->are_services_lost = true;
+    (void)snprintf(r->result->services_text, sizeof r->result->services_text, "%s", failure.text);
+    po_watch_warning(r->watch, failure.text);
+}
+
+static enum po_status
+commit_stopped(struct po_restore *r, struct po_err *err)
+{
+    struct po_services services = {0};
+    bool is_outage = false;
+    double stopped = 0;
+    enum po_status st;
+
+    if (r->options->no_services)
+        return po_restore_commit(r, err);
+    st = po_services_init(&services, r->host, err);
+    if (st != PO_OK)
+        return st;
+    is_outage = po_services_any_running(&services);
+    stopped = po_sys_monotonic();
+    st = po_services_stop(&services, r->options->stop_timeout_s, r->watch, err); /* req: R2 */
+    if (st == PO_OK)
+        st = po_restore_commit(r, err);
+    bring_back(r, &services);
+    if (is_outage)
+        r->result->outage_seconds = po_sys_monotonic() - stopped;
+    po_services_deinit(&services);
+    return st;
+}
+
+/* ---- afterwards ---- */
+
+static enum po_status
+name_aside(struct po_restore *r, const struct po_restore_base *base, enum po_part part,
+           struct po_err *err)
+{
+    struct po_buf name = {0};
+    char *path = NULL;
+
+    po_restore_put(&name, base->aside, strlen(base->aside));
+    po_restore_put(&name, po_part_member(part), strlen(po_part_member(part)));
+    if (!name.failed)
+        path = po_os_path_join(base->os_path, po_buf_text(&name));
+    po_buf_deinit(&name);
+    if (path == NULL)
+        return po_fail_nomem(err, strlen(base->os_path));
+    r->result->parts[part].set_aside = path;
+    return PO_OK;
+}
+
+/* Tells where the old files are; or removes them, when they are not wanted. */
+static enum po_status
+settle_asides(struct po_restore *r, struct po_err *err)
+{
+    enum po_status st = PO_OK;
+
+    if (r->options->no_safety_copy) {
+        for (size_t i = 0; i < r->base_count; i++) {
+            struct po_restore_base *base = &r->bases[i];
+            struct po_err failure;
+
+            if (base->aside[0] == '\0' ||
+                po_dir_remove_all(base->dir, base->aside, strlen(base->aside), &failure) == PO_OK)
+                continue;
+            (void)po_err_prefix(&failure, "%s stays in %s", base->aside, base->os_path);
+            po_watch_warning(r->watch, failure.text);
+        }
+        return PO_OK;
+    }
+    for (size_t i = 0; i < r->tree_count && st == PO_OK; i++)
+        if (r->trees[i].has_aside)
+            st = name_aside(r, r->trees[i].base, r->trees[i].part, err);
+    if (st == PO_OK && r->has_registry_aside)
+        st = name_aside(r, r->registry_base, PO_PART_REGISTRY, err);
+    return st;
+}
+
+/* The renames themselves: what they renamed was synced before. */
+static void
+sync_bases(struct po_restore *r)
+{
+    for (size_t i = 0; i < r->base_count; i++) {
+        struct po_err failure;
+
+        if (po_dir_sync_volume(r->bases[i].dir, &failure) == PO_OK)
+            continue;
+        (void)po_err_prefix(&failure, "the restore is done, but %s", r->bases[i].os_path);
+        po_watch_warning(r->watch, failure.text);
+    }
+}
+
+enum po_status
+po_restore_run(const struct po_reader *reader, struct po_host *host,
+               const struct po_restore_options *options, const struct po_watch *watch,
+               struct po_restore_result *result, struct po_err *err)
+{
+    struct po_restore r;
+    double started = po_sys_monotonic();
+    enum po_status st;
+
+    init_restore(&r, reader, host, options, watch, result);
+    st = po_restore_prepare(&r, err);
+    if (st == PO_OK && r.reason_count > 0) {
+        *err = r.reason;
+        st = err->status;
+    }
+    if (st == PO_OK)
+        st = po_restore_stage(&r, err);
+    if (st == PO_OK)
+        st = commit_stopped(&r, err);
+    if (st == PO_OK) {
+        sync_bases(&r);
+        /* The restore is done and stands: what is only for the report cannot spoil it. */
+        if (po_restore_count_removed(&r, err) != PO_OK)
+            po_watch_warning(watch, err->text);
+        st = settle_asides(&r, err);
+    }
+    po_restore_unstage(&r);
+    deinit_restore(&r);
+    result->seconds = po_sys_monotonic() - started;
+    return st;
+}
+
+void
+po_restore_result_deinit(struct po_restore_result *result)
+{
+    for (int i = 0; i < PO_PART_COUNT; i++) {
+        po_mem_free(result->parts[i].set_aside);
+        result->parts[i].set_aside = NULL;
+    }
+    po_problems_deinit(&result->problems);
+}

@@ -1,0 +1,296 @@
+/* Stopping a site's services and bringing them back. */
+#include "engine/services.h"
+#include "site_help.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct help_host host;
+static struct po_services services;
+static struct po_err err;
+
+static void
+setup(void)
+{
+    help_host_init(&host);
+    services = (struct po_services){0};
+    err = (struct po_err){0};
+}
+
+static void
+teardown(void)
+{
+    po_services_deinit(&services);
+}
+
+static void
+init(void)
+{
+    struct po_err failure;
+
+    help_must(po_services_init(&services, &host.host, &failure), &failure);
+}
+
+static void
+stop(const struct po_watch *watch)
+{
+    help_must(po_services_stop(&services, 0, watch, &err), &err);
+}
+
+static void
+restore(void)
+{
+    help_must(po_services_restore(&services, NULL, &err), &err);
+}
+
+START_TEST(services_stop_in_reverse_and_start_in_order) /* req: B2, B7 */
+{
+    host.states[HELP_WEB] = PO_SERVICE_RUNNING;
+    init();
+    stop(NULL);
+    ck_assert_str_eq(host.log, "stop web;stop puf;stop mta;");
+    for (int i = 0; i < HELP_SERVICES; i++)
+        ck_assert_int_eq(host.states[i], PO_SERVICE_STOPPED);
+    host.log[0] = '\0';
+    restore();
+    ck_assert_str_eq(host.log, "start mta;start puf;start web;");
+    for (int i = 0; i < HELP_SERVICES; i++)
+        ck_assert_int_eq(host.states[i], PO_SERVICE_RUNNING);
+}
+END_TEST
+
+START_TEST(a_service_that_was_stopped_is_not_touched) /* req: B2, B7 */
+{
+    init();
+    ck_assert_int_eq(services.before[HELP_WEB], PO_SERVICE_STOPPED);
+    stop(NULL);
+    ck_assert_str_eq(host.log, "stop puf;stop mta;");
+    restore();
+    ck_assert_str_eq(host.log, "stop puf;stop mta;start mta;start puf;");
+    help_assert_services(&host);
+}
+END_TEST
+
+START_TEST(with_nothing_running_nothing_is_asked_for)
+{
+    host.states[HELP_MTA] = host.states[HELP_PUF] = PO_SERVICE_STOPPED;
+    init();
+    ck_assert(!po_services_any_running(&services));
+    stop(NULL);
+    restore();
+    ck_assert_str_eq(host.log, "");
+}
+END_TEST
+
+START_TEST(a_site_without_services_is_fine)
+{
+    host.service_count = 0;
+    init();
+    ck_assert(!po_services_any_running(&services));
+    stop(NULL);
+    restore();
+}
+END_TEST
+
+START_TEST(one_running_service_is_enough_to_be_running)
+{
+    host.states[HELP_MTA] = PO_SERVICE_STOPPED;
+    init();
+    ck_assert(po_services_any_running(&services));
+}
+END_TEST
+
+START_TEST(a_state_that_cannot_be_told_refuses_before_anything_is_stopped)
+{
+    host.cannot_tell[HELP_PUF] = true;
+    ck_assert_int_eq(po_services_init(&services, &host.host, &err), PO_E_IO);
+    ck_assert_ptr_nonnull(strstr(err.text, "service puf"));
+    ck_assert_ptr_nonnull(strstr(err.text, "nothing was stopped"));
+    ck_assert_str_eq(host.log, "");
+    help_assert_services(&host);
+}
+END_TEST
+
+START_TEST(a_failing_question_for_the_state_names_the_service)
+{
+    host.fail_call = (unsigned)_i + 1;
+    ck_assert_int_eq(po_services_init(&services, &host.host, &err), PO_E_IO);
+    ck_assert_ptr_nonnull(strstr(err.text, host.services[_i].name));
+    ck_assert_ptr_nonnull(strstr(err.text, "made to fail"));
+    ck_assert_str_eq(host.log, "");
+}
+END_TEST
+
+START_TEST(the_timeout_reaches_the_host)
+{
+    init();
+    help_must(po_services_stop(&services, 17, NULL, &err), &err);
+    ck_assert_uint_eq(host.last_timeout_s, 17);
+    restore();
+    ck_assert_uint_eq(host.last_timeout_s, 0); /* to start: the service's own */
+}
+END_TEST
+
+/* The service said no but may have stopped: it must be asked to start too. */
+START_TEST(a_stop_that_fails_is_named_and_undone)
+{
+    init();
+    host.fail_call = host.calls + 2; /* the MTA's, after pufService's */
+    ck_assert_int_eq(po_services_stop(&services, 0, NULL, &err), PO_E_IO);
+    ck_assert_ptr_nonnull(strstr(err.text, "service mta"));
+    ck_assert_int_eq(host.states[HELP_MTA], PO_SERVICE_STOPPED);
+    restore();
+    ck_assert_str_eq(host.log, "stop puf;stop mta;start mta;start puf;");
+    help_assert_services(&host);
+}
+END_TEST
+
+START_TEST(after_a_stop_that_fails_no_other_service_is_stopped)
+{
+    init();
+    host.never_stops[HELP_PUF] = true;
+    ck_assert_int_eq(po_services_stop(&services, 0, NULL, &err), PO_E_IO);
+    ck_assert_str_eq(host.log, "stop puf;");
+    restore();
+    ck_assert_str_eq(host.log, "stop puf;start puf;");
+    help_assert_services(&host);
+}
+END_TEST
+
+START_TEST(a_start_that_fails_is_named_and_the_others_are_still_started) /* req: B7 */
+{
+    init();
+    stop(NULL);
+    host.never_starts[HELP_MTA] = true;
+    ck_assert_int_eq(po_services_restore(&services, NULL, &err), PO_E_IO);
+    ck_assert_str_eq(err.text, "service mta: it does not start");
+    ck_assert_int_eq(host.states[HELP_PUF], PO_SERVICE_RUNNING);
+    ck_assert_str_eq(host.log, "stop puf;stop mta;start mta;start puf;");
+}
+END_TEST
+
+START_TEST(each_start_that_fails_is_named)
+{
+    init();
+    stop(NULL);
+    host.never_starts[HELP_MTA] = host.never_starts[HELP_PUF] = true;
+    ck_assert_int_eq(po_services_restore(&services, NULL, &err), PO_E_IO);
+    ck_assert_str_eq(err.text, "service mta: it does not start; service puf: it does not start");
+}
+END_TEST
+
+START_TEST(restoring_again_asks_only_for_what_is_not_back)
+{
+    init();
+    stop(NULL);
+    host.never_starts[HELP_MTA] = true;
+    ck_assert_int_eq(po_services_restore(&services, NULL, &err), PO_E_IO);
+    host.never_starts[HELP_MTA] = false;
+    host.log[0] = '\0';
+    restore();
+    ck_assert_str_eq(host.log, "start mta;");
+    help_assert_services(&host);
+    restore();
+    ck_assert_str_eq(host.log, "start mta;");
+}
+END_TEST
+
+/* ---- cancelling ---- */
+
+static volatile int cancel;
+
+static void
+cancel_at_stop(void *ctx, const char *call)
+{
+    (void)ctx;
+    if (strcmp(call, "stop") == 0)
+        cancel = 15;
+}
+
+START_TEST(cancelled_before_the_first_stop_nothing_is_stopped)
+{
+    const struct po_watch watch = {.cancel = &cancel};
+
+    cancel = 2;
+    init();
+    ck_assert_int_eq(po_services_stop(&services, 0, &watch, &err), PO_E_CANCELLED);
+    ck_assert_str_eq(host.log, "");
+}
+END_TEST
+
+START_TEST(cancelled_in_the_middle_the_rest_stays_up_and_what_was_stopped_comes_back)
+{
+    const struct po_watch watch = {.cancel = &cancel};
+
+    cancel = 0;
+    host.hook = cancel_at_stop;
+    init();
+    ck_assert_int_eq(po_services_stop(&services, 0, &watch, &err), PO_E_CANCELLED);
+    ck_assert_str_eq(host.log, "stop puf;");
+    ck_assert_int_eq(host.states[HELP_MTA], PO_SERVICE_RUNNING);
+    /* The flag stays set: the services come back nevertheless. */
+    help_must(po_services_restore(&services, &watch, &err), &err);
+    ck_assert_str_eq(host.log, "stop puf;start puf;");
+    help_assert_services(&host);
+}
+END_TEST
+
+/* ---- events ---- */
+
+static void
+note_phase(void *ctx, const struct po_event *event)
+{
+    struct po_buf *told = ctx;
+
+    ck_assert_int_eq(event->kind, PO_EVENT_PHASE);
+    po_buf_put_text(told, event->text);
+    po_buf_put_u8(told, ';');
+}
+
+START_TEST(each_stop_and_start_is_told_before_it_happens)
+{
+    struct po_buf told = {0};
+    const struct po_watch watch = {.event = note_phase, .ctx = &told};
+
+    init();
+    stop(&watch);
+    help_must(po_services_restore(&services, &watch, &err), &err);
+    ck_assert_str_eq(po_buf_text(&told), "stopping service puf;stopping service mta;"
+                                         "starting service mta;starting service puf;");
+    po_buf_deinit(&told);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("services");
+    TCase *tc = tcase_create("services");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, services_stop_in_reverse_and_start_in_order);
+    tcase_add_test(tc, a_service_that_was_stopped_is_not_touched);
+    tcase_add_test(tc, with_nothing_running_nothing_is_asked_for);
+    tcase_add_test(tc, a_site_without_services_is_fine);
+    tcase_add_test(tc, one_running_service_is_enough_to_be_running);
+    tcase_add_test(tc, a_state_that_cannot_be_told_refuses_before_anything_is_stopped);
+    tcase_add_loop_test(tc, a_failing_question_for_the_state_names_the_service, 0, HELP_SERVICES);
+    tcase_add_test(tc, the_timeout_reaches_the_host);
+    tcase_add_test(tc, a_stop_that_fails_is_named_and_undone);
+    tcase_add_test(tc, after_a_stop_that_fails_no_other_service_is_stopped);
+    tcase_add_test(tc, a_start_that_fails_is_named_and_the_others_are_still_started);
+    tcase_add_test(tc, each_start_that_fails_is_named);
+    tcase_add_test(tc, restoring_again_asks_only_for_what_is_not_back);
+    tcase_add_test(tc, cancelled_before_the_first_stop_nothing_is_stopped);
+    tcase_add_test(tc, cancelled_in_the_middle_the_rest_stays_up_and_what_was_stopped_comes_back);
+    tcase_add_test(tc, each_stop_and_start_is_told_before_it_happens);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
