@@ -320,15 +320,18 @@ END_TEST
 START_TEST(the_same_content_in_other_frames_is_the_same)
 {
     char *big = big_content(1);
+    char *other = big_content(2);
     const struct row a[] = {
         {.path = BOX "/1", .content = "one"},
         {.path = BOX "/big", .content = big, .size = BIG_SIZE},
+        {.path = BOX "/other", .content = other, .size = BIG_SIZE - 1},
         {.path = BOX "/z", .content = "two"},
         {0},
     };
     const struct row b[] = {
         {.path = BOX "/z", .content = "two"},
         {.path = BOX "/1", .content = "one"},
+        {.path = BOX "/other", .content = other, .size = BIG_SIZE - 1},
         {.path = BOX "/big", .content = big, .size = BIG_SIZE},
         {0},
     };
@@ -337,13 +340,14 @@ START_TEST(the_same_content_in_other_frames_is_the_same)
     struct po_err err;
 
     must(diff(first, second, &err), &err);
-    assert_told("", 3);
+    assert_told("", 4);
     must(diff(second, first, &err), &err);
-    assert_told("", 3);
+    assert_told("", 4);
     ck_assert_uint_eq(told.result.unproven, 0);
     drop(first);
     drop(second);
     free(big);
+    free(other);
 }
 END_TEST
 
@@ -812,6 +816,23 @@ START_TEST(a_site_is_compared_by_bytes_whatever_the_hash_says)
 }
 END_TEST
 
+START_TEST(each_name_of_a_file_is_compared_with_the_site)
+{
+    const struct row a[] = {{.path = BOX, .type = POBACKUP_DIRECTORY},
+                            {.path = BOX "/1", .content = "mail"},
+                            {.path = BOX "/2", .type = POBACKUP_HARDLINK, .link = BOX "/1"},
+                            {.path = BOX "/3", .type = POBACKUP_HARDLINK, .link = BOX "/1"},
+                            {0}};
+    const struct row b[] = {{.path = BOX, .type = POBACKUP_DIRECTORY},
+                            {.path = BOX "/1", .content = "liam"},
+                            {.path = BOX "/2", .content = "lima"},
+                            {.path = BOX "/3", .content = "mail"},
+                            {0}};
+
+    assert_site(a, b, "* " BOX "/1 (content)\n* " BOX "/2 (content)\n", 2);
+}
+END_TEST
+
 START_TEST(contents_in_a_parent_are_compared_with_a_site_by_hash_and_told_as_unproven)
 {
     static const uint8_t digest[PO_DIGEST_SIZE] = {1};
@@ -915,15 +936,18 @@ meddle(const char *text)
 START_TEST(a_site_that_changes_meanwhile_is_told_as_it_is_found)
 {
     char *big = big_content(7);
+    char *even = big_content(7);
     const struct row rows[] = {
         {.path = BOX, .type = POBACKUP_DIRECTORY},
         {.path = BOX "/gone", .content = "one"},
         {.path = BOX "/grown", .content = big, .size = BIG_SIZE},
-        {.path = BOX "/shrunk", .content = big, .size = BIG_SIZE},
+        {.path = BOX "/shrunk", .content = even, .size = BIG_SIZE},
         {.path = BOX "/turned", .content = "two"},
         {0},
     };
 
+    /* Of one byte: what a read leaves in its buffer is then the very content that is missing. */
+    memset(even, 'x', BIG_SIZE);
     told.on_phase = meddle;
     assert_site(rows, rows,
                 "- " BOX "/gone (file)\n"
@@ -933,6 +957,7 @@ START_TEST(a_site_that_changes_meanwhile_is_told_as_it_is_found)
     ck_assert_str_eq(po_buf_text(&told.events), "item " BOX "/turned\n");
     ck_assert_uint_eq(told.result.unreadable, 1);
     free(big);
+    free(even);
 }
 END_TEST
 
@@ -1009,6 +1034,7 @@ diff_suite(void)
     tcase_add_test(sites, a_site_is_the_same_as_its_archive_also_in_files_larger_than_a_frame);
     tcase_add_test(sites, each_difference_of_a_site_is_told);
     tcase_add_test(sites, a_site_is_compared_by_bytes_whatever_the_hash_says);
+    tcase_add_test(sites, each_name_of_a_file_is_compared_with_the_site);
     tcase_add_test(sites,
                    contents_in_a_parent_are_compared_with_a_site_by_hash_and_told_as_unproven);
     tcase_add_test(sites, what_cannot_be_read_is_neither_same_nor_different);

@@ -489,6 +489,7 @@ static const struct {
     {"newspool", INSIDE},
     {"newspool/x.tar.zst", INSIDE},
     {"site/" REG, INSIDE},
+    {"same", INSIDE}, /* the registry's file by another name: only its identity tells */
     {"a/mailbox", OUTSIDE},
     {"a/mailbox/x.tar.zst", OUTSIDE},
     {"a/mail.tar.zst", OUTSIDE},
@@ -513,6 +514,7 @@ put_places(void)
     put_directory("a/mail/sub");
     put_directory("a/mailbox");
     put_directory("realbin");
+    ck_assert_int_eq(link(at("site/" REG), at("same")), 0);
     ck_assert_int_eq(symlink("realbin", at("binlink")), 0);
     ck_assert_int_eq(symlink("a/mail", at("link")), 0);
     ck_assert_int_eq(symlink("a/mail/sub", at("deep")), 0);

@@ -82,7 +82,6 @@ compare(struct po_cli *cli, const struct po_cli_archive *archive,
 {
     struct po_diff_result result = {0};
     struct po_err err = {0};
-    int code;
     enum po_status st;
 
     po_cli_catch_interrupts(cli);
@@ -93,11 +92,11 @@ compare(struct po_cli *cli, const struct po_cli_archive *archive,
                               &result, &err);
     else
         st = po_diff_site(archive->reader, host, tell_difference, cli, &cli->watch, &result, &err);
-    code = finish(cli, &result);
-    if (st != PO_OK)
-        code = st == PO_E_FORMAT ? po_cli_archive_failed(cli, archive->path, &err)
-                                 : po_cli_failed(cli, &err);
-    return code;
+    if (st == PO_OK)
+        return finish(cli, &result);
+    /* What was told until then is not all: no word of how much it was. */
+    return st == PO_E_FORMAT ? po_cli_archive_failed(cli, archive->path, &err)
+                             : po_cli_failed(cli, &err);
 }
 
 /* "diff A B", or "diff A --site S"; a site of the configuration file gives way to B. */

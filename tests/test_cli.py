@@ -1,0 +1,882 @@
+#!/usr/bin/env python3
+"""The program, end to end: every verb, every exit code, on a small folder site with two services.
+
+    test_cli.py PROGRAM [unittest's arguments]
+
+The services are processes (sleep) with a pid file; files beside them make them slow or make them fail.
+"""
+
+import base64
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PROGRAM = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "pobackup"
+SOURCE = pathlib.Path(__file__).resolve().parent.parent
+VERBS = "backup verify list show cat extract diff restore doctor help version".split()
+HOSTILE = b"evil\x1b[2J\n\xff\xe2\x80\xae"
+
+SERVICE = """#!/bin/sh
+# service.sh NAME start|stop|status
+echo "$1 $2" >>service.log
+case $2 in
+start)
+    test -e "fail-start-$1" && exit 1
+    sleep 600 </dev/null >/dev/null 2>&1 &
+    echo $! >"$1.pid" ;;
+stop)
+    test -e "fail-stop-$1" && exit 1
+    test -e "slow-stop-$1" && sleep 2
+    test -e "$1.pid" && kill "$(cat "$1.pid")"
+    rm -f "$1.pid" ;;
+status)
+    sed -i '$d' service.log
+    test -e "unknown-$1" && exit 4
+    test -e "$1.pid" && kill -0 "$(cat "$1.pid")" 2>/dev/null || exit 3 ;;
+esac
+"""
+
+INI = """[service:post.office MTA]
+start = sh ./service.sh mta start
+stop = sh ./service.sh mta stop
+status = sh ./service.sh mta status
+stop-timeout = 10
+start-timeout = 1
+
+[service:post.office pufService]
+start = sh ./service.sh puf start
+stop = sh ./service.sh puf stop
+status = sh ./service.sh puf status
+stop-timeout = 10
+start-timeout = 1
+"""
+
+REGISTRY = ('Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Software.com\\Post.Office]\r\n'
+            '"Version"="4.2.1"\r\n"Port"=dword:00000019\r\n')
+
+
+class Site:
+    """A folder site with mail in it."""
+
+    def __init__(self, root, has_mail=True):
+        self.root = pathlib.Path(root)
+        self.bin = self.root / "Post.OfficeexeBackup"
+        self.spool = self.root / "Post.OfficeConfigBackup"
+        self.mailbox = self.root / "Post.OfficemailboxBackup"
+        self.registry = self.root / "Post.OfficeRegKeyBackup.reg"
+        for tree in self.bin, self.spool, self.mailbox:
+            tree.mkdir(parents=True)
+        self.registry.write_bytes(b"\xff\xfe" + REGISTRY.encode("utf-16-le"))
+        (self.root / "service.sh").write_text(SERVICE)
+        (self.root / "pobackup-site.ini").write_text(INI)
+        (self.root / "service.log").write_text("")
+        if has_mail:
+            self.fill()
+
+    def fill(self):
+        (self.bin / "Post.Office.exe").write_bytes(b"MZ" + bytes(5000))
+        (self.spool / "control").mkdir()
+        (self.spool / "messages").mkdir()
+        (self.spool / "config").write_text("settings\n")
+        (self.spool / "empty").write_text("")
+        for user in range(8):
+            box = self.mailbox / f"user{user:02}"
+            box.mkdir()
+            for number in range(4):
+                # Barely compressible, so that the archive has many frames.
+                (box / f"{number:04}.msg").write_bytes(
+                    b"From: a@example.org\n\n" + base64.b64encode(os.urandom(9000 + user)))
+
+    def add_hostile(self):
+        path = os.path.join(os.fsencode(self.spool), HOSTILE)
+        with open(path, "wb") as file:
+            file.write(b"hostile")
+
+    def service(self, name, verb):
+        return subprocess.run(["sh", "./service.sh", name, verb], cwd=self.root).returncode
+
+    def start(self):
+        for name in "mta", "puf":
+            assert self.service(name, "start") == 0
+        (self.root / "service.log").write_text("")
+
+    def running(self):
+        return [name for name in ("mta", "puf") if self.service(name, "status") == 0]
+
+    def log(self):
+        return (self.root / "service.log").read_text().splitlines()
+
+    def close(self):
+        for name in "mta", "puf":
+            try:
+                os.kill(int((self.root / f"{name}.pid").read_text()), signal.SIGKILL)
+            except (OSError, ValueError):
+                pass
+
+
+def tree(path):
+    """Every path below, with what it is and holds."""
+    found = {}
+    for top, directories, files in os.walk(os.fsencode(path)):
+        for name in directories + files:
+            full = os.path.join(top, name)
+            info = os.lstat(full)
+            if stat.S_ISREG(info.st_mode):
+                with open(full, "rb") as file:
+                    content = file.read()
+            else:
+                content = os.readlink(full) if stat.S_ISLNK(info.st_mode) else None
+            found[os.path.relpath(full, os.fsencode(path))] = (stat.S_IFMT(info.st_mode), content)
+    return found
+
+
+class Done:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    @property
+    def text(self):
+        return self.err.decode("utf-8")
+
+    @property
+    def events(self):
+        return [json.loads(line) for line in self.err.splitlines()]
+
+
+def run(*arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=None, cwd=None):
+    done = subprocess.run([PROGRAM, *map(os.fspath, arguments)], stdin=stdin, stdout=stdout, stderr=subprocess.PIPE,
+                          timeout=120, env={**os.environ, "TZ": "UTC", **(env or {})}, cwd=cwd)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def run_on_terminal(*arguments, answer=None, stdout_too=True):
+    """All three streams are a terminal; `answer` is typed when it asks."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([PROGRAM, *map(os.fspath, arguments)], stdin=slave,
+                               stdout=slave if stdout_too else subprocess.DEVNULL, stderr=slave,
+                               env={**os.environ, "TERM": "xterm", "TZ": "UTC"})
+    os.close(slave)
+    shown, limit = b"", time.monotonic() + 60
+    while time.monotonic() < limit:
+        if select.select([master], [], [], 0.1)[0]:
+            try:
+                more = os.read(master, 65536)
+            except OSError:
+                break
+            if not more:
+                break
+            shown += more
+            if answer is not None and shown.endswith(b"[y/N] "):
+                os.write(master, answer)
+                answer = None
+        elif process.poll() is not None:
+            break
+    os.close(master)
+    return Done(process.wait(timeout=10), shown, b"")
+
+
+def foreign_tar_zst():
+    """A tar of one empty file in one zstd frame, stored."""
+    header = bytearray(512)
+    header[0:5] = b"hello"
+    header[100:107], header[108:115], header[116:123] = b"0000644", b"0000000", b"0000000"
+    header[124:135], header[136:147] = b"0" * 11, b"0" * 11
+    header[156:157], header[257:265] = b"0", b"ustar\00000"
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    content = bytes(header) + bytes(1024)
+    return (b"\x28\xb5\x2f\xfd\x60" + (len(content) - 256).to_bytes(2, "little")
+            + (len(content) << 3 | 1).to_bytes(3, "little") + content)
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="pobackup-cli-"))
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.site = self.new_site("site")
+        self.arg = f"--site=folder:{self.site.root}"
+
+    def new_site(self, name, has_mail=True):
+        site = Site(self.dir / name, has_mail)
+        self.addCleanup(site.close)
+        return site
+
+    def backup(self, name="a.tar.zst", *options, site=None):
+        path = self.dir / name
+        done = run("backup", f"--site=folder:{(site or self.site).root}", "-o", path, "--allow-same-volume",
+                   "--frame-size=64K", *options)
+        self.assertEqual(done.code, 0, done.text)
+        return path
+
+    def check(self, done, code, says=None):
+        self.assertEqual(done.code, code, (done.out, done.err))
+        if says is not None:
+            self.assertIn(says, done.text)
+        return done
+
+    def damage(self, archive):
+        """One bit in the middle: a mailbox frame."""
+        data = bytearray(archive.read_bytes())
+        data[len(data) // 2] ^= 1
+        path = self.dir / "damaged.tar.zst"
+        path.write_bytes(data)
+        return path
+
+
+class Usage(Base):
+    def test_nothing_is_a_short_help_and_exit_3(self):
+        done = self.check(run(), 3, "pobackup VERB")
+        self.assertEqual(done.out, b"")
+
+    def test_help_of_every_verb_goes_to_standard_output(self):
+        for verb in VERBS:
+            for arguments in (("help", verb), (verb, "--help"), (verb, "-h")):
+                done = self.check(run(*arguments), 0)
+                self.assertIn(f"pobackup {verb}".encode(), done.out)
+                self.assertEqual(done.err, b"")
+        self.assertIn(b"backup", self.check(run("--help"), 0).out)
+
+    def test_verbs_that_are_wrong_or_of_later_versions(self):
+        self.check(run("bakcup"), 3, "is backup meant?")
+        self.check(run("help", "bakcup"), 3, "is backup meant?")
+        for verb in "undo resume status prune salvage protect repair schedule".split():
+            self.check(run(verb), 3, f"{verb}: not in this version")
+        self.check(run("--json", "verify"), 3, "the verb comes first")
+
+    def test_version(self):
+        self.assertRegex(run("--version").out, rb"^pobackup [0-9]+\.[0-9]+\.[0-9]+ ")
+        self.assertEqual(run("version", "--json").json["format_version"], 1)
+
+    def test_sites_that_are_missing_or_wrong(self):
+        self.check(run("backup", "-o", self.dir / "x"), 3, "--site folder:DIR")
+        self.check(run("backup", "-o", self.dir / "x", "--site=windows"), 3, "no Windows host")
+        self.check(run("backup", "-o", self.dir / "x", "--site=elsewhere"), 3, "a site is folder:DIR")
+        self.check(run("backup", "-o", self.dir / "x", "--site=folder:/nonexistent"), 3)
+        self.check(run("doctor"), 3, "--site folder:DIR")
+        self.check(run("backup", self.arg), 3, "-o DEST")
+
+    def test_errors_name_the_help(self):
+        self.check(run("backup", "--levle=3"), 3, "pobackup help backup")
+
+    def test_a_configuration_file_is_used_and_the_command_line_wins(self):
+        config = self.dir / "c.ini"
+        config.write_text(f"site = folder:{self.site.root}\n[backup]\noutput = {self.dir}/vault/\n"
+                          f"allow-same-volume = yes\njson = yes\nexclude = **/user0[1-7]\nexclude = **/*.exe\n")
+        done = self.check(run("backup", "--config", config), 0)
+        self.assertEqual(done.err, done.err.replace(b"warning", b""))
+        self.assertEqual(done.json["files"], 4 + 2 + 1)
+        self.assertTrue(done.json["path"].startswith(f"{self.dir}/vault/postoffice-"))
+        done = self.check(run("backup", "--config", config, "-o", self.dir / "typed"), 0)
+        self.assertEqual(done.json["path"], str(self.dir / "typed"))
+        # "site" is the configuration's: another archive may still be named.
+        self.check(run("diff", self.dir / "typed", self.dir / "typed", "--config", config), 0)
+        self.check(run("diff", self.dir / "typed", "--config", config), 1)
+
+    def test_errors_in_a_configuration_file_name_file_and_line(self):
+        config = self.dir / "c.ini"
+        for text, says in (("\nlevle = 3\n", "line 2: unknown key \"levle\""), ("level = 77\n", "line 1: --level: 77"),
+                           ("[nonsense]\na = b\n", "line 1: [nonsense]"), ("json = perhaps\n", "line 1: \"json\"")):
+            config.write_text(text)
+            done = self.check(run("backup", "--config", config), 3, says)
+            self.assertIn(str(config), done.text)
+        self.check(run("backup", "--config", self.dir / "missing.ini"), 2, "missing.ini")
+
+
+class Backup(Base):
+    def test_a_backup_says_what_it_did_in_peoples_words(self):
+        self.site.start()
+        done = self.check(run("backup", self.arg, "-o", self.dir / "a"), 0)
+        self.assertEqual(done.out, b"")
+        for says in ("36 files", "mail was down for ", str(self.dir / "a"), "digest", "pobackup verify ", " to 1",
+                     "is on a volume that holds a part"):
+            self.assertIn(says, done.text)
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+        self.assertEqual(self.site.log(), ["puf stop", "mta stop", "mta start", "puf start"])
+        self.assertEqual(stat.S_IMODE((self.dir / "a").stat().st_mode), 0o600)
+        self.assertIn(re.search("digest +([0-9a-f]{64})", done.text)[1], run("show", self.dir / "a").out.decode())
+
+    def test_quiet_says_nothing_when_all_is_well(self):
+        done = self.check(run("backup", self.arg, "-o", self.dir / "a", "--quiet", "--allow-same-volume"), 0)
+        self.assertEqual((done.out, done.err), (b"", b""))
+
+    def test_json_has_the_same(self):
+        self.site.start()
+        result = self.check(run("backup", self.arg, "-o", self.dir / "a", "--json", "--quiet"), 0).json
+        self.assertEqual(result["verb"], "backup")
+        self.assertEqual(result["files"], 36)
+        self.assertGreater(result["outage_seconds"], 0)
+        self.assertEqual(result["archive_bytes"], (self.dir / "a").stat().st_size)
+        self.assertEqual((result["skipped"], result["services_lost"], result["exit_code"]), ([], False, 0))
+        self.assertIn("volume", result["warnings"][0])
+        self.assertEqual(run("show", "--json", self.dir / "a").json["digest"], result["digest"])
+
+    def test_a_directory_gets_a_name_made_of_host_and_time(self):
+        vault = self.dir / "new" / "vault"
+        self.check(run("backup", self.arg, "-o", f"{vault}/"), 0)
+        (name,) = os.listdir(vault)
+        self.assertRegex(name, r"^postoffice-[A-Za-z0-9.-]+-[0-9]{8}T[0-9]{6}Z-full\.tar\.zst$")
+        time.sleep(1.1)
+        self.check(run("backup", self.arg, "-o", vault), 0)
+        self.assertEqual(len(os.listdir(vault)), 2)
+
+    def test_standard_output_is_the_same_archive(self):
+        done = self.check(run("backup", self.arg, "-o", "-"), 0, "standard output")
+        (self.dir / "piped").write_bytes(done.out)
+        self.check(run("verify", self.dir / "piped"), 0)
+        self.check(run("backup", self.arg, "-o", "-", "--json"), 3, "--progress=json")
+
+    def test_a_terminal_gets_no_archive(self):
+        done = run_on_terminal("backup", self.arg, "-o", "-")
+        self.assertEqual(done.code, 3)
+        self.assertIn(b"is a terminal", done.out)
+
+    def test_a_closed_pipe_fails_and_services_come_back(self):
+        self.site.start()
+        process = subprocess.Popen([PROGRAM, "backup", self.arg, "-o", "-"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        process.stdout.close()
+        err = process.stderr.read()
+        process.stderr.close()
+        self.assertEqual(process.wait(60), 2, err)
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+
+    def test_an_existing_file_is_a_usage_error(self):
+        (self.dir / "a").write_text("mine")
+        self.check(run("backup", self.arg, "-o", self.dir / "a"), 3, "exists already")
+        self.assertEqual((self.dir / "a").read_text(), "mine")
+
+    def test_places_inside_a_part_are_refused(self):  # req: N3
+        self.site.start()
+        os.symlink(self.site.mailbox, self.dir / "link")
+        for place in (self.site.spool / "x.tar.zst", f"{self.site.spool}/", self.site.mailbox, self.dir / "link",
+                      self.dir / "link" / "x", f"{self.site.mailbox}/new/deep/", f"{self.dir}/link/new/x",
+                      self.site.bin / ".." / "Post.OfficeexeBackup" / "x"):
+            done = self.check(run("backup", self.arg, "-o", place), 3)
+            self.assertNotIn("pobackup verify", done.text)
+        done = self.check(run("backup", self.arg, "-o", "x", cwd=self.site.mailbox), 3)
+        self.check(run("backup", self.arg, "-o", f"{self.site.spool}/y/", "--dry-run"), 3)
+        self.assertEqual(self.site.log(), [])
+        self.assertFalse((self.site.mailbox / "new").exists())
+
+    def test_the_same_volume_is_warned_of_unless_allowed(self):  # req: N3
+        self.check(run("backup", self.arg, "-o", self.dir / "a"), 0, "warning: ")
+        done = self.check(run("backup", self.arg, "-o", self.dir / "b", "--allow-same-volume"), 0)
+        self.assertNotIn("warning", done.text)
+
+    def test_a_dry_run_stops_and_writes_nothing(self):
+        self.site.start()
+        before = os.listdir(self.dir)
+        done = self.check(run("backup", self.arg, "-o", f"{self.dir}/vault/", "--dry-run"), 0, "would save 36 files")
+        self.assertEqual((self.site.log(), os.listdir(self.dir)), ([], before))
+        result = run("backup", self.arg, "-o", self.dir / "x", "--dry-run", "--json").json
+        self.assertEqual((result["dry_run"], result["files"]), (True, 36))
+
+    def test_options_reach_the_engine(self):
+        small = self.backup("small", "--level=19", "--order=path", "--threads=1", "--no-frame-check", "--cold", "--full")
+        self.check(run("verify", small), 0)
+        fewer = self.backup("fewer", "--exclude", "Post.OfficemailboxBackup/user0[0-6]", "--exclude=**/*.exe")
+        names = run("list", fewer).out.decode()
+        self.assertNotIn("user06", names)
+        self.assertNotIn(".exe", names)
+        self.assertIn("user07", names)
+        big = run("backup", self.arg, "-o", self.dir / "big", "--json").json
+        self.assertLess(big["frames"], run("show", "--json", small).json["frames"])
+
+    def test_stopped_services_stay_stopped(self):
+        self.assertEqual(self.check(run("backup", self.arg, "-o", self.dir / "a", "--json"), 0).json["outage_seconds"],
+                         None)
+        self.assertEqual((self.site.running(), self.site.log()), ([], []))
+
+    def test_services_are_left_alone_when_asked(self):
+        self.site.start()
+        self.check(run("backup", self.arg, "-o", self.dir / "a", "--no-services"), 0, "no service was stopped")
+        self.assertEqual(self.site.log(), [])
+
+    def test_items_that_cannot_be_saved_are_named_and_exit_1(self):  # req: B8
+        for number in range(25):
+            os.mkfifo(self.site.mailbox / f"fifo\x1b{number:02}")
+        done = self.check(run("backup", self.arg, "-o", self.dir / "a"), 1, "25 items are not in the archive")
+        self.assertIn("and 5 more; see pobackup show ", done.text)
+        self.assertIn("fifo\\x1B00: ", done.text)
+        self.assertNotIn("\x1b", done.text)
+        self.assertEqual(len(run("show", "--json", self.dir / "a").json["summary"]["skipped"]), 25)
+        self.assertIn(b"and 5 more", run("show", self.dir / "a").out)
+        events = run("backup", self.arg, "-o", self.dir / "b", "--progress=json").events
+        self.assertEqual(len([event for event in events if event["event"] == "item"]), 25)
+
+    def test_missing_parts_are_told_before_anything_is_stopped(self):
+        self.site.start()
+        shutil.rmtree(self.site.spool)
+        self.check(run("backup", self.arg, "-o", self.dir / "a"), 3, "Post.OfficeConfigBackup")
+        self.assertEqual(self.site.log(), [])
+        self.assertFalse((self.dir / "a").exists() or (self.dir / "a.partial").exists())
+
+    def test_a_service_that_does_not_start_again_is_exit_5(self):  # req: B7
+        self.site.start()
+        (self.site.root / "fail-start-mta").touch()
+        done = self.check(run("backup", self.arg, "-o", self.dir / "a"), 5, "could not be brought back")
+        self.assertIn("post.office MTA", done.text)
+        self.assertEqual(self.site.running(), ["puf"])
+        self.check(run("verify", self.dir / "a"), 0)
+        self.site.close()
+        (self.site.root / "fail-start-mta").unlink()
+        self.site.start()
+        (self.site.root / "fail-start-mta").touch()
+        result = self.check(run("backup", self.arg, "-o", self.dir / "b", "--json"), 5).json
+        self.assertEqual((result["services_lost"], result["exit_code"]), (True, 5))
+        self.assertIn("MTA", result["services_text"])
+
+    def test_a_service_that_does_not_stop_fails_and_the_others_come_back(self):
+        self.site.start()
+        (self.site.root / "fail-stop-mta").touch()
+        self.check(run("backup", self.arg, "-o", self.dir / "a", "--stop-timeout=1"), 2, "MTA")
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+        self.assertFalse((self.dir / "a").exists() or (self.dir / "a.partial").exists())
+
+    def test_an_unknown_state_stops_nothing(self):
+        self.site.start()
+        (self.site.root / "unknown-puf").touch()
+        self.check(run("backup", self.arg, "-o", self.dir / "a"), 2, "pufService")
+        self.assertEqual(self.site.log(), [])
+
+    def interrupt(self, number):
+        self.site.start()
+        (self.site.root / "slow-stop-mta").touch()
+        process = subprocess.Popen([PROGRAM, "backup", self.arg, "-o", self.dir / "a"], stderr=subprocess.PIPE)
+        limit = time.monotonic() + 20
+        while "mta stop" not in self.site.log() and time.monotonic() < limit:
+            time.sleep(0.02)
+        process.send_signal(number)
+        process.send_signal(number)
+        err = process.stderr.read().decode()
+        process.stderr.close()
+        self.assertEqual(process.wait(60), 2, err)
+        self.assertIn("interrupted: ", err)
+        self.assertIn("services are running again", err)
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+        self.assertEqual([name for name in os.listdir(self.dir) if name.startswith("a")], [])
+
+    def test_an_interrupt_while_a_service_stops_brings_it_back(self):  # req: B7
+        self.interrupt(signal.SIGINT)
+
+    def test_so_does_a_termination(self):  # req: B7
+        self.interrupt(signal.SIGTERM)
+
+    def test_no_progress_without_a_terminal(self):
+        done = self.check(run("backup", self.arg, "-o", self.dir / "a"), 0)
+        self.assertNotIn(b"\r", done.err)
+        self.assertNotIn(b"\x1b", done.err)
+
+    def test_progress_on_a_terminal_is_one_line_that_is_rewritten(self):
+        done = run_on_terminal("backup", self.arg, "-o", self.dir / "a", "--allow-same-volume")
+        self.assertEqual(done.code, 0)
+        self.assertIn(b"\r\x1b[K", done.out)
+        self.assertIn(b"saving files", done.out)
+        for line in done.out.replace(b"\r\x1b[K", b"\n").split(b"\n"):
+            if b"/s" in line and b"left" in line:
+                self.assertLess(len(line), 80)
+        quiet = run_on_terminal("backup", self.arg, "-o", self.dir / "b", "--allow-same-volume", "--quiet")
+        self.assertEqual((quiet.code, quiet.out), (0, b""))
+        plain = run_on_terminal("backup", self.arg, "-o", self.dir / "b2", "--no-color")
+        self.assertNotIn(b"\x1b[33m", plain.out)
+
+    def test_progress_json_is_one_event_a_line(self):
+        self.site.start()
+        done = self.check(run("backup", self.arg, "-o", self.dir / "a", "--progress=json", "--json"), 0)
+        kinds = [event["event"] for event in done.events]
+        self.assertLess(kinds.index("phase"), kinds.index("progress"))
+        self.assertIn("warning", kinds)
+        self.assertEqual(done.json["exit_code"], 0)
+        last = [event for event in done.events if event["event"] == "progress"][-1]
+        self.assertEqual(set(last), {"event", "bytes_done", "bytes_total", "files_done", "files_total", "seconds"})
+        done = self.check(run("backup", self.arg, "-o", self.dir / "a", "--progress=json"), 3)
+        self.assertEqual(done.events[0]["event"], "error")
+
+
+class Reading(Base):
+    def setUp(self):
+        super().setUp()
+        os.symlink("config", self.site.spool / "link")
+        os.link(self.site.spool / "config", self.site.spool / "twin")
+        self.site.add_hostile()
+        self.archive = self.backup()
+
+    def test_verify_says_whole(self):
+        for options in ((), ("--deep",), ("--quick",), ("--threads=1",)):
+            done = self.check(run("verify", *options, self.archive), 0)
+            self.assertIn(b": whole (" + (b"quick" if "--quick" in options else b"deep"), done.out)
+        self.assertEqual(run("verify", "--quiet", self.archive).out, b"")
+        self.check(run("verify", "--quick", "--deep", self.archive), 3)
+
+    def test_verify_names_what_damage_hits_and_what_to_type(self):
+        damaged = self.damage(self.archive)
+        for mode in "--deep", "--quick":
+            done = self.check(run("verify", mode, damaged), 4, f"pobackup extract {damaged} -C DIR")
+            hits = re.findall(rb"^  hit: (.*)$", done.out, re.MULTILINE)
+            self.assertTrue(hits)
+            self.assertTrue(all(hit.startswith(b"Post.Office") for hit in hits), hits)
+            answer = self.check(run("verify", mode, "--json", damaged), 4).json["archives"][0]
+            self.assertEqual([hit.encode() for hit in answer["hit"]], hits)
+            self.assertEqual((answer["verdict"], answer["rule"], answer["mode"]), ("damaged", None, mode[2:]))
+
+    def test_verify_json_has_the_promised_members(self):
+        document = self.check(run("verify", "--json", self.archive, self.archive), 0).json
+        self.assertEqual((document["verb"], len(document["archives"])), ("verify", 2))
+        answer = document["archives"][0]
+        self.assertEqual((answer["path"], answer["verdict"], answer["rule"], answer["message"], answer["mode"],
+                          answer["hit"]), (str(self.archive), "ok", None, None, "deep", []))
+        self.assertIsInstance(answer["seconds"], float)
+
+    def test_of_several_archives_the_worst_counts(self):
+        damaged = self.damage(self.archive)
+        (self.dir / "foreign").write_bytes(foreign_tar_zst())
+        self.check(run("verify", self.archive, self.dir / "foreign"), 2)
+        self.check(run("verify", damaged, self.archive, self.dir / "missing"), 4)
+        verdicts = run("verify", "--json", self.archive, damaged, self.dir / "foreign", self.dir / "missing").json
+        self.assertEqual([answer["verdict"] for answer in verdicts["archives"]],
+                         ["ok", "damaged", "unsupported", "error"])
+
+    def test_what_is_no_archive_is_told_by_every_verb(self):
+        foreign, empty, cut = self.dir / "foreign.tar.zst", self.dir / "empty", self.dir / "cut"
+        foreign.write_bytes(foreign_tar_zst())
+        empty.write_bytes(b"")
+        cut.write_bytes(self.archive.read_bytes()[:-1])
+        for path, code in ((foreign, 2), (empty, 2), ("/dev/zero", 3), (self.dir, 3), (self.dir / "missing", 2),
+                           (cut, 4)):
+            for command in (("show", path), ("list", path), ("cat", path, "x"), ("extract", path, "-C", self.dir / "x"),
+                            ("diff", path, self.archive), ("diff", self.archive, path), ("verify", path),
+                            ("restore", path, self.arg, "--yes")):
+                done = run(*command)
+                self.assertEqual(done.code, code, (command, done.out, done.err))
+                self.assertIn(str(path), done.text + done.out.decode())
+                done = run(*command, "--json")
+                self.assertEqual((done.code, done.json["exit_code"]), (code, code))
+                self.assertTrue(done.json["error"]["message"])
+        self.check(run("show", self.dir / "missing"), 2, "there is no such file")
+        self.check(run("show", self.dir), 3, "a directory")
+        self.check(run("show", foreign), 2, "tar --zstd -tf")
+        self.assertFalse((self.dir / "x").exists())
+
+    def test_list_prints_raw_bytes_unless_on_a_terminal(self):
+        name = b"Post.OfficeConfigBackup/" + HOSTILE
+        self.assertIn(name + b"\n", self.check(run("list", self.archive), 0).out)
+        names = self.check(run("list", "-0", self.archive), 0).out.split(b"\0")
+        self.assertIn(name, names)
+        self.assertEqual(names[:-1], sorted(names[:-1]))
+        shown = run_on_terminal("list", self.archive, "Post.OfficeConfigBackup").out
+        self.assertNotIn(b"\x1b", shown)
+        self.assertIn(b"evil\\x1B[2J\\n\\xFF\\xE2\\x80\\xAE", shown)
+
+    def test_list_long_is_aligned(self):
+        lines = self.check(run("list", "-l", self.archive, "Post.OfficemailboxBackup", "**/config"), 0).out.splitlines()
+        self.assertEqual(len({line.index(b"Post.Office") for line in lines}), 1)
+        for line in lines:
+            self.assertRegex(line, rb"^[-dlh] +[0-9]+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000 ([0-9a-f]{32}| *- *) +here ")
+        shown = run("list", "-l", self.archive, "Post.OfficeConfigBackup/link").out
+        self.assertTrue(shown.endswith(b"/link -> config\n"))
+
+    def test_list_selects_by_patterns(self):
+        names = run("list", self.archive, "Post.OfficemailboxBackup/*/0000.msg").out.splitlines()
+        self.assertEqual(len(names), 8)
+        done = self.check(run("list", self.archive, "**/0000.msg", "nothing/*"), 1, "nothing/*: selects nothing")
+        self.assertEqual(len(done.out.splitlines()), 8)
+
+    def test_list_json_has_hexadecimal_names(self):
+        entries = self.check(run("list", "--json", self.archive), 0).json["entries"]
+        by_hex = [entry for entry in entries if "path_hex" in entry]
+        self.assertEqual([bytes.fromhex(entry["path_hex"]) for entry in by_hex],
+                         [b"Post.OfficeConfigBackup/" + HOSTILE])
+        by_path = {entry["path"]: entry for entry in entries if "path" in entry}
+        self.assertEqual(by_path["Post.OfficeConfigBackup/link"]["link"], "config")
+        self.assertEqual(by_path["Post.OfficeConfigBackup/config"]["size"], 9)
+        self.assertRegex(by_path["Post.OfficeConfigBackup/config"]["time"], r"^\d{4}-\d\d-\d\dT.*Z$")
+
+    def test_a_full_disk_is_not_passed_over(self):
+        with open("/dev/full", "wb") as full:
+            for command in (("list", self.archive), ("show", self.archive), ("list", "--json", self.archive),
+                            ("cat", self.archive, "Post.OfficeConfigBackup/config"), ("help",), ("version",)):
+                self.check(run(*command, stdout=full), 2, "could not be written")
+
+    def test_show_tells_origin_and_totals(self):
+        text = self.check(run("show", self.archive), 0).out.decode()
+        for says in ("+0000", "folder site", "kind       full", str(self.site.spool), "post.office MTA: stopped",
+                     "38 files", "no service was stopped", "digest"):
+            self.assertIn(says, text)
+        document = run("show", "--json", self.archive).json
+        self.assertEqual((document["kind"], document["files"], document["outage_seconds"]), ("full", 38, None))
+        self.assertEqual(document["manifest"]["format"]["name"], "pobackup")
+
+    def test_cat_gives_exactly_the_bytes(self):
+        for path in self.site.mailbox.glob("user0[0-3]/0000.msg"):
+            inside = f"Post.OfficemailboxBackup/{path.parent.name}/0000.msg"
+            self.assertEqual(self.check(run("cat", self.archive, inside), 0).out, path.read_bytes())
+            document = self.check(run("cat", "--json", self.archive, inside), 0).json
+            self.assertEqual(base64.b64decode(document["content_base64"], validate=True), path.read_bytes())
+        for name in "config", "twin":
+            self.assertEqual(run("cat", self.archive, f"Post.OfficeConfigBackup/{name}").out, b"settings\n")
+        self.assertEqual(run("cat", "--json", self.archive, "Post.OfficeConfigBackup/empty").json["content_base64"], "")
+        self.assertEqual(run("cat", self.archive, b"Post.OfficeConfigBackup/" + HOSTILE).out, b"hostile")
+
+    def test_cat_says_what_is_no_file(self):
+        self.check(run("cat", self.archive, "no/such"), 3, "pobackup list ")
+        self.check(run("cat", self.archive, "Post.OfficeConfigBackup"), 3, "a directory, not a file")
+        self.check(run("cat", self.archive, "Post.OfficeConfigBackup/link"), 3, "a symlink, not a file")
+
+    def test_cat_of_a_damaged_file_is_exit_4(self):
+        damaged = self.damage(self.archive)
+        hit = run("verify", "--json", damaged).json["archives"][0]["hit"][-1]
+        self.check(run("cat", damaged, hit), 4, "pobackup verify ")
+
+    def test_extract_gives_the_guides_layout(self):
+        self.check(run("extract", self.archive, "-C", self.dir / "new" / "out"), 0, "extracted 38 files")
+        extracted = tree(self.dir / "new" / "out")
+        for name in ("Post.OfficeexeBackup", "Post.OfficeConfigBackup", "Post.OfficemailboxBackup"):
+            self.assertEqual({path: what for path, what in tree(self.dir / "new" / "out" / name).items()},
+                             tree(self.site.root / name))
+        self.assertEqual(extracted[b"Post.OfficeRegKeyBackup.reg"][1], self.site.registry.read_bytes())
+
+    def test_extract_selects_and_does_not_overwrite(self):
+        out = self.dir / "out"
+        self.check(run("extract", self.archive, "-C", out, "Post.OfficeConfigBackup/config"), 0)
+        self.assertEqual(list(tree(out)), [b"Post.OfficeConfigBackup", b"Post.OfficeConfigBackup/config"])
+        (out / "Post.OfficeConfigBackup" / "config").write_text("mine")
+        done = self.check(run("extract", self.archive, "-C", out, "**/config"), 1, "1 item was not extracted")
+        self.assertEqual((out / "Post.OfficeConfigBackup" / "config").read_text(), "mine")
+        problems = run("extract", "--json", self.archive, "-C", out, "**/config").json["problems"]
+        self.assertEqual([problem["path"] for problem in problems], ["Post.OfficeConfigBackup/config"])
+        self.check(run("extract", self.archive, "-C", out, "**/config", "--overwrite"), 0)
+        self.assertEqual((out / "Post.OfficeConfigBackup" / "config").read_text(), "settings\n")
+        self.check(run("extract", self.archive, "-C", out, "nothing"), 1, "nothing: selects nothing")
+        self.check(run("extract", self.archive), 3, "-C DIR")
+
+    def test_extract_of_a_damaged_archive_gives_what_is_whole(self):
+        damaged = self.damage(self.archive)
+        hits = run("verify", "--json", damaged).json["archives"][0]["hit"]
+        done = self.check(run("extract", "--json", damaged, "-C", self.dir / "out"), 4)
+        self.assertEqual(sorted(p["path"] for p in done.json["problems"]), sorted(hits))
+        self.assertTrue(done.json["damaged"])
+        extracted = tree(self.dir / "out" / "Post.OfficemailboxBackup")
+        whole = {path: what for path, what in tree(self.site.mailbox).items()
+                 if f"Post.OfficemailboxBackup/{path.decode()}" not in hits}
+        self.assertEqual({path: extracted[path] for path in whole}, whole)
+        self.assertFalse([hit for hit in hits if (self.dir / "out" / hit).exists()])
+
+    def test_diff_of_archives(self):
+        self.check(run("diff", self.archive, self.archive), 0, "no difference")
+        (self.site.mailbox / "user00" / "0000.msg").write_text("changed")
+        (self.site.mailbox / "user00" / "0001.msg").unlink()
+        (self.site.mailbox / "user00" / "new\x1b").write_text("new")
+        self.site.registry.write_bytes(b"\xff\xfe" + REGISTRY.replace("4.2.1", "4.2.2").encode("utf-16-le"))
+        for other in ((self.backup("b.tar.zst"),), (self.arg,)):
+            done = self.check(run("diff", self.archive, *other), 1)
+            lines = done.out.decode().splitlines()
+            self.assertIn("added   Post.OfficemailboxBackup/user00/new\\x1B", lines)
+            self.assertIn("removed Post.OfficemailboxBackup/user00/0001.msg", lines)
+            self.assertIn("changed Post.OfficemailboxBackup/user00/0000.msg  (content)", lines)
+            self.assertTrue([line for line in lines if line.startswith("changed Post.OfficeRegKeyBackup.reg  (")
+                             and "Post.Office: Version" in line], lines)
+            result = self.check(run("diff", "--json", self.archive, *other), 1).json
+            self.assertEqual(len(result["differences"]), result["added"] + result["removed"] + result["changed"])
+
+    def test_diff_needs_one_other(self):
+        self.check(run("diff", self.archive), 3, "with what?")
+        self.check(run("diff", self.archive, self.archive, self.arg), 3, "one of them")
+        damaged = self.damage(self.archive)
+        done = run("diff", damaged, self.backup("b.tar.zst"))
+        self.assertIn(done.code, (0, 4))  # what lies in the damaged frame may not need to be looked at
+
+    def test_stock_tools_open_it(self):
+        if shutil.which("zstd") is None:
+            self.skipTest("no zstd")
+        subprocess.run(["zstd", "-tq", self.archive], check=True)
+
+    def test_the_file_name_is_quoted_in_what_to_type(self):
+        strange = self.dir / "it's an\x1b archive"
+        shutil.copy(self.damage(self.archive), strange)
+        done = self.check(run("verify", strange), 4)
+        self.assertNotIn("\x1b", done.text + done.out.decode())
+        self.assertIn("it'\\''s an\\x1B archive' -C DIR", done.text)
+
+
+class Restore(Base):
+    def setUp(self):
+        super().setUp()
+        self.archive = self.backup()
+
+    def change(self):
+        (self.site.mailbox / "user00" / "0000.msg").write_text("changed")
+        (self.site.mailbox / "user00" / "0001.msg").unlink()
+        (self.site.mailbox / "user00" / "mine").write_text("mine")
+        (self.site.bin / "Post.Office.exe").write_text("newer")
+
+    def test_nobody_to_ask_is_a_usage_error_and_nothing_happens(self):
+        self.change()
+        before = tree(self.site.root)
+        self.check(run("restore", self.archive, self.arg), 3, "--yes")
+        self.assertEqual(run("restore", self.archive, self.arg, "--json").json["exit_code"], 3)
+        self.assertEqual(tree(self.site.root), before)
+
+    def test_a_dry_run_shows_the_plan_and_changes_nothing(self):
+        self.change()
+        before = tree(self.site.root)
+        done = self.check(run("restore", self.archive, self.arg, "--dry-run"), 0, "restore from ")
+        self.assertIn(str(self.site.mailbox), done.text)
+        self.assertIn(" replaced, ", done.text)
+        parts = run("restore", self.archive, self.arg, "--dry-run", "--json").json["parts"]
+        self.assertEqual([part["part"] for part in parts], ["registry", "spool", "mailbox"])
+        self.assertEqual(parts[2]["left"], 1)
+        self.assertEqual(tree(self.site.root), before)
+
+    def test_a_restore_puts_it_back(self):
+        self.site.start()
+        before = tree(self.site.mailbox)
+        self.change()
+        done = self.check(run("restore", self.archive, self.arg, "--yes"), 0, "restored in ")
+        self.assertIn("mail was down for ", done.text)
+        after = tree(self.site.mailbox)
+        self.assertEqual({path: after[path] for path in before}, before)
+        self.assertEqual((self.site.mailbox / "user00" / "mine").read_text(), "mine")
+        self.assertEqual((self.site.bin / "Post.Office.exe").read_text(), "newer")  # req: R6
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+        kept = re.search("old files of mailbox are kept in (.*)", done.text)
+        self.assertIsNotNone(kept, done.text)
+        self.assertTrue(os.path.isdir(kept[1]))
+
+    def test_json_tells_the_same(self):
+        self.change()
+        result = self.check(run("restore", self.archive, self.arg, "--yes", "--json"), 0).json
+        self.assertEqual((result["dry_run"], result["services_lost"], result["problems"], result["exit_code"]),
+                         (False, False, [], 0))
+        mailbox = [part for part in result["parts"] if part["part"] == "mailbox"][0]
+        self.assertEqual((mailbox["files"], mailbox["added"]), (32, 1))
+        self.assertTrue(os.path.isdir(mailbox["set_aside"]))
+
+    def test_exact_takes_away_what_the_archive_does_not_have(self):
+        self.change()
+        self.check(run("restore", self.archive, self.arg, "--yes", "--exact"), 0)
+        self.assertFalse((self.site.mailbox / "user00" / "mine").exists())
+
+    def test_parts_and_paths_can_be_chosen(self):
+        self.change()
+        (self.site.spool / "config").write_text("other")
+        self.check(run("restore", self.archive, self.arg, "--yes", "--only=bin"), 0)
+        self.assertTrue((self.site.bin / "Post.Office.exe").read_bytes().startswith(b"MZ"))
+        self.assertEqual((self.site.mailbox / "user00" / "0000.msg").read_text(), "changed")
+        self.check(run("restore", self.archive, self.arg, "--yes", "--path", "**/user00/0001.msg"), 0)
+        self.assertTrue((self.site.mailbox / "user00" / "0001.msg").exists())
+        self.assertEqual((self.site.mailbox / "user00" / "0000.msg").read_text(), "changed")
+        self.assertEqual((self.site.spool / "config").read_text(), "other")
+        self.check(run("restore", self.archive, self.arg, "--yes", "--only=spool,nonsense"), 3, "nonsense is no part")
+        self.check(run("restore", self.archive, self.arg, "--yes", "--only=rights"), 3, "not in this version")
+
+    def test_a_part_that_a_side_lacks_is_left_out_unless_it_is_named(self):
+        other = self.new_site("other", has_mail=False)
+        (other.root / "pobackup-site.ini").write_text("[trees]\nregistry = none\n" + INI)
+        arg = f"--site=folder:{other.root}"
+        self.check(run("restore", self.archive, arg, "--yes", "--only=registry"), 3, "the site has none")
+        self.check(run("restore", self.archive, arg, "--yes"), 0, "registry is left out: the site has none")
+        self.assertEqual(tree(other.mailbox), tree(self.site.mailbox))
+        archive = self.backup("without.tar.zst", site=other)
+        self.check(run("restore", archive, self.arg, "--yes", "--dry-run"), 0, "the archive has none")
+
+    def test_another_machine_gets_it_whole(self):
+        other = self.new_site("other", has_mail=False)
+        self.check(run("restore", self.archive, f"--site=folder:{other.root}", "--yes",
+                       "--only=registry,bin,spool,mailbox"), 0)
+        self.check(run("diff", self.archive, f"--site=folder:{other.root}"), 0)
+
+    def test_a_damaged_archive_changes_nothing(self):
+        self.site.start()
+        self.change()
+        before = tree(self.site.mailbox)
+        damaged = self.damage(self.archive)
+        self.check(run("restore", damaged, self.arg, "--yes"), 4, "Nothing was changed")
+        self.assertTrue(self.check(run("restore", damaged, self.arg, "--yes", "--json"), 4).json["hits"])
+        self.assertEqual((tree(self.site.mailbox), self.site.log()), (before, []))
+
+    def test_a_service_that_does_not_start_again_is_exit_5(self):  # req: B7
+        self.site.start()
+        self.change()
+        (self.site.root / "fail-start-puf").touch()
+        done = self.check(run("restore", self.archive, self.arg, "--yes"), 5, "pufService")
+        self.assertEqual(self.site.running(), ["mta"])
+
+    def test_the_question_is_asked_on_a_terminal(self):
+        self.change()
+        for answer in b"n\n", b"\n", b"\x04":
+            done = run_on_terminal("restore", self.archive, self.arg, answer=answer)
+            self.assertEqual(done.code, 2, done.out)
+            self.assertIn(b"nothing was changed", done.out)
+            self.assertEqual((self.site.mailbox / "user00" / "0000.msg").read_text(), "changed")
+        done = run_on_terminal("restore", self.archive, self.arg, answer=b"y\n")
+        self.assertEqual(done.code, 0, done.out)
+        self.assertNotEqual((self.site.mailbox / "user00" / "0000.msg").read_text(), "changed")
+
+    def test_what_a_folder_site_lacks_is_told_only_when_asked_for(self):
+        done = self.check(run("restore", self.archive, self.arg, "--dry-run", "--reboot=never"), 0)
+        self.assertNotIn("reboot", done.text)
+        self.check(run("restore", self.archive, self.arg, "--dry-run", "--reboot=now"), 0, "nothing to reboot")
+        self.check(run("restore", self.archive, self.arg, "--dry-run", "--rights=keep"), 0, "--rights=keep")
+        self.check(run("restore", self.archive, self.arg, "--dry-run", "--rights=poperms"), 3)
+
+
+class Doctor(Base):
+    def test_a_good_site_is_good(self):
+        self.site.start()
+        done = run("doctor", self.arg)
+        self.assertIn(done.code, (0, 1), done.out)
+        self.assertIn(b"good ", done.out)
+        self.assertEqual(self.site.log(), [])
+
+    def test_what_is_bad_is_exit_2(self):
+        shutil.rmtree(self.site.mailbox)
+        self.assertIn(b"bad ", self.check(run("doctor", self.arg), 2).out)
+        document = self.check(run("doctor", self.arg, "--json"), 2).json
+        self.assertEqual(document["worst"], "bad")
+        self.assertTrue([check for check in document["checks"] if check["state"] == "bad"])
+
+    def test_the_target_is_checked(self):
+        self.assertIn(b"target", run("doctor", self.arg, "-o", self.dir).out)
+        self.check(run("doctor", self.arg, "-o", self.site.spool), 2)
+
+    def test_quiet_leaves_out_what_is_good(self):
+        self.assertNotIn(b"good", run("doctor", self.arg, "--quiet").out)
+
+
+class Manual(unittest.TestCase):
+    def test_the_manual_page_has_every_verb_and_option(self):
+        page = (SOURCE / "src" / "cli" / "pobackup.1").read_text()
+        document = run("help", "--json").json
+        self.assertEqual([verb["name"] for verb in document["verbs"]], VERBS)
+        for verb in document["verbs"]:
+            self.assertRegex(page, rf"(?m)^\.Ss .*\b{verb['name']}\b")
+            for option in verb["options"]:
+                self.assertRegex(page, rf"Fl -{option['name']}\b", verb["name"])
+        for option in document["common_options"]:
+            self.assertRegex(page, rf"Fl -{option['name']}\b")
+
+    def test_the_manual_page_is_clean(self):
+        if shutil.which("mandoc") is None:
+            self.skipTest("no mandoc")
+        done = subprocess.run(["mandoc", "-Tlint", "-W", "warning", SOURCE / "src" / "cli" / "pobackup.1"],
+                              stdout=subprocess.PIPE)
+        self.assertEqual((done.returncode, done.stdout), (0, b""))
+
+
+if __name__ == "__main__":
+    unittest.main()
