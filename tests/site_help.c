@@ -152,10 +152,10 @@ help_random(uint64_t *state)
 uint64_t
 help_seed(void)
 {
-    const char *given = getenv("PO_TEST_SEED");
+    const char *given = getenv("POBACKUP_TEST_SEED");
     uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)po_sys_now();
 
-    printf("seed: PO_TEST_SEED=%llu\n", (unsigned long long)seed);
+    printf("seed: POBACKUP_TEST_SEED=%llu\n", (unsigned long long)seed);
     (void)fflush(stdout);
     return seed;
 }
@@ -219,7 +219,8 @@ host_service_state(struct po_host *host, size_t number, enum po_service_state *s
 {
     if (!begin_call(host_of(host), "state", err))
         return err->status;
-    *state = host_of(host)->cannot_tell[number] ? PO_SERVICE_UNKNOWN : host_of(host)->states[number];
+    *state =
+        host_of(host)->cannot_tell[number] ? PO_SERVICE_UNKNOWN : host_of(host)->states[number];
     return PO_OK;
 }
 
@@ -289,8 +290,9 @@ static const struct po_host_ops host_ops = {
     .registry_import = host_registry_import,
 };
 
-static const enum po_service_state first_states[HELP_SERVICES] = {
-    [HELP_MTA] = PO_SERVICE_RUNNING, [HELP_PUF] = PO_SERVICE_RUNNING, [HELP_WEB] = PO_SERVICE_STOPPED};
+static const enum po_service_state first_states[HELP_SERVICES] = {[HELP_MTA] = PO_SERVICE_RUNNING,
+                                                                  [HELP_PUF] = PO_SERVICE_RUNNING,
+                                                                  [HELP_WEB] = PO_SERVICE_STOPPED};
 
 void
 help_host_init(struct help_host *host)
@@ -635,9 +637,9 @@ count_nodes(struct comparison *comparison)
     po_buf_deinit(&queue);
 }
 
-void
-help_assert_tree(const struct help_archive *archive, const char *member, const char *path,
-                 const char *const *except)
+uint64_t
+help_assert_entries(const struct help_archive *archive, const char *member, const char *path,
+                    const char *const *except)
 {
     struct comparison comparison = {
         .archive = archive, .dir = open_directory(path), .member = member, .except = except};
@@ -658,6 +660,18 @@ help_assert_tree(const struct help_archive *archive, const char *member, const c
         compare_entry(&comparison, i, &entry, entry.path + member_size + 1,
                       entry.path_size - member_size - 1);
     }
+    po_dir_free(comparison.dir);
+    return found;
+}
+
+void
+help_assert_tree(const struct help_archive *archive, const char *member, const char *path,
+                 const char *const *except)
+{
+    struct comparison comparison = {
+        .archive = archive, .dir = open_directory(path), .member = member, .except = except};
+    uint64_t found = help_assert_entries(archive, member, path, except);
+
     count_nodes(&comparison);
     ck_assert_msg(found == comparison.nodes, "%s: %llu entries for %llu nodes", member,
                   (unsigned long long)found, (unsigned long long)comparison.nodes);

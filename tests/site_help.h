@@ -36,7 +36,7 @@ bool help_is_there(const char *path);
 
 /* Numbers that look random, the same for the same start. */
 uint32_t help_random(uint64_t *state);
-/* A seed of the clock, or that of the environment's PO_TEST_SEED; printed. */
+/* A seed of the clock, or that of the environment's POBACKUP_TEST_SEED; printed. */
 uint64_t help_seed(void);
 
 /* ---- host ---- */
@@ -111,6 +111,12 @@ uint64_t help_entry(const struct help_archive *archive, const char *path,
 bool help_has(const struct help_archive *archive, const char *path);
 void help_assert_content(const struct help_archive *archive, const char *path, const void *bytes,
                          size_t size);
+/*
+ * Each entry below `member` is as in the directory `path`: type, time, mode, content, target. Their
+ * number; those in `except` (NULL, or ended by NULL) are not looked at and not counted.
+ */
+uint64_t help_assert_entries(const struct help_archive *archive, const char *member,
+                             const char *path, const char *const *except);
 /*
  * The archive has below `member` just what the directory `path` has: names, types, sizes, times,
  * contents, targets; but for archive paths in `except` (NULL, or ended by NULL).

@@ -165,7 +165,7 @@ def run(*arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=None, 
 
 
 def run_on_terminal(*arguments, answer=None, stdout_too=True):
-    """All three streams are a terminal; `answer` is typed when it asks."""
+    """All three streams are a terminal; `answer` is typed (or, a signal, sent) when it asks."""
     master, slave = pty.openpty()
     process = subprocess.Popen([PROGRAM, *map(os.fspath, arguments)], stdin=slave,
                                stdout=slave if stdout_too else subprocess.DEVNULL, stderr=slave,
@@ -182,7 +182,10 @@ def run_on_terminal(*arguments, answer=None, stdout_too=True):
                 break
             shown += more
             if answer is not None and shown.endswith(b"[y/N] "):
-                os.write(master, answer)
+                if isinstance(answer, bytes):
+                    os.write(master, answer)
+                else:
+                    process.send_signal(answer)
                 answer = None
         elif process.poll() is not None:
             break
@@ -615,10 +618,10 @@ class Reading(Base):
     def test_show_tells_origin_and_totals(self):
         text = self.check(run("show", self.archive), 0).out.decode()
         for says in ("+0000", "folder site", "kind       full", str(self.site.spool), "post.office MTA: stopped",
-                     "38 files", "no service was stopped", "digest"):
+                     "37 files", "no service was stopped", "digest"):
             self.assertIn(says, text)
         document = run("show", "--json", self.archive).json
-        self.assertEqual((document["kind"], document["files"], document["outage_seconds"]), ("full", 38, None))
+        self.assertEqual((document["kind"], document["files"], document["outage_seconds"]), ("full", 37, None))
         self.assertEqual(document["manifest"]["format"]["name"], "pobackup")
 
     def test_cat_gives_exactly_the_bytes(self):
@@ -643,7 +646,7 @@ class Reading(Base):
         self.check(run("cat", damaged, hit), 4, "pobackup verify ")
 
     def test_extract_gives_the_guides_layout(self):
-        self.check(run("extract", self.archive, "-C", self.dir / "new" / "out"), 0, "extracted 38 files")
+        self.check(run("extract", self.archive, "-C", self.dir / "new" / "out"), 0, "extracted 39 files")
         extracted = tree(self.dir / "new" / "out")
         for name in ("Post.OfficeexeBackup", "Post.OfficeConfigBackup", "Post.OfficemailboxBackup"):
             self.assertEqual({path: what for path, what in tree(self.dir / "new" / "out" / name).items()},
@@ -823,6 +826,9 @@ class Restore(Base):
             self.assertEqual(done.code, 2, done.out)
             self.assertIn(b"nothing was changed", done.out)
             self.assertEqual((self.site.mailbox / "user00" / "0000.msg").read_text(), "changed")
+        done = run_on_terminal("restore", self.archive, self.arg, answer=signal.SIGINT)
+        self.assertEqual(done.code, -signal.SIGINT)
+        self.assertEqual((self.site.mailbox / "user00" / "0000.msg").read_text(), "changed")
         done = run_on_terminal("restore", self.archive, self.arg, answer=b"y\n")
         self.assertEqual(done.code, 0, done.out)
         self.assertNotEqual((self.site.mailbox / "user00" / "0000.msg").read_text(), "changed")

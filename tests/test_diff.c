@@ -464,9 +464,9 @@ END_TEST
 START_TEST(what_is_ours_is_left_out)
 {
     const struct row a[] = {
-        {.path = BOX "/.pobackup-old/x", .content = "1"},
-        {.path = BOX "/.pobackup-old", .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/x.pobackup-x", .content = "1"},
+        {.path = BOX "/.pobackup-stage-1/x", .content = "1"},
+        {.path = BOX "/.pobackup-stage-1", .type = POBACKUP_DIRECTORY},
+        {.path = BOX "/x.pobackup-stage-1", .content = "1"},
         {0},
     };
     const struct row b[] = {
@@ -475,7 +475,7 @@ START_TEST(what_is_ours_is_left_out)
         {0},
     };
 
-    assert_diff(a, b, "- " BOX "/x.pobackup-x (file)\n+ pobackups (file)\n", 0);
+    assert_diff(a, b, "- " BOX "/x.pobackup-stage-1 (file)\n+ pobackups (file)\n", 0);
 }
 END_TEST
 
@@ -768,8 +768,8 @@ START_TEST(each_difference_of_a_site_is_told)
     const struct row b[] = {
         {.path = SPOOL, .type = POBACKUP_DIRECTORY},
         {.path = BOX, .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/.pobackup-set-aside", .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/.pobackup-set-aside/x", .content = "x"},
+        {.path = BOX "/.pobackup-set-aside-1", .type = POBACKUP_DIRECTORY},
+        {.path = BOX "/.pobackup-set-aside-1/x", .content = "x"},
         {.path = BOX "/big", .content = other, .size = BIG_SIZE},
         {.path = BOX "/content", .content = "eno"},
         {.path = BOX "/link", .type = POBACKUP_SYMLINK, .link = "there"},

@@ -1,6 +1,6 @@
 /*
- * req: W1, N3: what stands in the way of a backup. A good site is made in a temporary folder, broken
- * in one way, and what is told of it compared with what must be told.
+ * req: W1, N3: what stands in the way of a backup. A good site is made in a temporary folder,
+ * broken in one way, and what is told of it compared with what must be told.
  */
 #include "base/buf.h"
 #include "engine/doctor.h"
@@ -276,9 +276,9 @@ break_future_file(void)
 static void
 break_leftovers(void)
 {
-    put_directory("site/.pobackup-mailbox-20261124");
-    put_directory("site/" BOX "/.pobackup-stage");
-    put_file("site/.pobackup-file", "");
+    put_directory("site/.pobackup-set-aside-20261124");
+    put_directory("site/" BOX "/.pobackup-stage-1");
+    put_file("site/.pobackup-else", "");
 }
 
 static void
@@ -307,7 +307,7 @@ static const struct {
     {"registry = none", break_no_registry, "NOTE registry\n"},
     {"a FIFO and a socket", break_fifo_and_socket, "NOTE special\nNOTE special\n"},
     {"a file of the future", break_future_file, "WARNING clock\n"},
-    {"leftovers of a restore", break_leftovers, "NOTE leftovers\nNOTE leftovers\n"},
+    {"leftovers of a restore", break_leftovers, "NOTE leftovers\nWARNING leftovers\n"},
     {"no queue", break_no_queue, "NOTE queue\n"},
 };
 

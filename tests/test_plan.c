@@ -88,8 +88,9 @@ START_TEST(directories_come_first_and_parents_before_children)
     add(BIN, POBACKUP_DIRECTORY, 5, 0);
     add(BOX, POBACKUP_DIRECTORY, 7, 0);
     make(BOX, NULL, 0);
-    assert_order(BIN "\n" BOX "\n" BOX "/00\n" BOX "/00/user\n" BIN "/a\n"
-                     "Post.OfficeRegKeyBackup.reg\n");
+    /* Bytes: 'R' before 'e'. */
+    assert_order(BIN "\n" BOX "\n" BOX "/00\n" BOX "/00/user\n"
+                     "Post.OfficeRegKeyBackup.reg\n" BIN "/a\n");
 }
 END_TEST
 
@@ -308,10 +309,10 @@ START_TEST(any_list_is_ordered_and_each_entry_planned_once)
 {
     static const char *const roots[] = {BIN, SPOOL, BOX};
     uint8_t seen[2000] = {0};
-    const char *given = getenv("PO_TEST_SEED");
+    const char *given = getenv("POBACKUP_TEST_SEED");
 
     seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)po_sys_now();
-    printf("seed: PO_TEST_SEED=%llu\n", (unsigned long long)seed);
+    printf("seed: POBACKUP_TEST_SEED=%llu\n", (unsigned long long)seed);
     (void)fflush(stdout);
     for (unsigned i = 0; i < 2000; i++) {
         char path[64];
@@ -325,9 +326,9 @@ START_TEST(any_list_is_ordered_and_each_entry_planned_once)
     for (uint32_t i = 0; i < plan.count; i++) {
         ck_assert_uint_eq(seen[plan.order[i]]++, 0);
         if (i > 0)
-            ck_assert_msg(may_precede(&list.entries[plan.order[i - 1]],
-                                      &list.entries[plan.order[i]]),
-                          "place %u", i);
+            ck_assert_msg(
+                may_precede(&list.entries[plan.order[i - 1]], &list.entries[plan.order[i]]),
+                "place %u", i);
     }
 }
 END_TEST
@@ -355,7 +356,8 @@ main(void)
     suite_add_tcase(suite, order);
     tcase_add_checked_fixture(links, setup, teardown);
     tcase_add_test(links, of_the_names_of_one_file_the_first_in_order_stays_a_file);
-    tcase_add_test(links, names_in_several_trees_are_settled_by_the_order_of_the_archive_not_by_path);
+    tcase_add_test(links,
+                   names_in_several_trees_are_settled_by_the_order_of_the_archive_not_by_path);
     tcase_add_test(links, the_same_number_on_another_device_is_another_file);
     tcase_add_test(links, a_single_name_of_a_file_with_more_outside_stays_a_file);
     suite_add_tcase(suite, links);

@@ -168,8 +168,10 @@ START_TEST(names_are_kept_byte_for_byte)
 {
     char longest[256];
     static const char *const names[] = {
-        "a\nb",  "\xFF\xFE\x80", "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E", "trailing ", "dots...",
-        "a\\b:c", "\x01\x7F",    "-rf",                                  "...",       "*?[x]"};
+        "a\nb",      "\xFF\xFE\x80", "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E",
+        "trailing ", "dots...",      "a\\b:c",
+        "\x01\x7F",  "-rf",          "...",
+        "*?[x]"};
 
     memset(longest, 'n', 255);
     longest[255] = '\0';
@@ -273,7 +275,10 @@ START_TEST(symbolic_links_are_kept_and_never_followed)
     static const struct {
         const char *name;
         const char *target;
-    } links[] = {{"out", "/etc"}, {"up", "../outside"}, {"dangling", "no where"}, {"self", "self"},
+    } links[] = {{"out", "/etc"},
+                 {"up", "../outside"},
+                 {"dangling", "no where"},
+                 {"self", "self"},
                  {"to-dir", "dir"}};
 
     help_write_text("outside/secret", "x");
@@ -365,7 +370,8 @@ remove_the_other(const char *path, size_t path_size)
     ck_assert_int_eq(rmdir(is_first ? "tree/b/v" : "tree/a/v"), 0);
 }
 
-START_TEST(a_directory_that_vanishes_before_it_is_listed_is_named_and_the_rest_goes_on) /* req: B8 */
+START_TEST(
+    a_directory_that_vanishes_before_it_is_listed_is_named_and_the_rest_goes_on) /* req: B8 */
 {
     help_make_directory("tree/a/v");
     help_make_directory("tree/b/v");
@@ -389,6 +395,8 @@ replace_the_other(const char *path, size_t path_size)
 {
     bool is_first = path_size == 7 && memcmp(path, "T/a/v/p", 7) == 0;
 
+    if (path_size != 7)
+        return;
     remove_the_other(path, path_size);
     ck_assert_int_eq(symlink("/etc", is_first ? "tree/b/v" : "tree/a/v"), 0);
 }
@@ -563,9 +571,9 @@ start(unsigned threads)
     struct po_readahead *ahead = NULL;
     struct po_err err;
 
-    help_must(po_readahead_new(&ahead, &list, order, (uint32_t)list.count, locate, NULL, threads,
-                               &err),
-              &err);
+    help_must(
+        po_readahead_new(&ahead, &list, order, (uint32_t)list.count, locate, NULL, threads, &err),
+        &err);
     return ahead;
 }
 
@@ -842,9 +850,9 @@ START_TEST(what_lies_nowhere_passes_through_unread)
 
     help_write_text("tree/f", "x");
     plan_all();
-    help_must(po_readahead_new(&ahead, &list, order, (uint32_t)list.count, locate_nowhere, NULL, 1,
-                               &err),
-              &err);
+    help_must(
+        po_readahead_new(&ahead, &list, order, (uint32_t)list.count, locate_nowhere, NULL, 1, &err),
+        &err);
     while ((item = next(ahead)) != NULL) {
         count++;
         ck_assert(!item->is_read && !item->is_failed);

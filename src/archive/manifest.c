@@ -189,6 +189,9 @@ load_object(json_t **root, const char *what, const void *bytes, size_t size, str
     if (size > PO_JSON_MAX_SIZE)
         return po_fail(err, PO_E_FORMAT, "%s: %zu bytes; the format allows %u", what, size,
                        PO_JSON_MAX_SIZE);
+    /* jansson takes a NUL for the end and does not look behind it. */
+    if (size > 0 && memchr(bytes, 0, size) != NULL)
+        return po_fail(err, PO_E_FORMAT, "%s: a NUL byte", what);
     *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &problem);
     if (*root == NULL && json_error_code(&problem) == json_error_out_of_memory)
         return po_fail_nomem(err, size);

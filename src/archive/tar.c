@@ -217,6 +217,18 @@ put_path(uint8_t *header, struct po_buf *records, const struct po_tar_member *me
 }
 
 static void
+put_link(uint8_t *header, struct po_buf *records, const struct po_tar_member *member)
+{
+    if (member->link_size > LINK_SIZE || !is_portable(member->link, member->link_size)) {
+        put_name_record(records, "linkpath", member->link, member->link_size);
+        /* libarchive (3.6) makes nothing of the record while the field is empty. */
+        memcpy(header + LINK_AT, "pax", 3);
+    } else if (member->link_size > 0) {
+        memcpy(header + LINK_AT, member->link, member->link_size);
+    }
+}
+
+static void
 put_owner(uint8_t *header, struct po_buf *records, const struct po_tar_member *member)
 {
     if (member->uid > ID_OCTAL_MAX)
@@ -240,10 +252,7 @@ po_tar_put_header(struct po_buf *out, const struct po_tar_member *member)
 
     init_header(header, member->mode, member->uid, member->gid);
     put_path(header, &records, member);
-    if (member->link_size > LINK_SIZE || !is_portable(member->link, member->link_size))
-        put_name_record(&records, "linkpath", member->link, member->link_size);
-    else if (member->link_size > 0)
-        memcpy(header + LINK_AT, member->link, member->link_size);
+    put_link(header, &records, member);
     if (member->size > SIZE_OCTAL_MAX)
         put_number_record(&records, "size", member->size);
     put_octal(header + SIZE_AT, 12, member->size <= SIZE_OCTAL_MAX ? member->size : 0);

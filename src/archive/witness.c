@@ -1,5 +1,7 @@
 #include "archive/witness.h"
 
+#include "base/text.h"
+
 #include <archive.h>
 #include <archive_entry.h>
 #include <string.h>
@@ -24,7 +26,39 @@ type_of(struct archive_entry *entry)
     }
 }
 
-/* NULL when libarchive cannot show the name in this locale: it says so by a warning, or leaves it out. */
+/*
+ * Whether a name has characters that Unicode may put together with the one before: libarchive does
+ * that to names (NFC), so of two names that differ in this alone it sees one. Ranges, not a table: a
+ * witness that is asked a little less often.
+ */
+static bool
+may_compose(const char *path, size_t size)
+{
+    static const struct {
+        uint32_t from;
+        uint32_t to;
+    } marks[] = {{0x0300, 0x036F}, {0x0653, 0x0655}, {0x0900, 0x0DFF},   {0x1000, 0x11FF},
+                 {0x1B00, 0x1B7F}, {0x3099, 0x309A}, {0x10000, 0x10FFFF}};
+
+    for (size_t at = 0; at < size;) {
+        size_t step = po_text_utf8_step(path + at, size - at);
+        uint32_t code = (unsigned char)path[at];
+
+        if (step == 0)
+            return false; /* bytes: libarchive leaves them alone */
+        if (step > 1)
+            code &= 0x7Fu >> step;
+        for (size_t i = 1; i < step; i++)
+            code = code << 6 | ((unsigned char)path[at + i] & 0x3F);
+        for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+            if (code >= marks[i].from && code <= marks[i].to)
+                return true;
+        at += step;
+    }
+    return false;
+}
+
+/* No name when libarchive cannot show it in this locale: it says so by a warning, or leaves it out. */
 static bool
 is_name_same(struct archive_entry *seen, int rc, const char *path, size_t path_size)
 {
@@ -36,7 +70,7 @@ is_name_same(struct archive_entry *seen, int rc, const char *path, size_t path_s
     size = strlen(name);
     while (size > 0 && name[size - 1] == '/')
         size--;
-    return size == path_size && memcmp(name, path, size) == 0;
+    return (size == path_size && memcmp(name, path, size) == 0) || may_compose(path, path_size);
 }
 
 static enum po_status

@@ -76,7 +76,7 @@ set_text(struct po_err *err, const char *format, va_list args)
 }
 
 enum po_status
-po_fail(struct po_err *err, enum po_status status, const char *format, ...)
+(po_fail)(struct po_err *err, enum po_status status, const char *format, ...)
 {
     va_list args;
 
@@ -112,7 +112,7 @@ append_cause(struct po_err *err, const char *tail)
 }
 
 enum po_status
-po_fail_errno(struct po_err *err, int code, const char *format, ...)
+(po_fail_errno)(struct po_err *err, int code, const char *format, ...)
 {
     va_list args;
 
@@ -132,7 +132,7 @@ po_fail_errno(struct po_err *err, int code, const char *format, ...)
 }
 
 enum po_status
-po_fail_nomem(struct po_err *err, size_t size)
+(po_fail_nomem)(struct po_err *err, size_t size)
 {
     return po_fail(err, PO_E_NOMEM, "out of memory for %zu bytes", size);
 }

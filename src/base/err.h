@@ -31,4 +31,17 @@ enum po_status po_fail_nomem(struct po_err *err, size_t size);
 /* Puts "place: " before the text; returns err->status. */
 PO_PRINTF(2, 3) enum po_status po_err_prefix(struct po_err *err, const char *format, ...);
 
+/*
+ * The same, with the status in sight of the compiler and the static analysers: they cannot know that
+ * the functions return what they are given, and would follow paths that do not exist.
+ */
+static inline enum po_status
+po_err_as(enum po_status status)
+{
+    return status;
+}
+#define po_fail(err, status, ...) ((void)(po_fail)(err, status, __VA_ARGS__), po_err_as(status))
+#define po_fail_errno(err, ...) ((void)(po_fail_errno)(err, __VA_ARGS__), po_err_as(PO_E_IO))
+#define po_fail_nomem(err, size) ((void)(po_fail_nomem)(err, size), po_err_as(PO_E_NOMEM))
+
 #endif

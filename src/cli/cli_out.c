@@ -27,8 +27,8 @@ static const struct tone {
 void
 po_cli_out_init(struct po_cli_out *out)
 {
-    const char *terminal = getenv("TERM");  /* NOLINT(concurrency-mt-unsafe): no thread yet */
-    const char *plain = getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe) */
+    const char *terminal = getenv("TERM");
+    const char *plain = getenv("NO_COLOR");
     bool can_colour = (plain == NULL || plain[0] == '\0') && terminal != NULL &&
                       strcmp(terminal, "dumb") != 0 && terminal[0] != '\0';
 

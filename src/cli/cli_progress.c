@@ -15,7 +15,7 @@
 void
 po_cli_progress_init(struct po_cli_progress *progress, struct po_cli_out *out)
 {
-    const char *columns = getenv("COLUMNS"); /* NOLINT(concurrency-mt-unsafe): no thread yet */
+    const char *columns = getenv("COLUMNS");
     uint64_t wide = 0;
 
     *progress = (struct po_cli_progress){.out = out, .columns = COLUMNS_DEFAULT};
@@ -69,7 +69,7 @@ put_counters(struct po_buf *line, const struct po_cli_progress *progress, double
         po_text_put_size(line, last->bytes_total);
     }
     if (last->files_total > 0)
-        po_buf_printf(line, "  %llu of %llu files", (unsigned long long)last->files_done,
+        po_buf_printf(line, "  %llu/%llu files", (unsigned long long)last->files_done,
                       (unsigned long long)last->files_total);
     else if (last->files_done > 0)
         po_buf_printf(line, "  %llu files", (unsigned long long)last->files_done);
@@ -86,6 +86,31 @@ put_counters(struct po_buf *line, const struct po_cli_progress *progress, double
     }
 }
 
+/* The phase gives way to the counters: those are what changes. */
+static void
+put_line(struct po_buf *line, const struct po_cli_progress *progress, double now)
+{
+    struct po_buf phase = {0};
+    struct po_buf counters = {0};
+    unsigned used;
+
+    po_cli_put_message(&phase, progress->phase);
+    if (progress->has_counters)
+        put_counters(&counters, progress, now);
+    used = (unsigned)counters.size + (counters.size > 0 ? 2 : 0); /* ASCII */
+    if (used < progress->columns) {
+        po_buf_put(line, phase.bytes,
+                   fitting((const char *)phase.bytes, phase.size, progress->columns - used));
+        if (line->size > 0 && counters.size > 0)
+            po_buf_put_text(line, "  ");
+    }
+    po_buf_put(line, counters.bytes,
+               fitting((const char *)counters.bytes, counters.size, progress->columns));
+    line->failed = line->failed || phase.failed || counters.failed;
+    po_buf_deinit(&phase);
+    po_buf_deinit(&counters);
+}
+
 static void
 draw(struct po_cli_progress *progress, bool is_urgent)
 {
@@ -94,17 +119,10 @@ draw(struct po_cli_progress *progress, bool is_urgent)
 
     if (!progress->is_shown || (!is_urgent && now - progress->drawn_at < REDRAW_SECONDS))
         return;
-    po_cli_put_message(&line, progress->phase);
-    if (progress->has_counters) {
-        if (line.size > 0)
-            po_buf_put_text(&line, "  ");
-        put_counters(&line, progress, now);
-    }
+    put_line(&line, progress, now);
     if (!line.failed && line.size > 0) {
-        size_t size = fitting((const char *)line.bytes, line.size, progress->columns);
-
         (void)fflush(stdout);
-        (void)fprintf(stderr, "\r\033[K%.*s", (int)size, (const char *)line.bytes);
+        (void)fprintf(stderr, "\r\033[K%.*s", (int)line.size, (const char *)line.bytes);
         (void)fflush(stderr);
         progress->is_drawn = true;
         progress->drawn_at = now;

@@ -71,9 +71,14 @@ tell_origin(struct po_cli *cli, const struct po_cli_archive *archive)
     json_decref(manifest);
 }
 
+/* The registry is one document: how many values are in it is not counted. */
 static void
-put_part(struct po_buf *line, const struct po_restore_part *part)
+put_part(struct po_buf *line, const struct po_restore_part *part, enum po_part number)
 {
+    if (number == PO_PART_REGISTRY) {
+        po_text_put_size(line, part->bytes);
+        return;
+    }
     po_cli_put_count(line, part->files, "file", "files");
     po_buf_put_text(line, ", ");
     po_text_put_size(line, part->bytes);
@@ -92,8 +97,8 @@ tell_part(struct po_cli *cli, const struct po_restore_part *part, enum po_part n
         return;
     po_cli_out_tell(&cli->out, PO_CLI_SAY, "%-9s %s", po_part_name(number),
                     part->place != NULL ? part->place : "nowhere");
-    put_part(&line, part);
-    if (with_space) {
+    put_part(&line, part, number);
+    if (with_space && number != PO_PART_REGISTRY) {
         po_buf_put_text(&line, "; ");
         po_text_put_size(&line, part->space_free);
         po_buf_put_text(&line, " free there");

@@ -133,7 +133,7 @@ ask(struct po_cli *cli)
     po_cli_progress_clear(&cli->progress);
     (void)fputs("Restore? [y/N] ", stderr);
     (void)fflush(stderr);
-    if (fgets(answer, sizeof(answer), stdin) == NULL || cli->cancel != 0)
+    if (fgets(answer, sizeof(answer), stdin) == NULL)
         return false;
     answer[strcspn(answer, "\r\n")] = '\0';
     return po_text_is_equal_nocase(answer, "y") || po_text_is_equal_nocase(answer, "yes");
@@ -206,13 +206,16 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
 
     if (choose_parts(cli, archive, host, options.parts, &err) != PO_OK)
         return po_cli_usage(cli, "%s", err.text);
-    po_cli_catch_interrupts(cli);
+    /* While it may ask, an interrupt ends the program: nothing is changed yet, and a read would go on. */
+    if (po_cli_has(cli, PO_CLI_YES) || po_cli_has(cli, PO_CLI_DRY_RUN))
+        po_cli_catch_interrupts(cli);
     code = verify(cli, archive);
     if (code != PO_EXIT_DONE)
         return code;
     plan_code = plan(cli, archive, host, &options, &goes_on);
     if (!goes_on)
         return plan_code;
+    po_cli_catch_interrupts(cli);
     code = run(cli, archive, host, &options);
     return code > plan_code ? code : plan_code;
 }

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cli/cli_archive.h"
+#include "cli/cli_parents.h"
 #include "engine/verify.h"
 #include "port/sys.h"
 
@@ -13,8 +14,8 @@ struct check {
     const char *path;
     const char *verdict; /* "ok", "damaged", "unsupported", "error" */
     bool is_deep;
-    bool is_diff;
-    uint64_t files; /* that lie in it */
+    struct po_problems missing; /* parents that are not beside it */
+    uint64_t files;             /* that lie in it */
     double seconds;
     struct po_err err; /* PO_OK when whole */
     struct po_verify_result result;
@@ -41,19 +42,19 @@ verdict_of(enum po_status status)
 }
 
 static json_t *
-hits_json(const struct check *check)
+paths_json(const struct po_problems *problems)
 {
-    json_t *hits = json_array();
+    json_t *paths = json_array();
 
-    for (size_t i = 0; i < check->result.hits.count; i++) {
-        const struct po_problem *hit = &check->result.hits.items[i];
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct po_problem *p = &problems->items[i];
 
-        if (json_array_append_new(hits, po_cli_json_plain_path(hit->path, hit->path_size)) != 0) {
-            json_decref(hits);
+        if (json_array_append_new(paths, po_cli_json_plain_path(p->path, p->path_size)) != 0) {
+            json_decref(paths);
             return NULL;
         }
     }
-    return hits;
+    return paths;
 }
 
 static void
@@ -63,12 +64,13 @@ put_json(struct po_cli_out *out, const struct check *check)
         return;
     po_cli_json_item(
         out,
-        json_pack("{s:o, s:s, s:n, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:f}",
+        json_pack("{s:o, s:s, s:n, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:f}",
                   po_cli_json_path_key(check->path, strlen(check->path)),
                   po_cli_json_path(check->path, strlen(check->path)), "verdict", check->verdict,
                   "rule", "message",
                   check->err.status == PO_OK ? json_null() : po_cli_json_text(check->err.text),
-                  "mode", check->is_deep ? "deep" : "quick", "hit", hits_json(check), "files",
+                  "mode", check->is_deep ? "deep" : "quick", "hit", paths_json(&check->result.hits),
+                  "missing_parents", paths_json(&check->missing), "files",
                   po_cli_json_u64(check->files), "frames", po_cli_json_u64(check->result.frames),
                   "bytes", po_cli_json_u64(check->result.bytes), "content_bytes",
                   po_cli_json_u64(check->result.content_bytes), "registry_bad",
@@ -109,16 +111,20 @@ tell_whole(struct po_cli_out *out, const struct check *check)
     po_buf_put_text(&line, ")");
     if (!out->is_quiet)
         (void)po_cli_out_line(out, &line);
-    po_buf_deinit(&line);
+    po_buf_clear(&line);
     if (result->is_registry_bad)
         po_cli_out_tell(out, PO_CLI_WARNING,
                         "%s: the .reg file in it is whole, but regedit would not take it: the site "
                         "had it so",
                         check->path);
-    if (check->is_diff)
-        po_cli_out_tell(out, PO_CLI_NOTE,
-                        "%s is a differential: its parents were not looked at, verify them too",
-                        check->path);
+    for (size_t i = 0; i < check->missing.count; i++) {
+        po_text_put_name(&line, check->missing.items[i].path, check->missing.items[i].path_size);
+        po_cli_out_tell(out, PO_CLI_WARNING,
+                        "%s: its parent %s is not beside it: without that it cannot be restored",
+                        check->path, po_buf_text(&line));
+        po_buf_clear(&line);
+    }
+    po_buf_deinit(&line);
 }
 
 /* spec: READ-2. Reports of damage end in file names, and in what to type next. */
@@ -140,6 +146,18 @@ tell_hits(struct po_cli_out *out, const struct check *check)
     po_buf_deinit(&line);
 }
 
+/* The error, without the path that stands before the verdict already. */
+static const char *
+without_path(const struct check *check)
+{
+    size_t size = strlen(check->path);
+    const char *text = check->err.text;
+
+    return strncmp(text, check->path, size) == 0 && strncmp(text + size, ": ", 2) == 0
+               ? text + size + 2
+               : text;
+}
+
 static void
 tell_bad(struct po_cli_out *out, const struct check *check)
 {
@@ -153,7 +171,7 @@ tell_bad(struct po_cli_out *out, const struct check *check)
                : check->err.status == PO_E_UNSUPPORTED ? "not supported"
                                                        : "could not be checked");
     po_buf_put_text(&line, ": ");
-    po_cli_put_message(&line, check->err.text);
+    po_cli_put_message(&line, without_path(check));
     (void)po_cli_out_line(out, &line);
     tell_hits(out, check);
     po_cli_put_word(&line, check->path);
@@ -188,11 +206,12 @@ check_one(struct po_cli *cli, struct check *check)
     enum po_status st = po_cli_archive_open_quietly(&archive, check->path, &check->err);
 
     if (st == PO_OK) {
-        check->is_diff = archive.reader->index->parent_count > 0;
         check->files = count_files(archive.reader->index);
         st = po_engine_verify(archive.reader, check->is_deep, threads, &cli->watch, &check->result,
                               &check->err);
     }
+    if (st == PO_OK)
+        st = po_cli_parents_check(&archive, &check->missing, &check->err);
     if (st == PO_OK)
         check->err = (struct po_err){.status = PO_OK};
     check->verdict = verdict_of(st);
@@ -208,18 +227,21 @@ verify_one(struct po_cli *cli, const char *path, bool is_deep)
 
     check_one(cli, &check);
     code = po_cli_exit_code(check.err.status);
+    if (code == PO_EXIT_DONE && check.missing.count > 0)
+        code = PO_EXIT_PARTLY;
     put_json(&cli->out, &check);
     if (check.err.status == PO_E_CANCELLED) {
         (void)po_cli_failed(cli, &check.err);
     } else if (cli->out.is_json) {
-        if (cli->out.error == NULL && code != PO_EXIT_DONE)
+        if (cli->out.error == NULL && check.err.status != PO_OK)
             cli->out.error = po_cli_json_err(&check.err);
-    } else if (code == PO_EXIT_DONE) {
+    } else if (check.err.status == PO_OK) {
         tell_whole(&cli->out, &check);
     } else {
         tell_bad(&cli->out, &check);
     }
     po_verify_result_deinit(&check.result);
+    po_problems_deinit(&check.missing);
     return code;
 }
 

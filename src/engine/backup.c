@@ -344,16 +344,24 @@ put_summary(struct po_backup_run *run, struct po_buf *json, struct po_err *err)
                                  .skipped_count = r->skipped.count,
                                  .changed = r->changed.items,
                                  .changed_count = r->changed.count};
+    char none[] = "...";
+    char reason[] = "names too long to be listed here";
+    const struct po_problem instead = {
+        .path = none, .path_size = sizeof none - 1, .reason = reason};
     enum po_status st = PO_OK;
 
     for (size_t listed = 10000; listed > 0 && st == PO_OK; listed /= 10) {
         po_buf_clear(json);
         summary.listed_max = listed;
         st = po_summary_put(json, &summary, err);
-        if (json->size + SUMMARY_ROOM <= run->frame_size)
-            break;
+        if (st != PO_OK || json->size + SUMMARY_ROOM <= run->frame_size)
+            return st;
     }
-    return st;
+    /* A name alone may be longer than the smallest frame. */
+    po_buf_clear(json);
+    summary.listed_max = 1;
+    summary.skipped = summary.changed = &instead;
+    return st == PO_OK ? po_summary_put(json, &summary, err) : st;
 }
 
 static enum po_status

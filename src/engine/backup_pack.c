@@ -101,6 +101,8 @@ pack_content(struct po_backup_run *run, struct po_file *file, uint64_t size, enu
             room = 1u << 20; /* hashed while it is still in the cache */
         if (*outcome == READ_STABLE && po_file_read_at(file, at, to, room, &got, cause) != PO_OK) {
             *outcome = READ_BROKEN;
+            if (po_packer_can_rewind(&run->packer))
+                return PO_OK; /* the member will be taken back: no need to fill it up */
             got = 0;
         }
         if (got < room) {
@@ -174,8 +176,11 @@ try_file_often(struct po_backup_run *run, uint32_t number, struct attempt *attem
     *attempt = (struct attempt){.outcome = READ_BROKEN};
     if (!po_backup_locate(run, &run->list.entries[number], &root, &path, &path_size))
         return po_fail(err, PO_E_USAGE, "an entry that lies nowhere");
-    if (po_file_open(&file, root, path, path_size, PO_FILE_READ, 0, &attempt->cause) != PO_OK)
-        return PO_OK;
+    st = po_file_open(&file, root, path, path_size, PO_FILE_READ, 0, &attempt->cause);
+    if (st == PO_E_NOMEM)
+        *err = attempt->cause;
+    if (st != PO_OK)
+        return st == PO_E_NOMEM ? st : PO_OK;
     po_file_hint_sequential(file);
     for (int i = 0; i < TRIES && st == PO_OK && !attempt->is_packed &&
                     (i == 0 || attempt->outcome == READ_CHANGED);

@@ -260,7 +260,7 @@ static enum po_status
 tell(void *ctx, uint32_t a, uint32_t b, struct po_err *err)
 {
     struct diff *diff = ctx;
-    struct po_diff_item items[2];
+    struct po_diff_item items[2] = {{0}};
 
     if (a != PO_NONE)
         po_diff_side_item(&diff->sides[0], a, &items[0]);

@@ -7,9 +7,9 @@
  * against a site every byte is compared. The one exception, contents that lie in a parent archive,
  * is counted and told (`unproven`).
  *
- * Left out are what is ours and not the site's: `pobackup/`, and names that begin with
- * `.pobackup-`. A hard link counts as the file that it names: which of a file's names is "the file"
- * is an accident of order.
+ * Left out is what is ours and not the site's: `pobackup/`, and the names of target/names.h. A hard
+ * link counts as the file that it names: which of a file's names is "the file" is an accident of
+ * order.
  */
 #ifndef PO_ENGINE_DIFF_H
 #define PO_ENGINE_DIFF_H

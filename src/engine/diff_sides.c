@@ -2,14 +2,13 @@
 
 #include "base/text.h"
 #include "engine/watch.h"
+#include "target/names.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-/* The folder of ours in an archive, and the names that a restore uses for its own. */
 #define OUR_FOLDER "pobackup"
-#define OUR_PREFIX ".pobackup-"
 
 static const char *
 side_path(const struct po_diff_side *side, uint32_t number, size_t *size)
@@ -78,19 +77,16 @@ is_registry(const char *path, size_t size)
     return size == strlen(member) && memcmp(path, member, size) == 0;
 }
 
+/* The folder of ours in an archive, and what a restore puts into a tree. */
 static bool
 is_ours(const char *path, size_t size)
 {
     size_t folder_size = sizeof OUR_FOLDER - 1;
-    size_t prefix_size = sizeof OUR_PREFIX - 1;
 
     if (size >= folder_size && memcmp(path, OUR_FOLDER, folder_size) == 0 &&
         (size == folder_size || path[folder_size] == '/'))
         return true;
-    for (size_t i = 0; i + prefix_size <= size; i++)
-        if ((i == 0 || path[i - 1] == '/') && memcmp(path + i, OUR_PREFIX, prefix_size) == 0)
-            return true;
-    return false;
+    return po_name_has_ours(path, size);
 }
 
 /* The first number from `number` on that takes part. */

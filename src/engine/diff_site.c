@@ -1,8 +1,8 @@
 /*
  * Archive against site. The trees are walked, the walk is merged with the index, and every file
  * whose size agrees is compared byte by byte with what the archive's frames decode to: no digest is
- * asked, and each frame is decoded once, whatever number of files lies in it. Then the merge is made
- * again and everything told in the order of the paths.
+ * asked, and each frame is decoded once, whatever number of files lies in it. Then the merge is
+ * made again and everything told in the order of the paths.
  */
 #include "engine/diff.h"
 
@@ -418,7 +418,7 @@ static enum po_status
 tell(void *ctx, uint32_t a, uint32_t b, struct po_err *err)
 {
     struct diff *diff = ctx;
-    struct po_diff_item items[2];
+    struct po_diff_item items[2] = {{0}};
 
     if (a != PO_NONE)
         po_diff_side_item(&diff->sides[0], a, &items[0]);

@@ -22,7 +22,7 @@ enum po_check_state { PO_CHECK_GOOD, PO_CHECK_NOTE, PO_CHECK_WARNING, PO_CHECK_B
  *   sizes       what a full backup would read
  *   unreadable  one a file or directory that cannot be read (B8); 20 are named, the rest counted
  *   special     FIFOs, devices, sockets, which have nothing to back up; likewise
- *   leftovers   one a folder of an earlier restore (".pobackup-...")
+ *   leftovers   what earlier restores set aside (NOTE), or left unfinished (WARNING)
  *   queue       messages that wait, and sets without all of their files (R11, W1)
  *   clock       the year, and files from the future
  *   target      there or can be made, writable, not inside the site (N3)
@@ -42,8 +42,8 @@ PO_NODISCARD enum po_status po_doctor_run(struct po_host *host, const char *targ
 /*
  * N3: PO_E_USAGE when `os_path` (a file to be, or a directory; it need not exist) lies inside a
  * part of the site, by whatever links or names one gets there, or when that cannot be told (a link
- * that leads nowhere, ".." behind what does not exist). *is_same_volume: it is, or would be made, on
- * the volume of a part.
+ * that leads nowhere, ".." behind what does not exist). *is_same_volume: it is, or would be made,
+ * on the volume of a part.
  */
 PO_NODISCARD enum po_status po_doctor_target(struct po_host *host, const char *os_path,
                                              bool *is_same_volume, struct po_err *err);

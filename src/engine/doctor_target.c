@@ -10,6 +10,7 @@
 #include "engine/doctor_checks.h"
 #include "port/file.h"
 #include "port/sys.h"
+#include "target/names.h"
 
 #include <string.h>
 
@@ -40,6 +41,7 @@ move_component(char *path, char **rest, struct po_err *err)
     size_t name_start;
     struct po_buf joined = {0};
     const char *name;
+    char *grown;
 
     po_path_split(path, size, &dir_size, &name_start);
     name = path + name_start;
@@ -51,11 +53,12 @@ move_component(char *path, char **rest, struct po_err *err)
             po_buf_put_u8(&joined, '/');
             po_buf_put_text(&joined, *rest);
         }
-        po_mem_free(*rest);
-        *rest = po_mem_strdup(po_buf_text(&joined));
+        grown = joined.failed ? NULL : po_mem_strdup(po_buf_text(&joined));
         po_buf_deinit(&joined);
-        if (*rest == NULL)
+        if (grown == NULL)
             return po_fail_nomem(err, size);
+        po_mem_free(*rest);
+        *rest = grown;
     }
     /* The root keeps its '/', and a name alone is relative to the current directory. */
     if (dir_size == 0 && name_start > 0)
@@ -96,8 +99,10 @@ place_init(struct place *place, const char *os_path, struct po_err *err)
     enum po_status st = PO_OK;
 
     *place = (struct place){.rest = po_mem_strdup("")};
-    if (path == NULL || place->rest == NULL)
+    if (path == NULL || place->rest == NULL) {
         st = po_fail_nomem(err, strlen(os_path));
+        goto done;
+    }
     while (st == PO_OK) {
         st = po_os_stat(path, &place->info, &exists, err);
         if (st != PO_OK || exists)
@@ -111,6 +116,7 @@ place_init(struct place *place, const char *os_path, struct po_err *err)
         st = refuse_dangling(path, place->rest, err);
     if (st == PO_OK)
         st = po_os_path_real(&place->real, path, err);
+done:
     if (st != PO_OK)
         place_deinit(place);
     po_mem_free(path);
@@ -160,8 +166,10 @@ is_inside_by_identity(const struct place *target, const struct place *part, bool
     enum po_status st = PO_OK;
 
     *is_inside = false;
-    if (path == NULL || dropped == NULL)
+    if (path == NULL || dropped == NULL) {
         st = po_fail_nomem(err, strlen(target->real));
+        goto done;
+    }
     while (st == PO_OK && *part->rest == '\0' && part->info.file_id != 0) {
         struct po_node_info info;
         bool exists = false;
@@ -177,6 +185,7 @@ is_inside_by_identity(const struct place *target, const struct place *part, bool
             break;
         st = move_component(path, &dropped, err);
     }
+done:
     po_mem_free(dropped);
     po_mem_free(path);
     return st;
@@ -235,16 +244,17 @@ probe(struct po_dir *dir, struct po_err *err)
     bool is_made = false;
     enum po_status st = po_sys_random(random, sizeof random, err);
 
-    po_buf_put_text(&name, ".pobackup-probe-");
+    po_buf_put_text(&name, PO_NAME_NEW "probe-");
     po_text_put_hex(&name, random, sizeof random);
     if (st == PO_OK)
         st = po_buf_check(&name, err);
     if (st != PO_OK)
         goto done;
+    /* The name is ours alone, and a failing open can leave the file behind. */
+    is_made = true;
     st = po_file_open(&file, dir, po_buf_text(&name), name.size, PO_FILE_CREATE, 0600, err);
     if (st != PO_OK)
         goto done;
-    is_made = true;
     st = po_file_write(file, zeros, sizeof zeros, err);
     if (st == PO_OK)
         st = po_file_sync(file, err);
@@ -254,7 +264,7 @@ probe(struct po_dir *dir, struct po_err *err)
     }
     if (st == PO_OK) {
         st = po_dir_remove(dir, po_buf_text(&name), name.size, err);
-        is_made = false;
+        is_made = st != PO_OK; /* then once more below: nothing of ours is to stay */
     }
 done:
     po_file_free(file);

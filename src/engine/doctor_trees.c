@@ -5,12 +5,10 @@
 #include "engine/problems.h"
 #include "port/file.h"
 #include "source/walk.h"
+#include "target/names.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-/* Names that a restore uses for its own folders. */
-#define OUR_PREFIX ".pobackup-"
 
 struct counts {
     uint64_t files;
@@ -84,6 +82,10 @@ try_open(struct trees *trees, const char *path, size_t path_size, struct po_err 
     if (po_file_open(&file, trees->dir, below, size, PO_FILE_READ, 0, &failure) == PO_OK) {
         po_file_free(file);
         return PO_OK;
+    }
+    if (failure.status == PO_E_NOMEM) {
+        *err = failure;
+        return PO_E_NOMEM;
     }
     if (po_dir_stat(trees->dir, below, size, &info, &exists, &ignored) == PO_OK && !exists)
         return PO_OK;
@@ -232,23 +234,28 @@ struct leftovers {
     size_t seen_count;
 };
 
+/* What was set aside is kept on purpose; anything else is of a run that did not end. */
 static enum po_status
 note_leftover(void *ctx, const char *name, size_t name_size, const struct po_node_info *info,
               const struct po_err *failure, struct po_err *err)
 {
     struct leftovers *leftovers = ctx;
     struct po_buf text = {0};
+    bool is_set_aside = strncmp(name, PO_NAME_SET_ASIDE, sizeof PO_NAME_SET_ASIDE - 1) == 0;
     enum po_status st;
 
-    if (failure != NULL || info->type != PO_NODE_DIRECTORY || name_size < sizeof OUR_PREFIX - 1 ||
-        memcmp(name, OUR_PREFIX, sizeof OUR_PREFIX - 1) != 0)
+    (void)info;
+    (void)failure;
+    if (!po_name_is_ours(name, name_size))
         return PO_OK;
     po_text_put_name(&text, name, name_size);
     st = po_buf_check(&text, err);
     if (st == PO_OK)
-        po_doctor_say(leftovers->doctor, PO_CHECK_NOTE, "leftovers",
-                      "%s in %s: of an earlier restore; it takes space, and is not backed up",
-                      po_buf_text(&text), leftovers->place);
+        po_doctor_say(leftovers->doctor, is_set_aside ? PO_CHECK_NOTE : PO_CHECK_WARNING,
+                      "leftovers", "%s in %s: %s; it takes space, and is not backed up",
+                      po_buf_text(&text), leftovers->place,
+                      is_set_aside ? "what an earlier restore replaced"
+                                   : "of a restore that did not come to its end");
     po_buf_deinit(&text);
     return st;
 }

@@ -67,7 +67,8 @@ read_once(struct po_file *file, struct batch *batch, struct po_read_item *item, 
     *is_stable = got == item->info.size && is_same(&item->info, &after);
     item->is_read = true;
     item->content = batch->bytes + batch->used;
-    item->size = got;
+    /* Of a file that grew, what it had before: what is only appended to is whole up to there. */
+    item->size = got < item->info.size ? got : (size_t)item->info.size;
     return PO_OK;
 }
 

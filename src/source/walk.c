@@ -120,6 +120,8 @@ add_symlink_target(struct listing *listing, struct po_err *err)
 
     if (st == PO_OK)
         st = po_entry_list_set_link(walk->list, entry, target, size, err);
+    else if (st == PO_E_NOMEM)
+        *err = failure;
     else {
         entry->state = PO_ENTRY_SKIPPED;
         st = walk->problem(walk->ctx, (const char *)listing->path.bytes, listing->path.size,
@@ -158,6 +160,10 @@ add_child(void *ctx, const char *name, size_t name_size, const struct po_node_in
     if (is_excluded(walk, (const char *)path->bytes, path->size)) {
         walk->excluded++;
         return PO_OK;
+    }
+    if (failure != NULL && failure->status == PO_E_NOMEM) {
+        *err = *failure;
+        return err->status;
     }
     if (failure != NULL)
         return walk->problem(walk->ctx, (const char *)path->bytes, path->size, failure->text, err);

@@ -1,0 +1,15 @@
+/* cli_parents.h - the parents of a differential are kept beside it. */
+#ifndef PO_CLI_CLI_PARENTS_H
+#define PO_CLI_CLI_PARENTS_H
+
+#include "cli/cli_archive.h"
+#include "engine/parents.h"
+
+/*
+ * Checks the parents that lie beside the archive; those that do not become problems in *missing.
+ * PO_E_FORMAT: a file there is not the parent. spec: INDEX-9
+ */
+PO_NODISCARD enum po_status po_cli_parents_check(const struct po_cli_archive *archive,
+                                                 struct po_problems *missing, struct po_err *err);
+
+#endif
