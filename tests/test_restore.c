@@ -81,6 +81,13 @@ host_service_start(struct po_host *host, size_t number, unsigned timeout_s, stru
 }
 
 static enum po_status
+host_registry_export(struct po_host *host, struct po_buf *out, int64_t *write_time,
+                     struct po_err *err)
+{
+    return folder_of(host)->ops->registry_export(folder_of(host), out, write_time, err);
+}
+
+static enum po_status
 host_registry_import(struct po_host *host, const void *bytes, size_t size, struct po_buf *former,
                      struct po_err *err)
 {
@@ -129,6 +136,7 @@ open_rig(struct rig *rig, const struct rig_item *items, size_t count)
                                 .service_state = host_service_state,
                                 .service_stop = host_service_stop,
                                 .service_start = host_service_start,
+                                .registry_export = host_registry_export,
                                 .registry_import = host_registry_import}};
     rig->host.ops = &rig->ops;
     rig_make(&rig->archive, items, count);

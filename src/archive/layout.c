@@ -88,6 +88,25 @@ po_layout_at(const struct po_layout *layout, uint32_t frame, uint32_t offset)
     return PO_NONE;
 }
 
+/* Whether an unlisted member (INDEX-11) begins behind `entry` and not behind `frame`: then that one may continue, and the entry ended before it. */
+static bool
+is_unlisted_between(const struct po_index *index, uint32_t entry, uint32_t frame)
+{
+    uint64_t place = (uint64_t)po_index_frame(index, entry) << 32 | po_index_offset(index, entry);
+    uint32_t low = 0;
+    uint32_t high = index->unlisted_count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (po_index_unlisted(index, middle) <= place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < index->unlisted_count && po_index_unlisted(index, low) >> 32 <= frame;
+}
+
 uint32_t
 po_layout_continued(const struct po_layout *layout, uint32_t frame)
 {
@@ -100,6 +119,8 @@ po_layout_continued(const struct po_layout *layout, uint32_t frame)
     if (count > 0 || first == 0)
         return PO_NONE;
     entry = layout->entries[first - 1];
+    if (is_unlisted_between(layout->index, entry, frame))
+        return PO_NONE;
     for (uint32_t f = po_index_frame(layout->index, entry); f < frame; f++) {
         struct po_frame_info info;
 

@@ -5,6 +5,7 @@
 #include "archive/verify.h"
 #include "archive/writer.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -147,6 +148,18 @@ add_entry(struct pobackup_writer *w, const struct pobackup_entry *from, struct p
     return st;
 }
 
+static bool
+is_reserved(const char *path, size_t size)
+{
+    static const char *const names[] = {PO_MANIFEST_PATH, PO_SUMMARY_PATH, PO_INDEX_PATH,
+                                        PO_TRAILER_PATH};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (size == strlen(names[i]) && memcmp(path, names[i], size) == 0)
+            return true;
+    return false;
+}
+
 static enum po_status
 check_entry(const struct pobackup_entry *entry, pobackup_read_fn read, struct po_err *err)
 {
@@ -158,6 +171,11 @@ check_entry(const struct pobackup_entry *entry, pobackup_read_fn read, struct po
         return po_fail(err, PO_E_USAGE, "an entry whose type does not go with its size or link");
     if (entry->path_size > 0 && entry->path[entry->path_size - 1] == '/')
         return po_fail(err, PO_E_USAGE, "a path that ends with '/'");
+    if (is_reserved(entry->path, entry->path_size))
+        return po_fail(err, PO_E_USAGE, "a path that is the format's own"); /* spec: FILE-1 */
+    if (is_link && (entry->link_size == 0 || entry->link_size > PO_PATH_MAX_SIZE ||
+                    memchr(entry->link, 0, entry->link_size) != NULL))
+        return po_fail(err, PO_E_USAGE, "a link target that is not allowed"); /* spec: TAR-8 */
     if (entry->size > 0 && read == NULL)
         return po_fail(err, PO_E_USAGE, "a file with content, but no way to read it");
     return PO_OK;
@@ -188,7 +206,30 @@ pobackup_writer_add(struct pobackup_writer *w, const struct pobackup_entry *from
     return st;
 }
 
-/* Each path once, and hard links to files: what the index demands. */
+/* The number of the entry with this path, or PO_NONE. */
+static uint32_t
+find_in_order(const struct po_entry_list *list, const uint32_t *order, uint32_t count,
+              const uint8_t *path, size_t size)
+{
+    uint32_t low = 0;
+
+    while (count > 0) {
+        const struct po_entry *entry = &list->entries[order[low + count / 2]];
+        int sign = po_text_compare(po_entry_path(list, entry), entry->path_size, path, size);
+
+        if (sign == 0)
+            return order[low + count / 2];
+        if (sign < 0) {
+            low += count / 2 + 1;
+            count -= count / 2 + 1;
+        } else {
+            count /= 2;
+        }
+    }
+    return PO_NONE;
+}
+
+/* Each path once, and hard links to files before them: what the index demands. spec: TAR-2, INDEX-3, INDEX-10 */
 static enum po_status
 check_list(const struct po_entry_list *list, struct po_err *err)
 {
@@ -196,9 +237,21 @@ check_list(const struct po_entry_list *list, struct po_err *err)
     uint32_t count = 0;
     enum po_status st = po_index_sort(list, &order, &count, err);
 
-    po_mem_free(order);
     if (st == PO_OK && count != list->count)
         st = po_fail(err, PO_E_USAGE, "a path was added twice");
+    for (uint32_t i = 0; i < count && st == PO_OK; i++) {
+        const uint8_t *target;
+        size_t size;
+        uint32_t to;
+
+        if (list->entries[i].type != POBACKUP_HARDLINK)
+            continue;
+        target = po_rows_at(&list->links, list->entries[i].link, &size);
+        to = find_in_order(list, order, count, target, size);
+        if (to == PO_NONE || to > i || list->entries[to].type != POBACKUP_FILE)
+            st = po_fail(err, PO_E_USAGE, "a hard link to what was not added before as a file");
+    }
+    po_mem_free(order);
     return st;
 }
 
@@ -430,6 +483,7 @@ pobackup_read(struct pobackup_archive *archive, uint64_t number, uint64_t offset
     uint64_t content_size;
     uint32_t entry = (uint32_t)number;
     uint32_t frame;
+    size_t wanted;
     size_t left;
     size_t at;
     enum po_status st;
@@ -441,9 +495,11 @@ pobackup_read(struct pobackup_archive *archive, uint64_t number, uint64_t offset
     left = offset >= content_size         ? 0
            : content_size - offset < size ? (size_t)(content_size - offset)
                                           : size;
-    *got = left;
-    if (left == 0)
+    wanted = left;
+    if (wanted == 0) {
+        *got = 0;
         return PO_OK;
+    }
     st = seek_content(archive, entry, offset, &frame, &at, err);
     for (; st == PO_OK && left > 0; frame++, at = 0) {
         size_t part;
@@ -458,11 +514,14 @@ pobackup_read(struct pobackup_archive *archive, uint64_t number, uint64_t offset
         to += part;
         left -= part;
     }
-    if (st != PO_OK || offset > 0 || *got < content_size)
+    if (st != PO_OK)
         return st;
-    po_xxh3(bytes, *got, hash);
-    if (memcmp(hash, po_index_hash(index, entry), sizeof hash) != 0)
-        return po_fail(err, PO_E_FORMAT, "the content's hash does not match"); /* spec: READ-3 */
+    if (wanted == content_size) {
+        po_xxh3(bytes, wanted, hash);
+        if (memcmp(hash, po_index_hash(index, entry), sizeof hash) != 0) /* spec: READ-3 */
+            return po_fail(err, PO_E_FORMAT, "the content's hash does not match");
+    }
+    *got = wanted;
     return PO_OK;
 }
 

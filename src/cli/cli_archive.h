@@ -27,15 +27,12 @@ bool po_cli_archive_open(struct po_cli *cli, struct po_cli_archive *archive, con
 int po_cli_archive_failed(struct po_cli *cli, const char *path, const struct po_err *err);
 void po_cli_archive_deinit(struct po_cli_archive *archive);
 
-/* Reads entry `number`'s POSIX mode etc.; names for people and JSON: "file", "directory", ... */
+/* The name of an entry's type, for people and in JSON: "file", "directory", ... */
 const char *po_cli_type_name(unsigned type);
 /* The name of the archive in which an entry lies: NULL = this one. Not ended by a NUL. */
 const char *po_cli_archive_source(const struct po_cli_archive *archive, uint32_t entry,
                                   size_t *name_size);
-/*
- * Names each pattern that selects nothing; how many these are. `unlike` paths the user may look at
- * with list.
- */
+/* Warns of each pattern that selects nothing; how many these are. */
 size_t po_cli_archive_unmatched(struct po_cli *cli, const struct po_cli_archive *archive,
                                 const char *const *patterns, size_t pattern_count);
 

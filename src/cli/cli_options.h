@@ -76,7 +76,7 @@ struct po_cli_verb {
     const char *summary;
     const char *text; /* more of it, for `help VERB` */
     const struct po_cli_option *options;
-    const char *later; /* names that a later version has, each between spaces: " map queue " */
+    const char *later; /* names that a later version has, with a space between; NULL = none */
     unsigned args_min;
     unsigned args_max;
     int (*run)(struct po_cli *cli); /* the exit code; NULL = not in this version */

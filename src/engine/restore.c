@@ -37,6 +37,8 @@ deinit_restore(struct po_restore *r)
         po_mem_free(r->bases[i].os_path);
     }
     po_buf_deinit(&r->registry);
+    po_buf_deinit(&r->log.live);
+    po_buf_deinit(&r->log.other);
     po_buf_deinit(&r->log.paths);
     po_mem_free(r->log.steps);
     po_mem_free(r->log.infos);
@@ -168,6 +170,7 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
 {
     struct po_restore r;
     double started = po_sys_monotonic();
+    bool is_done;
     enum po_status st;
 
     init_restore(&r, reader, host, options, watch, result);
@@ -180,14 +183,15 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
         st = po_restore_stage(&r, err);
     if (st == PO_OK)
         st = commit_stopped(&r, err);
-    if (st == PO_OK) {
+    is_done = st == PO_OK;
+    if (is_done) {
         sync_bases(&r);
         /* The restore is done and stands: what is only for the report cannot spoil it. */
         if (po_restore_count_removed(&r, err) != PO_OK)
             po_watch_warning(watch, err->text);
         st = settle_asides(&r, err);
     }
-    po_restore_unstage(&r);
+    po_restore_unstage(&r, is_done);
     deinit_restore(&r);
     result->seconds = po_sys_monotonic() - started;
     return st;

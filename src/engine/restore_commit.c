@@ -453,33 +453,49 @@ keep_former(struct po_restore *r, const struct po_buf *former, struct po_err *er
     return st;
 }
 
+/*
+ * After a failure the key may be the old one or the new one (an import whose last sync failed), so
+ * it is looked at first.
+ */
+static void
+put_former_back(struct po_restore *r, const struct po_buf *former)
+{
+    struct po_buf now = {0};
+    struct po_buf ignored = {0};
+    struct po_err *loss = &r->registry_loss;
+    int64_t write_time;
+    bool is_same = r->host->ops->registry_export(r->host, &now, &write_time, loss) == PO_OK &&
+                   now.size == former->size &&
+                   (now.size == 0 || memcmp(now.bytes, former->bytes, now.size) == 0);
+
+    *loss = (struct po_err){0};
+    if (!is_same && former->size > 0 &&
+        r->host->ops->registry_import(r->host, former->bytes, former->size, &ignored, loss) !=
+            PO_OK)
+        (void)po_err_prefix(loss, "registry");
+    po_buf_deinit(&now);
+    po_buf_deinit(&ignored);
+}
+
 enum po_status
 po_restore_import(struct po_restore *r, struct po_err *err)
 {
     struct po_restore_part *part = &r->result->parts[PO_PART_REGISTRY];
     struct po_buf former = {0};
-    struct po_buf ignored = {0};
-    struct po_err failure;
     enum po_status st = r->host->ops->registry_import(r->host, po_buf_text(&r->registry),
                                                       r->registry.size, &former, err);
 
-    if (st != PO_OK)
-        goto done;
-    if (former.size > 0 && r->registry_base != NULL)
+    if (st == PO_OK && former.size > 0 && r->registry_base != NULL)
         st = keep_former(r, &former, err);
     if (st != PO_OK) {
-        if (r->host->ops->registry_import(r->host, former.bytes, former.size, &ignored, &failure) !=
-            PO_OK)
-            (void)po_fail(err, st, "%s; and the former one could not be put back: %s", err->text,
-                          failure.text);
-        goto done;
+        put_former_back(r, &former);
+        st = po_err_prefix(err, "registry");
+    } else {
+        part->replaced = former.size > 0;
+        part->added = former.size == 0;
     }
-    part->replaced = former.size > 0;
-    part->added = former.size == 0;
-done:
     po_buf_deinit(&former);
-    po_buf_deinit(&ignored);
-    return st == PO_OK ? st : po_err_prefix(err, "registry");
+    return st;
 }
 
 /* ---- all of it ---- */

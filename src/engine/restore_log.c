@@ -12,7 +12,13 @@ po_restore_note(struct po_restore *r, struct po_restore_step step, const char *p
                 struct po_err *err)
 {
     struct po_restore_log *log = &r->log;
+    const struct po_restore_tree *tree = &r->trees[step.tree];
+    size_t room = tree->rel_size + sizeof tree->base->aside + tree->member_size + size + 4;
 
+    po_buf_clear(&log->live);
+    po_buf_clear(&log->other);
+    if (!po_buf_reserve(&log->live, room) || !po_buf_reserve(&log->other, room))
+        return po_fail_nomem(err, room);
     if (log->count == log->capacity) {
         size_t capacity = log->capacity == 0 ? 256 : log->capacity * 2;
         struct po_restore_step *steps = po_mem_resize(log->steps, capacity, sizeof *steps);
@@ -59,13 +65,14 @@ po_restore_note_entered(struct po_restore *r, struct po_restore_step step,
     return po_restore_note(r, step, path, size, err);
 }
 
-/* ---- taking back ---- */
+/* Below the tree; not ended by a NUL. */
+static const char *
+step_path(const struct po_restore *r, const struct po_restore_step *step)
+{
+    return step->path_size == 0 ? "" : (const char *)r->log.paths.bytes + step->path_start;
+}
 
-/* Three paths that are used step after step. */
-struct scratch {
-    struct po_buf live;
-    struct po_buf other;
-};
+/* ---- taking back ---- */
 
 static enum po_status
 move_back(struct po_dir *dir, struct po_buf *from, struct po_buf *to, struct po_err *err)
@@ -93,25 +100,25 @@ reset_directory(struct po_dir *dir, struct po_buf *path, const struct po_node_in
 }
 
 static enum po_status
-take_step_back(struct po_restore *r, const struct po_restore_step *step, struct scratch *scratch,
-               struct po_err *err)
+take_step_back(struct po_restore *r, const struct po_restore_step *step, struct po_err *err)
 {
+    struct po_restore_log *log = &r->log;
     const struct po_restore_tree *tree = &r->trees[step->tree];
     struct po_dir *dir = tree->base->dir;
-    const char *path = (const char *)r->log.paths.bytes + step->path_start;
+    const char *path = step_path(r, step);
 
-    po_restore_live_path(tree, path, step->path_size, &scratch->live);
+    po_restore_live_path(tree, path, step->path_size, &log->live);
     switch (step->kind) {
     case PO_RESTORE_MADE:
         return po_dir_remove(dir, path, step->path_size, err);
     case PO_RESTORE_ENTERED:
-        return reset_directory(dir, &scratch->live, &r->log.infos[step->info], r->sets_owner, err);
+        return reset_directory(dir, &log->live, &r->log.infos[step->info], r->sets_owner, err);
     case PO_RESTORE_ASIDE:
-        po_restore_aside_path(tree, path, step->path_size, &scratch->other);
-        return move_back(dir, &scratch->other, &scratch->live, err);
+        po_restore_aside_path(tree, path, step->path_size, &log->other);
+        return move_back(dir, &log->other, &log->live, err);
     default:
-        po_restore_stage_path(tree, path, step->path_size, &scratch->other);
-        return move_back(dir, &scratch->live, &scratch->other, err);
+        po_restore_stage_path(tree, path, step->path_size, &log->other);
+        return move_back(dir, &log->live, &log->other, err);
     }
 }
 
@@ -132,19 +139,16 @@ drop_asides(struct po_restore *r)
 void
 po_restore_take_back(struct po_restore *r, struct po_err *err)
 {
-    struct scratch scratch = {0};
-    struct po_err first = {0};
-    size_t lost = 0;
+    struct po_err first = r->registry_loss;
+    size_t lost = first.status != PO_OK;
 
     po_watch_phase(r->watch, "taking back what was done");
     for (size_t i = r->log.count; i-- > 0;) {
         struct po_err failure;
 
-        if (take_step_back(r, &r->log.steps[i], &scratch, &failure) != PO_OK && lost++ == 0)
+        if (take_step_back(r, &r->log.steps[i], &failure) != PO_OK && lost++ == 0)
             first = failure;
     }
-    po_buf_deinit(&scratch.live);
-    po_buf_deinit(&scratch.other);
     if (lost == 0) {
         drop_asides(r);
         (void)po_fail(err, err->status, "%s; all is as it was before", err->text);
@@ -195,9 +199,7 @@ po_restore_directory_facts(struct po_restore *r, struct po_err *err)
 
         if (step->kind != PO_RESTORE_ENTERED || step->entry == PO_NONE)
             continue;
-        po_restore_live_path(&r->trees[step->tree],
-                             (const char *)r->log.paths.bytes + step->path_start, step->path_size,
-                             &live);
+        po_restore_live_path(&r->trees[step->tree], step_path(r, step), step->path_size, &live);
         path = po_index_path(r->reader->index, step->entry, &size);
         /* Not worth taking everything back. */
         if (set_facts(r, &r->trees[step->tree], step->entry, &live, &failure) != PO_OK)
@@ -269,8 +271,7 @@ po_restore_count_removed(struct po_restore *r, struct po_err *err)
             continue;
         count.sum = !step->is_directory;
         if (step->is_directory) {
-            po_restore_aside_path(tree, (const char *)r->log.paths.bytes + step->path_start,
-                                  step->path_size, &count.path);
+            po_restore_aside_path(tree, step_path(r, step), step->path_size, &count.path);
             po_buf_put(&count.todo, count.path.bytes, count.path.size);
             po_buf_put_u8(&count.todo, '\0');
             st = count_tree(tree->base->dir, &count, err);

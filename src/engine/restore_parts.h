@@ -27,6 +27,7 @@ struct po_restore_base {
     char stage[80];
     char aside[80];
     struct po_dir *stage_dir;
+    int64_t write_time; /* of the directory, before the stage came into it */
 };
 
 struct po_restore_tree {
@@ -64,6 +65,9 @@ struct po_restore_step {
 };
 
 struct po_restore_log {
+    /* Room for any path of a step, made before the step: taking back needs no memory. */
+    struct po_buf live;
+    struct po_buf other;
     struct po_buf paths;
     struct po_restore_step *steps;
     size_t count;
@@ -94,6 +98,7 @@ struct po_restore {
     struct po_restore_base *registry_base; /* where the former one is kept */
     struct po_buf registry;
     bool has_registry_aside;
+    struct po_err registry_loss; /* a failed import that could not be taken back */
     size_t reason_count;
     struct po_err reason; /* the first */
     struct po_restore_log log;
@@ -125,8 +130,8 @@ bool po_restore_removes(const struct po_restore *r, const char *path, size_t siz
 
 /* Writes all that is wanted to the stages, and takes it to the disk. */
 PO_NODISCARD enum po_status po_restore_stage(struct po_restore *r, struct po_err *err);
-/* Removes the stages; a warning when that fails. */
-void po_restore_unstage(struct po_restore *r);
+/* Removes the stages; a warning when that fails. `is_done`: the restore stands. */
+void po_restore_unstage(struct po_restore *r, bool is_done);
 /* A name of ours with the time that nothing in the base has yet, made as a folder. */
 PO_NODISCARD enum po_status po_restore_make_folder(const struct po_restore *r,
                                                    struct po_restore_base *base, const char *prefix,

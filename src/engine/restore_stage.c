@@ -6,6 +6,7 @@
 #include "engine/watch.h"
 #include "target/names.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -92,8 +93,16 @@ po_restore_make_folder(const struct po_restore *r, struct po_restore_base *base,
 static enum po_status
 ensure_stage(struct po_restore *r, struct po_restore_base *base, struct po_err *err)
 {
+    struct po_node_info info = {0};
+    bool exists = false;
+    enum po_status st;
+
     if (base->stage[0] != '\0')
         return PO_OK;
+    st = po_dir_stat(base->dir, "", 0, &info, &exists, err);
+    if (st != PO_OK)
+        return st;
+    base->write_time = info.write_time;
     return po_restore_make_folder(r, base, PO_NAME_STAGE, base->stage, err);
 }
 
@@ -280,8 +289,26 @@ po_restore_stage(struct po_restore *r, struct po_err *err)
     return sync_stages(r, err);
 }
 
+/* The directory that the stage was in looks as if it had not been; or, a tree's own, as it must. */
+static void
+reset_time(struct po_restore *r, const struct po_restore_base *base, bool is_done)
+{
+    int64_t write_time = base->write_time;
+    struct po_err ignored;
+
+    for (size_t i = 0; i < r->tree_count && is_done; i++) {
+        const struct po_restore_tree *tree = &r->trees[i];
+        uint32_t entry = po_index_find(r->reader->index, tree->member, tree->member_size);
+
+        if (tree->base == base && tree->rel_size == 0 && entry != PO_NONE && r->wanted[entry] != 0)
+            write_time = po_index_write_time(r->reader->index, entry);
+    }
+    if (!is_done || write_time != base->write_time)
+        (void)!po_dir_set_write_time(base->dir, "", 0, write_time, &ignored);
+}
+
 void
-po_restore_unstage(struct po_restore *r)
+po_restore_unstage(struct po_restore *r, bool is_done)
 {
     for (size_t i = 0; i < r->base_count; i++) {
         struct po_restore_base *base = &r->bases[i];
@@ -296,5 +323,6 @@ po_restore_unstage(struct po_restore *r)
             po_watch_warning(r->watch, failure.text);
         }
         base->stage[0] = '\0';
+        reset_time(r, base, is_done);
     }
 }
