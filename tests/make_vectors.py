@@ -707,6 +707,8 @@ def make_file_and_frames():
         small(on_data=first_byte), ("hit", "pobackup/manifest.json"))
     add("bad-file-4-cut-in-frame-0", "FILE-4 FILE-2", "Cut in frame 0: the first frame does not decode.",
         small(on_file=lambda o: cut(o, 700)[0]))
+    add("bad-file-4-extended", "FILE-4 FILE-2", "Only frame 0 is left; an extended header stands before the manifest's name.",
+        encode(Member(b"pobackup/manifest.json", b"{}", time=WHEN + 1).pieces()))
     foreign = encode(Member(b"x", b"x").pieces() + [(bytes(1024), "end of the tar")])
     add("unsupported-file-4-tar", "FILE-4", "A .tar.zst of someone else.", foreign)
     add("unsupported-file-4-stream", "FILE-4", "A .tar.zst of someone else, without content size and checksum.",

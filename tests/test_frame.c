@@ -461,31 +461,27 @@ START_TEST(a_glance_shows_the_beginning_and_tells_what_is_missing)
     struct sample s;
     uint8_t start[512];
     struct po_err err;
-    bool is_long_enough = false;
+    size_t got = 0;
 
     make_sample(&s, 5000, NOISE);
     for (size_t size = 0; size <= s.info.compressed_size; size++) {
-        enum po_status part = po_frame_glance(s.bytes, size, false, start, sizeof start,
-                                              &is_long_enough, &err);
-
-        ck_assert_int_eq(part, PO_OK);
-        if (is_long_enough)
-            ck_assert_mem_eq(start, s.kept, sizeof start);
-        if (!is_long_enough) /* then a whole file of this size is cut off */
-            ck_assert_int_eq(po_frame_glance(s.bytes, size, true, start, sizeof start,
-                                             &is_long_enough, &err),
-                             PO_E_FORMAT);
+        ck_assert_int_eq(
+            po_frame_glance(s.bytes, size, false, start, sizeof start, &got, &err), PO_OK);
+        ck_assert_mem_eq(start, s.kept, got);
+        /* When not all came, a whole file of this size is cut off. */
+        ck_assert_int_eq(po_frame_glance(s.bytes, size, true, start, sizeof start, &got, &err),
+                         got == sizeof start ? PO_OK : PO_E_FORMAT);
     }
-    ck_assert(is_long_enough);
+    ck_assert_uint_eq(got, sizeof start);
     free_sample(&s);
     make_sample(&s, 511, TEXT);
     ck_assert_int_eq(po_frame_glance(s.bytes, s.info.compressed_size, true, start, sizeof start,
-                                     &is_long_enough, &err),
+                                     &got, &err),
                      PO_OK);
-    ck_assert(!is_long_enough);
+    ck_assert_uint_eq(got, 511);
     s.bytes[4] ^= 0x08;
     ck_assert_int_eq(po_frame_glance(s.bytes, s.info.compressed_size, true, start, sizeof start,
-                                     &is_long_enough, &err),
+                                     &got, &err),
                      PO_E_FORMAT);
     free_sample(&s);
 }

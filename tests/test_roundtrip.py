@@ -150,7 +150,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--count", type=int, default=25)
+    parser.add_argument("--count", type=int, default=15)
     args = parser.parse_args()
     test_interop.PROGRAM = os.path.abspath(args.program)
     first = args.seed if args.seed is not None else time.time_ns() // 1_000_000

@@ -1,7 +1,7 @@
 #include "restore_help.h"
 
 #include "base/mem.h"
-#include "target/names.h"
+#include "base/names.h"
 #include "target/target.h"
 
 #include <archive.h>

@@ -10,6 +10,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#define WINDOW_LOG_MAX 25 /* 32 MiB: FRAME-2 */
+
 struct po_frame_encoder {
     ZSTD_CCtx *zstd;
     ZSTD_DCtx *check; /* NULL: frames are not checked */
@@ -25,7 +27,7 @@ window_log(uint32_t frame_size)
 {
     int log = 10;
 
-    while (log < 25 && (UINT32_C(1) << log) < frame_size)
+    while (log < WINDOW_LOG_MAX && (UINT32_C(1) << log) < frame_size)
         log++;
     return log;
 }
@@ -52,7 +54,7 @@ po_frame_encoder_new(struct po_frame_encoder **out, int level, uint32_t frame_si
     if (!ZSTD_isError(rc))
         rc = ZSTD_CCtx_setParameter(encoder->zstd, ZSTD_c_windowLog, window_log(frame_size));
     if (!ZSTD_isError(rc) && check)
-        rc = ZSTD_DCtx_setParameter(encoder->check, ZSTD_d_windowLogMax, 25);
+        rc = ZSTD_DCtx_setParameter(encoder->check, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
     if (ZSTD_isError(rc)) {
         po_frame_encoder_free(encoder);
         return po_fail(err, PO_E_USAGE, "zstd level %d: %s", level, ZSTD_getErrorName(rc));
@@ -221,17 +223,17 @@ po_frame_decode(struct po_frame_decoder *decoder, const uint8_t *bytes, size_t c
 }
 
 enum po_status
-po_frame_glance(const uint8_t *bytes, size_t size, bool is_whole, uint8_t *content,
-                size_t content_size, bool *is_long_enough, struct po_err *err)
+po_frame_glance(const uint8_t *bytes, size_t size, bool is_whole, uint8_t *content, size_t capacity,
+                size_t *got, struct po_err *err)
 {
     ZSTD_DStream *stream = ZSTD_createDStream();
     ZSTD_inBuffer in = {.src = bytes, .size = size};
-    ZSTD_outBuffer out = {.dst = content, .size = content_size};
+    ZSTD_outBuffer out = {.dst = content, .size = capacity};
     size_t rc = 1;
 
     if (stream == NULL)
         return po_fail_nomem(err, 0);
-    if (ZSTD_isError(ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, 25)))
+    if (ZSTD_isError(ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, WINDOW_LOG_MAX)))
         rc = 0;
     while (out.pos < out.size && in.pos < in.size && rc != 0) {
         rc = ZSTD_decompressStream(stream, &out, &in);
@@ -239,10 +241,10 @@ po_frame_glance(const uint8_t *bytes, size_t size, bool is_whole, uint8_t *conte
             break;
     }
     ZSTD_freeDStream(stream);
-    *is_long_enough = out.pos == out.size;
+    *got = out.pos;
     if (ZSTD_isError(rc))
         return po_fail(err, PO_E_FORMAT, "zstd frame: %s", ZSTD_getErrorName(rc));
-    if (!*is_long_enough && rc != 0 && is_whole)
+    if (out.pos < out.size && rc != 0 && is_whole)
         return po_fail(err, PO_E_FORMAT, "zstd frame: cut off");
     return PO_OK;
 }

@@ -53,12 +53,13 @@ PO_NODISCARD enum po_status po_frame_decode(struct po_frame_decoder *decoder, co
                                             struct po_err *err);
 
 /*
- * Decodes only the first content_size bytes of the frame at the start of `bytes` (a file's beginning, or the whole of it): to see whose it is.
- * *is_long_enough is false when the frame ends before. PO_E_FORMAT when it does not decode, or is cut off in a whole file.
+ * Decodes only the beginning of the frame at the start of `bytes` (a file's beginning, or the whole
+ * of it), at most `capacity` bytes of content: to see whose it is. *got is how many there are.
+ * PO_E_FORMAT when it does not decode, or is cut off in a whole file.
  */
 PO_NODISCARD enum po_status po_frame_glance(const uint8_t *bytes, size_t size, bool is_whole,
-                                            uint8_t *content, size_t content_size,
-                                            bool *is_long_enough, struct po_err *err);
+                                            uint8_t *content, size_t capacity, size_t *got,
+                                            struct po_err *err);
 
 /* Fills in *info from a frame's compressed bytes. */
 void po_frame_describe(struct po_frame_info *info, const uint8_t *bytes, size_t compressed_size,

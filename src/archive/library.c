@@ -1,8 +1,8 @@
 /* The public functions of pobackup.h: thin over writer, reader and verify. Serial: the caller's thread does everything. */
+#include "archive/audit.h"
 #include "archive/hash.h"
 #include "archive/layout.h"
 #include "archive/reader.h"
-#include "archive/verify.h"
 #include "archive/writer.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -549,10 +549,10 @@ tell_hit(void *ctx, uint32_t entry)
 
 /* One frame; damage goes to *first if it is the first, and is no failure here. */
 static enum po_status
-verify_frame(struct pobackup_archive *archive, struct po_verify *verify, uint32_t frame, int deep,
+verify_frame(struct pobackup_archive *archive, struct po_audit *verify, uint32_t frame, int deep,
              struct hits *hits, struct po_err *first)
 {
-    struct po_verify_part part;
+    struct po_audit_part part;
     struct po_err err;
     enum po_status st = po_reader_fetch(archive->reader, frame, archive->bytes, &err);
     enum po_status joined = PO_OK;
@@ -562,17 +562,17 @@ verify_frame(struct pobackup_archive *archive, struct po_verify *verify, uint32_
     else if (st == PO_OK) {
         struct po_err join_err;
 
-        st = po_verify_frame(verify, archive->decoder, frame, archive->bytes, archive->content,
-                             &part, &err);
+        st = po_audit_frame(verify, archive->decoder, frame, archive->bytes, archive->content,
+                            &part, &err);
         if (st == PO_OK || part.is_damaged)
-            joined = po_verify_join(verify, &part, archive->content, &join_err);
+            joined = po_audit_join(verify, &part, archive->content, &join_err);
         if (joined != PO_OK) {
             st = joined;
             err = join_err;
         }
     }
     if ((st == PO_E_FORMAT || st == PO_E_UNSUPPORTED) && hits->fn != NULL)
-        po_verify_hits(&verify->layout, frame, tell_hit, hits);
+        po_audit_hits(&verify->layout, frame, tell_hit, hits);
     if (st == PO_OK)
         return PO_OK;
     if (st != PO_E_FORMAT && st != PO_E_UNSUPPORTED) {
@@ -589,9 +589,9 @@ pobackup_verify(struct pobackup_archive *archive, int deep, pobackup_hit_fn hit,
                 struct po_err *err)
 {
     struct hits hits = {.index = archive->reader->index, .fn = hit, .ctx = ctx};
-    struct po_verify verify = {0};
+    struct po_audit verify = {0};
     struct po_err first = {0};
-    enum po_status st = po_verify_init(&verify, archive->reader, err);
+    enum po_status st = po_audit_init(&verify, archive->reader, err);
 
     if (st != PO_OK)
         return st;
@@ -608,11 +608,11 @@ pobackup_verify(struct pobackup_archive *archive, int deep, pobackup_hit_fn hit,
         *err = first;
         st = first.status;
     } else if (st == PO_OK) {
-        st = deep != 0 ? po_verify_end(&verify, err) : PO_OK;
+        st = deep != 0 ? po_audit_end(&verify, err) : PO_OK;
         if (st == PO_OK)
-            st = po_verify_documents(archive->reader, err);
+            st = po_audit_documents(archive->reader, err);
     }
     po_mem_free(hits.is_told);
-    po_verify_deinit(&verify);
+    po_audit_deinit(&verify);
     return st;
 }

@@ -9,6 +9,7 @@
 
 /* How much of a file is looked at to tell whether it is one of ours. */
 #define GLANCE_SIZE (1u << 20)
+#define GLANCE_CONTENT_SIZE (8u * PO_TAR_BLOCK) /* holds a member's header blocks */
 
 static enum po_status
 broken(struct po_err *err, const char *what)
@@ -49,6 +50,25 @@ ends_like_ours(const struct po_reader *reader)
            po_last_frame_parse(&trailer, digest, frame, &ignored) == PO_OK;
 }
 
+/* Whether a file that begins with these bytes begins with the manifest. PO_E_FORMAT when its first frame does not decode. */
+static enum po_status
+glance_at_manifest(const uint8_t *bytes, size_t size, bool is_whole, bool *is_there,
+                   struct po_err *err)
+{
+    uint8_t content[GLANCE_CONTENT_SIZE];
+    struct po_tar_member member = {0};
+    struct po_err ignored;
+    size_t header_size;
+    size_t got;
+    enum po_status st = po_frame_glance(bytes, size, is_whole, content, sizeof content, &got, err);
+
+    *is_there = st == PO_OK &&
+                po_tar_parse_header(&member, &header_size, content, got, &ignored) == PO_OK &&
+                member.path_size == sizeof PO_MANIFEST_PATH - 1 &&
+                memcmp(member.path, PO_MANIFEST_PATH, member.path_size) == 0;
+    return st;
+}
+
 /*
  * The tail is not ours: *err says why. If the first frame decodes and holds no manifest, the file is somebody else's. spec: FILE-3, FILE-4
  */
@@ -58,10 +78,9 @@ judge_start(const struct po_reader *reader, struct po_err *err)
     static const uint8_t magic[4] = {0x28, 0xB5, 0x2F, 0xFD};
     size_t size = reader->blob.size < GLANCE_SIZE ? (size_t)reader->blob.size : GLANCE_SIZE;
     uint8_t *bytes;
-    uint8_t header[PO_TAR_BLOCK];
     struct po_err ignored;
     enum po_status st;
-    bool is_start;
+    bool is_ours;
 
     if (ends_like_ours(reader))
         return PO_E_FORMAT;
@@ -78,10 +97,8 @@ judge_start(const struct po_reader *reader, struct po_err *err)
         st = po_fail(err, PO_E_UNSUPPORTED, "not a pobackup archive (not a Zstandard file)");
         goto done;
     }
-    st = po_frame_glance(bytes, size, size == reader->blob.size, header, sizeof header, &is_start,
-                         &ignored);
-    if (st == PO_OK &&
-        (!is_start || memcmp(header, PO_MANIFEST_PATH, sizeof PO_MANIFEST_PATH) != 0))
+    st = glance_at_manifest(bytes, size, size == reader->blob.size, &is_ours, &ignored);
+    if (st == PO_OK && !is_ours)
         st = po_fail(err, PO_E_UNSUPPORTED, "a Zstandard file, but not a pobackup archive");
     else if (st == PO_E_NOMEM)
         *err = ignored;

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define TICKS_PER_SECOND 10000000
+
 void
 po_writer_init(struct po_writer *writer, const struct pobackup_sink *sink,
                const uint8_t archive_id[PO_ID_SIZE], int64_t created)
@@ -63,7 +65,8 @@ pack_document(struct po_writer *writer, struct po_packer *packer, struct po_entr
         return st;
     entry->type = POBACKUP_FILE;
     entry->size = json->size;
-    entry->write_time = writer->created;
+    /* In whole seconds: no extended header is needed, and a file begins with the name of its manifest. */
+    entry->write_time = writer->created - writer->created % TICKS_PER_SECOND;
     entry->state = PO_ENTRY_SAVED;
     po_xxh3(json->bytes, json->size, entry->hash);
     st = po_packer_add(packer, list, entry, json->bytes, err);

@@ -7,7 +7,7 @@
  * against a site every byte is compared. The one exception, contents that lie in a parent archive,
  * is counted and told (`unproven`).
  *
- * Left out is what is ours and not the site's: `pobackup/`, and the names of target/names.h. A hard
+ * Left out is what is ours and not the site's: `pobackup/`, and the names of base/names.h. A hard
  * link counts as the file that it names: which of a file's names is "the file" is an accident of
  * order.
  */

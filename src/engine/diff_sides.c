@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 #include "engine/watch.h"
-#include "target/names.h"
+#include "base/names.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
 #include "engine/doctor_checks.h"
 #include "port/file.h"
 #include "port/sys.h"
-#include "target/names.h"
+#include "base/names.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include "engine/problems.h"
 #include "port/file.h"
 #include "source/walk.h"
-#include "target/names.h"
+#include "base/names.h"
 
 #include <inttypes.h>
 #include <string.h>

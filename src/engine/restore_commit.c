@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "engine/restore_parts.h"
 #include "engine/watch.h"
-#include "target/names.h"
+#include "base/names.h"
 
 #include <string.h>
 

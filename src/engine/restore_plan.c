@@ -8,7 +8,7 @@
 #include "engine/services.h"
 #include "engine/watch.h"
 #include "registry/reg.h"
-#include "target/names.h"
+#include "base/names.h"
 
 #include <stdarg.h>
 #include <stdio.h>

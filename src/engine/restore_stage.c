@@ -4,7 +4,7 @@
 #include "engine/extract.h"
 #include "engine/restore_parts.h"
 #include "engine/watch.h"
-#include "target/names.h"
+#include "base/names.h"
 
 #include <errno.h>
 #include <stdio.h>

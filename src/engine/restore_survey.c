@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "engine/restore_parts.h"
 #include "engine/watch.h"
-#include "target/names.h"
+#include "base/names.h"
 
 #include <string.h>
 

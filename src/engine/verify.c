@@ -1,6 +1,6 @@
 #include "engine/verify.h"
 
-#include "archive/verify.h"
+#include "archive/audit.h"
 #include "base/mem.h"
 #include "engine/frames.h"
 #include "engine/watch.h"
@@ -17,7 +17,7 @@ struct run {
     const struct po_reader *reader;
     const struct po_watch *watch;
     struct po_verify_result *result;
-    struct po_verify verify;
+    struct po_audit verify;
     bool is_deep;
     uint8_t *is_told;    /* one an entry */
     enum po_status told; /* of naming hits: out of memory */
@@ -37,8 +37,8 @@ work(void *ctx, struct po_frame_job *job, struct po_frame_decoder *decoder)
     struct run *run = ctx;
 
     if (run->is_deep)
-        job->status = po_verify_frame(&run->verify, decoder, job->frame, job->bytes, job->content,
-                                      job->user, &job->err);
+        job->status = po_audit_frame(&run->verify, decoder, job->frame, job->bytes, job->content,
+                                     job->user, &job->err);
     else
         job->status = po_reader_check_frame(run->reader, job->frame, job->bytes, false, &job->err);
 }
@@ -66,7 +66,7 @@ note_damage(struct run *run, uint32_t frame, const struct po_err *damage, struct
     run->reason = damage->text;
     run->told = PO_OK;
     run->err = err;
-    po_verify_hits(&run->verify.layout, frame, tell_hit, run);
+    po_audit_hits(&run->verify.layout, frame, tell_hit, run);
     return run->told;
 }
 
@@ -82,12 +82,12 @@ join(void *ctx, struct po_frame_job *job, struct po_err *err)
     if (job->status != PO_OK)
         st = note_damage(run, job->frame, &job->err, err);
     if (st == PO_OK && run->is_deep) {
-        const struct po_verify_part *part = job->user;
+        const struct po_audit_part *part = job->user;
         struct po_err damage;
 
         result->content_bytes += run->reader->seeks[job->frame].content_size;
         result->files += part->matched;
-        st = po_verify_join(&run->verify, part, job->content, &damage);
+        st = po_audit_join(&run->verify, part, job->content, &damage);
         if (st == PO_E_FORMAT || st == PO_E_UNSUPPORTED)
             st = note_damage(run, job->frame, &damage, err);
         else if (st != PO_OK)
@@ -104,10 +104,10 @@ static enum po_status
 check_rest(struct run *run, struct po_err *err)
 {
     struct po_err damage;
-    enum po_status st = run->is_deep ? po_verify_end(&run->verify, &damage) : PO_OK;
+    enum po_status st = run->is_deep ? po_audit_end(&run->verify, &damage) : PO_OK;
 
     if (st == PO_OK)
-        st = po_verify_documents(run->reader, &damage);
+        st = po_audit_documents(run->reader, &damage);
     if (st == PO_OK)
         return PO_OK;
     if (st != PO_E_FORMAT && st != PO_E_UNSUPPORTED) {
@@ -153,7 +153,7 @@ po_engine_verify(const struct po_reader *reader, bool is_deep, unsigned threads,
                                          .is_raw = !is_deep,
                                          .watch = watch,
                                          .ctx = &run,
-                                         .user_size = sizeof(struct po_verify_part),
+                                         .user_size = sizeof(struct po_audit_part),
                                          .work = work,
                                          .join = join};
     double start = po_sys_monotonic();
@@ -164,7 +164,7 @@ po_engine_verify(const struct po_reader *reader, bool is_deep, unsigned threads,
     if (run.is_told == NULL)
         return po_fail_nomem(err, reader->index->count);
     po_watch_phase(watch, is_deep ? "verifying every file" : "verifying frames");
-    st = po_verify_init(&run.verify, reader, err);
+    st = po_audit_init(&run.verify, reader, err);
     if (st == PO_OK)
         st = po_frames_run(&frames, err);
     if (st == PO_OK)
@@ -175,7 +175,7 @@ po_engine_verify(const struct po_reader *reader, bool is_deep, unsigned threads,
         *err = result->first;
         st = err->status;
     }
-    po_verify_deinit(&run.verify);
+    po_audit_deinit(&run.verify);
     po_mem_free(run.is_told);
     result->seconds = po_sys_monotonic() - start;
     return st;

@@ -1,12 +1,10 @@
 #include "source/walk.h"
 
 #include "base/mem.h"
+#include "base/names.h"
 #include "base/text.h"
 
 #include <string.h>
-
-/* What a restore leaves beside or (on a mount point) inside a tree is not part of the site. */
-#define OURS_PREFIX ".pobackup-"
 
 /* One directory being listed. */
 struct listing {
@@ -149,8 +147,8 @@ add_child(void *ctx, const char *name, size_t name_size, const struct po_node_in
     struct po_buf *path = &listing->path;
     enum po_status st;
 
-    if (name_size >= sizeof OURS_PREFIX - 1 &&
-        memcmp(name, OURS_PREFIX, sizeof OURS_PREFIX - 1) == 0)
+    /* What a restore leaves inside a tree (on a mount point) is not part of the site. */
+    if (po_name_is_ours(name, name_size))
         return PO_OK;
     path->size = listing->dir_size;
     po_buf_put_u8(path, '/');

@@ -1,7 +1,7 @@
 #include "target/target.h"
 
 #include "base/mem.h"
-#include "target/names.h"
+#include "base/names.h"
 #include "target/target_parts.h"
 
 #include <errno.h>

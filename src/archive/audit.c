@@ -1,4 +1,4 @@
-#include "archive/verify.h"
+#include "archive/audit.h"
 
 #include "archive/tar.h"
 #include "archive/witness.h"
@@ -6,21 +6,21 @@
 #include <string.h>
 
 enum po_status
-po_verify_init(struct po_verify *verify, const struct po_reader *reader, struct po_err *err)
+po_audit_init(struct po_audit *verify, const struct po_reader *reader, struct po_err *err)
 {
     enum po_status st;
 
-    *verify = (struct po_verify){.reader = reader};
+    *verify = (struct po_audit){.reader = reader};
     st = po_layout_init(&verify->layout, reader->index, err);
     if (st == PO_OK)
         st = po_hasher_new(&verify->hasher, err);
     if (st != PO_OK)
-        po_verify_deinit(verify);
+        po_audit_deinit(verify);
     return st;
 }
 
 void
-po_verify_deinit(struct po_verify *verify)
+po_audit_deinit(struct po_audit *verify)
 {
     po_layout_deinit(&verify->layout);
     po_hasher_free(verify->hasher);
@@ -29,8 +29,8 @@ po_verify_deinit(struct po_verify *verify)
 
 /* A member that is no entry: it lost against a later one of its name, or is unlisted. spec: TAR-7, INDEX-7, INDEX-11 */
 static enum po_status
-check_loser(const struct po_verify *verify, const struct po_tar_member *member,
-            struct po_verify_part *part, uint32_t offset, struct po_err *err)
+check_loser(const struct po_audit *verify, const struct po_tar_member *member,
+            struct po_audit_part *part, uint32_t offset, struct po_err *err)
 {
     const struct po_index *index = verify->reader->index;
     uint32_t winner = po_index_find(index, member->path, member->path_size);
@@ -60,8 +60,8 @@ is_zero(const uint8_t *bytes, size_t size)
 
 /* One member that begins at `offset`. *next is where the next one begins, or the frame's end. */
 static enum po_status
-check_member(const struct po_verify *verify, const uint8_t *content, size_t size, size_t offset,
-             struct po_verify_part *part, size_t *next, struct po_err *err)
+check_member(const struct po_audit *verify, const uint8_t *content, size_t size, size_t offset,
+             struct po_audit_part *part, size_t *next, struct po_err *err)
 {
     const struct po_index *index = verify->reader->index;
     uint32_t entry = po_layout_at(&verify->layout, part->frame, (uint32_t)offset);
@@ -101,8 +101,8 @@ check_member(const struct po_verify *verify, const uint8_t *content, size_t size
 }
 
 static enum po_status
-check_members(const struct po_verify *verify, const uint8_t *content, size_t size,
-              struct po_verify_part *part, struct po_err *err)
+check_members(const struct po_audit *verify, const uint8_t *content, size_t size,
+              struct po_audit_part *part, struct po_err *err)
 {
     size_t at = 0;
     size_t last = 0;
@@ -121,16 +121,16 @@ check_members(const struct po_verify *verify, const uint8_t *content, size_t siz
 }
 
 enum po_status
-po_verify_frame(const struct po_verify *verify, struct po_frame_decoder *decoder, uint32_t frame,
-                const uint8_t *bytes, uint8_t *content, struct po_verify_part *part,
-                struct po_err *err)
+po_audit_frame(const struct po_audit *verify, struct po_frame_decoder *decoder, uint32_t frame,
+               const uint8_t *bytes, uint8_t *content, struct po_audit_part *part,
+               struct po_err *err)
 {
     const struct po_seek_entry *seek = &verify->reader->seeks[frame];
     uint32_t first;
     uint32_t count;
     enum po_status st = po_reader_check_frame(verify->reader, frame, bytes, true, err);
 
-    *part = (struct po_verify_part){.frame = frame, .open_entry = PO_NONE};
+    *part = (struct po_audit_part){.frame = frame, .open_entry = PO_NONE};
     if (st == PO_OK) {
         st = po_frame_decode(decoder, bytes, seek->compressed_size, content, seek->content_size,
                              NULL, err);
@@ -140,7 +140,7 @@ po_verify_frame(const struct po_verify *verify, struct po_frame_decoder *decoder
     if (st == PO_OK) {
         po_layout_frame(&verify->layout, frame, &first, &count);
         if (count == 0)
-            part->is_continued = true; /* only po_verify_join knows whether it really is */
+            part->is_continued = true; /* only po_audit_join knows whether it really is */
         else
             st = check_members(verify, content, seek->content_size, part, err);
     }
@@ -151,7 +151,7 @@ po_verify_frame(const struct po_verify *verify, struct po_frame_decoder *decoder
 /* ---- joining ---- */
 
 static void
-lose_open_member(struct po_verify *verify)
+lose_open_member(struct po_audit *verify)
 {
     verify->is_damaged = true;
     verify->is_lost = true;
@@ -160,7 +160,7 @@ lose_open_member(struct po_verify *verify)
 
 /* Takes the open member's share of a frame: content, then padding. */
 static enum po_status
-take_continued(struct po_verify *verify, uint32_t frame, const uint8_t *content, size_t size,
+take_continued(struct po_audit *verify, uint32_t frame, const uint8_t *content, size_t size,
                struct po_err *err)
 {
     size_t part = verify->open_content_left < size ? (size_t)verify->open_content_left : size;
@@ -191,7 +191,7 @@ take_continued(struct po_verify *verify, uint32_t frame, const uint8_t *content,
 }
 
 static enum po_status
-open_member(struct po_verify *verify, const struct po_verify_part *part, const uint8_t *content,
+open_member(struct po_audit *verify, const struct po_audit_part *part, const uint8_t *content,
             struct po_err *err)
 {
     size_t size = verify->reader->seeks[part->frame].content_size;
@@ -206,16 +206,16 @@ open_member(struct po_verify *verify, const struct po_verify_part *part, const u
 }
 
 enum po_status
-po_verify_join(struct po_verify *verify, const struct po_verify_part *part, const uint8_t *content,
-               struct po_err *err)
+po_audit_join(struct po_audit *verify, const struct po_audit_part *part, const uint8_t *content,
+              struct po_err *err)
 {
     size_t size = verify->reader->seeks[part->frame].content_size;
-    struct po_verify_part again = *part;
+    struct po_audit_part again = *part;
     enum po_status st;
 
     if (part->is_damaged) {
         lose_open_member(verify);
-        return PO_OK; /* told by po_verify_frame */
+        return PO_OK; /* told by po_audit_frame */
     }
     if (part->is_continued && verify->is_open)
         return take_continued(verify, part->frame, content, size, err);
@@ -240,7 +240,7 @@ po_verify_join(struct po_verify *verify, const struct po_verify_part *part, cons
 }
 
 enum po_status
-po_verify_end(struct po_verify *verify, struct po_err *err)
+po_audit_end(struct po_audit *verify, struct po_err *err)
 {
     if (verify->is_open)
         return po_fail(err, PO_E_FORMAT,
@@ -253,7 +253,7 @@ po_verify_end(struct po_verify *verify, struct po_err *err)
 }
 
 enum po_status
-po_verify_documents(const struct po_reader *reader, struct po_err *err)
+po_audit_documents(const struct po_reader *reader, struct po_err *err)
 {
     struct po_buf json = {0};
     enum po_status st = po_reader_manifest(reader, &json, err);
@@ -266,8 +266,8 @@ po_verify_documents(const struct po_reader *reader, struct po_err *err)
 }
 
 void
-po_verify_hits(const struct po_layout *layout, uint32_t frame,
-               void (*hit)(void *ctx, uint32_t entry), void *ctx)
+po_audit_hits(const struct po_layout *layout, uint32_t frame,
+              void (*hit)(void *ctx, uint32_t entry), void *ctx)
 {
     uint32_t first;
     uint32_t count;

@@ -2,8 +2,8 @@
  * names.h - which names an archive may bring into a target (format.md, section 9), and which names
  * in a site are this program's own.
  */
-#ifndef PO_TARGET_NAMES_H
-#define PO_TARGET_NAMES_H
+#ifndef PO_BASE_NAMES_H
+#define PO_BASE_NAMES_H
 
 #include "base/err.h"
 

@@ -1,4 +1,4 @@
-#include "target/names.h"
+#include "base/names.h"
 
 #include <string.h>
 

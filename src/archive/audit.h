@@ -1,18 +1,18 @@
 /*
- * verify.h - deep verification: the tar against the index, every content against its hash. Made for many threads: po_verify_frame looks at
- * one frame alone (members that begin and end in it); po_verify_join, called in the order of the frames, joins what crosses their borders.
+ * audit.h - deep verification: the tar against the index, every content against its hash. Made for many threads: po_audit_frame looks at
+ * one frame alone (members that begin and end in it); po_audit_join, called in the order of the frames, joins what crosses their borders.
  */
-#ifndef PO_ARCHIVE_VERIFY_H
-#define PO_ARCHIVE_VERIFY_H
+#ifndef PO_ARCHIVE_AUDIT_H
+#define PO_ARCHIVE_AUDIT_H
 
 #include "archive/hash.h"
 #include "archive/layout.h"
 #include "archive/reader.h"
 
-/* What one frame holds, as po_verify_frame found it. */
-struct po_verify_part {
+/* What one frame holds, as po_audit_frame found it. */
+struct po_audit_part {
     uint32_t frame;
-    bool is_damaged;   /* *err of po_verify_frame says how; nothing below is set */
+    bool is_damaged;   /* *err of po_audit_frame says how; nothing below is set */
     bool is_continued; /* no member begins in it: perhaps all of it is content of an earlier one */
     uint32_t matched;  /* entries whose members begin in it and agree */
     uint32_t unlisted; /* members of INDEX-11 that begin in it */
@@ -23,7 +23,7 @@ struct po_verify_part {
 };
 
 /* What is carried from frame to frame. */
-struct po_verify {
+struct po_audit {
     const struct po_reader *reader;
     struct po_layout layout;
     struct po_hasher *hasher;
@@ -37,31 +37,30 @@ struct po_verify {
     bool is_damaged; /* some frame was: the number of entries cannot be checked at the end */
 };
 
-PO_NODISCARD enum po_status po_verify_init(struct po_verify *verify, const struct po_reader *reader,
-                                           struct po_err *err);
-void po_verify_deinit(struct po_verify *verify);
+PO_NODISCARD enum po_status po_audit_init(struct po_audit *verify, const struct po_reader *reader,
+                                          struct po_err *err);
+void po_audit_deinit(struct po_audit *verify);
 
 /*
  * Checks a frame's digests, decodes it into `content` and checks the members in it. PO_E_FORMAT or PO_E_UNSUPPORTED:
  * part->is_damaged is set too, and verification may go on with the next frame. Any number of threads, each with its own decoder and buffers.
  */
-PO_NODISCARD enum po_status po_verify_frame(const struct po_verify *verify,
-                                            struct po_frame_decoder *decoder, uint32_t frame,
-                                            const uint8_t *bytes, uint8_t *content,
-                                            struct po_verify_part *part, struct po_err *err);
+PO_NODISCARD enum po_status po_audit_frame(const struct po_audit *verify,
+                                           struct po_frame_decoder *decoder, uint32_t frame,
+                                           const uint8_t *bytes, uint8_t *content,
+                                           struct po_audit_part *part, struct po_err *err);
 
 /* In order, for every frame, damaged or not, with the same content. PO_E_FORMAT likewise. */
-PO_NODISCARD enum po_status po_verify_join(struct po_verify *verify,
-                                           const struct po_verify_part *part,
-                                           const uint8_t *content, struct po_err *err);
+PO_NODISCARD enum po_status po_audit_join(struct po_audit *verify, const struct po_audit_part *part,
+                                          const uint8_t *content, struct po_err *err);
 
 /* After the last frame: every entry was met. */
-PO_NODISCARD enum po_status po_verify_end(struct po_verify *verify, struct po_err *err);
+PO_NODISCARD enum po_status po_audit_end(struct po_audit *verify, struct po_err *err);
 /* Manifest and summary (sections 4 and FRAME-6); part of quick verification too. */
-PO_NODISCARD enum po_status po_verify_documents(const struct po_reader *reader, struct po_err *err);
+PO_NODISCARD enum po_status po_audit_documents(const struct po_reader *reader, struct po_err *err);
 
 /* Calls `hit` for each entry that frame `frame` has a part of. spec: READ-2 */
-void po_verify_hits(const struct po_layout *layout, uint32_t frame,
-                    void (*hit)(void *ctx, uint32_t entry), void *ctx);
+void po_audit_hits(const struct po_layout *layout, uint32_t frame,
+                   void (*hit)(void *ctx, uint32_t entry), void *ctx);
 
 #endif
