@@ -331,6 +331,15 @@ check_shuffle(const struct shuffle *shuffle, const struct sample *s, const char 
     return 4;
 }
 
+static bool
+is_same_frame(const struct sample *a, uint32_t f, const struct sample *b, uint32_t g)
+{
+    size_t size = a->offsets[f + 1] - a->offsets[f];
+
+    return size == b->offsets[g + 1] - b->offsets[g] &&
+           memcmp(a->memory.bytes + a->offsets[f], b->memory.bytes + b->offsets[g], size) == 0;
+}
+
 static unsigned
 check_dropped_and_doubled(const struct sample *s, uint32_t f)
 {
@@ -384,6 +393,8 @@ START_TEST(no_frame_can_be_dropped_doubled_or_exchanged)
             cases += check_shuffle(&shuffle, &s, "exchanged", f);
         }
         for (uint32_t g = 0; g < other.count; g++) {
+            if (is_same_frame(&s, f, &other, g)) /* the summaries may be alike */
+                continue;
             init_shuffle(&shuffle, &s);
             shuffle.from[f] = &other;
             shuffle.frame[f] = g;

@@ -104,49 +104,48 @@ commit_stopped(struct po_restore *r, struct po_err *err)
 
 /* ---- afterwards ---- */
 
-static enum po_status
-name_aside(struct po_restore *r, const struct po_restore_base *base, enum po_part part,
-           struct po_err *err)
+/* Without memory for it the old files are kept all the same, but only a warning says where. */
+static void
+name_aside(struct po_restore *r, const struct po_restore_base *base, enum po_part part)
 {
     struct po_buf name = {0};
     char *path = NULL;
+    struct po_err failure;
 
     po_restore_put(&name, base->aside, strlen(base->aside));
     po_restore_put(&name, po_part_member(part), strlen(po_part_member(part)));
     if (!name.failed)
         path = po_os_path_join(base->os_path, po_buf_text(&name));
     po_buf_deinit(&name);
-    if (path == NULL)
-        return po_fail_nomem(err, strlen(base->os_path));
     r->result->parts[part].set_aside = path;
-    return PO_OK;
+    if (path != NULL)
+        return;
+    (void)po_fail(&failure, PO_E_NOMEM, "replaced files are kept in %s/%s", base->os_path,
+                  base->aside);
+    po_watch_warning(r->watch, failure.text);
 }
 
 /* Tells where the old files are; or removes them, when they are not wanted. */
-static enum po_status
-settle_asides(struct po_restore *r, struct po_err *err)
+static void
+settle_asides(struct po_restore *r)
 {
-    enum po_status st = PO_OK;
+    for (size_t i = 0; i < r->base_count && r->options->no_safety_copy; i++) {
+        struct po_restore_base *base = &r->bases[i];
+        struct po_err failure;
 
-    if (r->options->no_safety_copy) {
-        for (size_t i = 0; i < r->base_count; i++) {
-            struct po_restore_base *base = &r->bases[i];
-            struct po_err failure;
-
-            if (base->aside[0] == '\0' ||
-                po_dir_remove_all(base->dir, base->aside, strlen(base->aside), &failure) == PO_OK)
-                continue;
-            (void)po_err_prefix(&failure, "%s stays in %s", base->aside, base->os_path);
-            po_watch_warning(r->watch, failure.text);
-        }
-        return PO_OK;
+        if (base->aside[0] == '\0' ||
+            po_dir_remove_all(base->dir, base->aside, strlen(base->aside), &failure) == PO_OK)
+            continue;
+        (void)po_err_prefix(&failure, "%s stays in %s", base->aside, base->os_path);
+        po_watch_warning(r->watch, failure.text);
     }
-    for (size_t i = 0; i < r->tree_count && st == PO_OK; i++)
+    if (r->options->no_safety_copy)
+        return;
+    for (size_t i = 0; i < r->tree_count; i++)
         if (r->trees[i].has_aside)
-            st = name_aside(r, r->trees[i].base, r->trees[i].part, err);
-    if (st == PO_OK && r->has_registry_aside)
-        st = name_aside(r, r->registry_base, PO_PART_REGISTRY, err);
-    return st;
+            name_aside(r, r->trees[i].base, r->trees[i].part);
+    if (r->has_registry_aside)
+        name_aside(r, r->registry_base, PO_PART_REGISTRY);
 }
 
 /* The renames themselves: what they renamed was synced before. */
@@ -189,7 +188,7 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
         /* The restore is done and stands: what is only for the report cannot spoil it. */
         if (po_restore_count_removed(&r, err) != PO_OK)
             po_watch_warning(watch, err->text);
-        st = settle_asides(&r, err);
+        settle_asides(&r);
     }
     po_restore_unstage(&r, is_done);
     deinit_restore(&r);

@@ -4,9 +4,9 @@
  * set-aside folder first, so that at no moment anything exists less than once.
  */
 #include "base/mem.h"
+#include "base/names.h"
 #include "engine/restore_parts.h"
 #include "engine/watch.h"
-#include "base/names.h"
 
 #include <string.h>
 

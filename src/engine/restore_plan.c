@@ -1,6 +1,7 @@
 /* What is wanted of the archive, and everything that speaks against it. Nothing is changed here. */
 #include "archive/layout.h"
 #include "base/mem.h"
+#include "base/names.h"
 #include "base/sort.h"
 #include "base/text.h"
 #include "engine/extract.h"
@@ -8,7 +9,6 @@
 #include "engine/services.h"
 #include "engine/watch.h"
 #include "registry/reg.h"
-#include "base/names.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /* The new files, whole and checked, on the volumes where they will be needed. */
 #include "base/mem.h"
+#include "base/names.h"
 #include "base/text.h"
 #include "engine/extract.h"
 #include "engine/restore_parts.h"
 #include "engine/watch.h"
-#include "base/names.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -106,59 +106,40 @@ ensure_stage(struct po_restore *r, struct po_restore_base *base, struct po_err *
     return po_restore_make_folder(r, base, PO_NAME_STAGE, base->stage, err);
 }
 
-/* Whether a rename leads from the stage into the tree. */
-static enum po_status
-probe(const struct po_restore_tree *tree, struct po_err *err)
+/*
+ * Whether no rename leads from the stage into the tree: a tree can be a mount of the very volume
+ * that its parent is on (a bind mount), which no device number tells. Asked by renaming what does
+ * not exist: the mounts are compared before the names are looked up, so nothing is touched.
+ */
+static bool
+is_apart(const struct po_restore_tree *tree)
 {
     struct po_dir *dir = tree->base->dir;
     struct po_buf from = {0};
     struct po_buf to = {0};
-    struct po_node_info info = {0};
-    struct po_file *file = NULL;
-    struct po_err ignored;
-    bool exists = false;
-    enum po_status st = po_dir_stat(dir, tree->rel, tree->rel_size, &info, &exists, err);
+    struct po_err failure = {0};
 
     po_restore_put(&from, tree->base->stage, strlen(tree->base->stage));
     po_restore_put(&from, PROBE, strlen(PROBE));
     po_restore_live_path(tree, PROBE, strlen(PROBE), &to);
-    if (st == PO_OK && (from.failed || to.failed))
-        st = po_fail_nomem(err, from.size + to.size);
-    if (st == PO_OK)
-        st = po_file_open(&file, dir, po_buf_text(&from), from.size, PO_FILE_REPLACE, 0600, err);
-    po_file_free(file);
-    if (st == PO_OK)
-        st = po_dir_rename(dir, po_buf_text(&from), from.size, dir, po_buf_text(&to), to.size,
-                           false, err);
-    if (st == PO_OK)
-        st = po_dir_remove(dir, po_buf_text(&to), to.size, err);
-    /* As if nobody had been there. */
-    if (st == PO_OK && exists)
-        (void)!po_dir_set_write_time(dir, tree->rel, tree->rel_size, info.write_time, &ignored);
+    (void)!po_dir_rename(dir, po_buf_text(&from), from.size, dir, po_buf_text(&to), to.size, false,
+                         &failure);
     po_buf_deinit(&from);
     po_buf_deinit(&to);
-    return st;
+    return failure.os_code == EXDEV;
 }
 
-/*
- * A tree can be a mount of the very volume that its parent is on (a bind mount): the same device,
- * but no rename leads into it. Then the stage must be within it.
- */
 static enum po_status
 make_stage(struct po_restore *r, struct po_restore_tree *tree, struct po_err *err)
 {
-    struct po_err failure;
     enum po_status st = ensure_stage(r, tree->base, err);
 
-    if (st != PO_OK || !tree->exists || tree->rel_size == 0 || probe(tree, &failure) == PO_OK)
+    if (st != PO_OK || !tree->exists || tree->rel_size == 0 || !is_apart(tree))
         return st;
     st = po_restore_move_inside(r, tree, err);
-    if (st == PO_OK) {
-        st = ensure_stage(r, tree->base, err);
-    }
     if (st == PO_OK)
-        st = probe(tree, err);
-    return st == PO_OK ? st : po_err_prefix(err, "%s", tree->path);
+        st = ensure_stage(r, tree->base, err);
+    return st;
 }
 
 /* ---- files ---- */

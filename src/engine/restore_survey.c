@@ -1,9 +1,9 @@
 /* The trees of the site as they are now, held against what is wanted. */
 #include "base/cursor.h"
+#include "base/names.h"
 #include "base/text.h"
 #include "engine/restore_parts.h"
 #include "engine/watch.h"
-#include "base/names.h"
 
 #include <string.h>
 
