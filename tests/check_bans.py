@@ -16,7 +16,8 @@ BANS = [
     (r"(?:printf|vprintf|puts|putchar|perror|psignal)", "only cli/ prints", {"cli"}),
     (r"(?:exit|abort|_Exit|quick_exit|atexit)", "only cli/ ends the program", {"cli"}),
     (r"(?:getenv|secure_getenv|setenv|putenv|unsetenv)", "only cli/ reads the environment", {"cli"}),
-    (r"(?:setlocale|rand|srand|system|popen|tmpnam|tempnam|mktemp|vfork)", "not in this program", set()),
+    (r"setlocale", "only cli/ has the process's locale to itself", {"cli"}),
+    (r"(?:rand|srand|system|popen|tmpnam|tempnam|mktemp|vfork)", "not in this program", set()),
 ]
 CALLS = [(re.compile(r"(?<![\w.>])" + what + r"\s*\("), why, may) for what, why, may in BANS]
 STREAMS = re.compile(r"(?<![\w.>])(?:stdout|stderr)\b")
