@@ -50,6 +50,8 @@ struct help_memory {
 struct pobackup_sink help_sink(struct help_memory *memory);
 /* Of the size that the memory has now. */
 struct pobackup_blob help_blob(struct help_memory *memory);
+/* Room for so much: what is put there then allocates nothing (and asserts nothing). */
+void help_memory_reserve(struct help_memory *memory, size_t more);
 void help_memory_put(struct help_memory *memory, const void *bytes, size_t size);
 void help_memory_free(struct help_memory *memory);
 
@@ -57,7 +59,7 @@ void help_memory_free(struct help_memory *memory);
 
 struct help_set {
     struct pobackup_entry *entries; /* path and link from the heap; hash, frame, offset not set */
-    uint8_t **contents;             /* of files; NULL if empty */
+    uint8_t **contents;             /* never NULL */
     size_t count;
 };
 
@@ -72,7 +74,7 @@ void help_set_free(struct help_set *set);
 /* The entry with this path, or -1. */
 int help_set_find(const struct help_set *set, const char *path, size_t path_size);
 
-/* Writes the set as an archive behind what is in memory already. */
+/* Writes the set as an archive behind what is in memory already. Allocates nothing of its own. */
 PO_NODISCARD enum po_status help_set_write(const struct help_set *set, struct help_memory *memory,
                                            const struct pobackup_writer_options *options,
                                            uint8_t digest[POBACKUP_DIGEST_SIZE],

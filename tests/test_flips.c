@@ -20,13 +20,14 @@
 /* An archive and what its seek table says, read by hand. */
 struct sample {
     struct help_memory memory;
-    uint32_t count;                  /* of data frames, the last one included */
-    size_t offsets[FRAMES_MAX + 1];  /* in the file */
+    uint32_t count;                   /* of data frames, the last one included */
+    size_t offsets[FRAMES_MAX + 1];   /* in the file */
     uint64_t content[FRAMES_MAX + 1]; /* where each begins in all frames' content together */
-    uint32_t summary;                /* the frame before the index */
+    uint32_t summary;                 /* the frame before the index */
     uint32_t entry_count;
-    uint64_t starts[ENTRIES_MAX + 1]; /* of the members in all content, and where the index begins */
-    uint32_t order[ENTRIES_MAX];      /* of the members: entry numbers */
+    uint64_t
+        starts[ENTRIES_MAX + 1]; /* of the members in all content, and where the index begins */
+    uint32_t order[ENTRIES_MAX]; /* of the members: entry numbers */
 };
 
 static void

@@ -17,8 +17,8 @@
  */
 size_t __real_ZSTD_compress2(ZSTD_CCtx *zstd, void *to, size_t capacity, const void *from,
                              size_t size);
-size_t __wrap_ZSTD_compress2(ZSTD_CCtx *zstd, void *to, size_t capacity, const void *from,
-                             size_t size);
+PO_PUBLIC size_t __wrap_ZSTD_compress2(ZSTD_CCtx *zstd, void *to, size_t capacity, const void *from,
+                                       size_t size);
 
 static bool is_broken;
 static size_t broken_bit;
@@ -84,9 +84,8 @@ new_encoder(int level, size_t frame_size, bool check)
     struct po_frame_encoder *encoder = NULL;
     struct po_err err;
 
-    ck_assert_msg(
-        po_frame_encoder_new(&encoder, level, (uint32_t)frame_size, check, &err) == PO_OK, "%s",
-        err.text);
+    ck_assert_msg(po_frame_encoder_new(&encoder, level, (uint32_t)frame_size, check, &err) == PO_OK,
+                  "%s", err.text);
     return encoder;
 }
 
@@ -107,9 +106,9 @@ make_sample(struct sample *s, size_t size, enum kind kind)
     struct po_err err;
 
     init_sample(s, size, kind);
-    ck_assert_msg(po_frame_encode(encoder, s->content, size, s->bytes, s->capacity, &s->info,
-                                  &err) == PO_OK,
-                  "%s", err.text);
+    ck_assert_msg(
+        po_frame_encode(encoder, s->content, size, s->bytes, s->capacity, &s->info, &err) == PO_OK,
+        "%s", err.text);
     po_frame_encoder_free(encoder);
 }
 
@@ -134,8 +133,8 @@ START_TEST(content_of_any_size_survives_the_round_trip)
         uint32_t checksum = 0;
 
         init_sample(&s, size, (enum kind)(_i % 3));
-        ck_assert_int_eq(po_frame_encode(encoder, s.content, size, s.bytes, s.capacity, &s.info, &err),
-                         PO_OK);
+        ck_assert_int_eq(
+            po_frame_encode(encoder, s.content, size, s.bytes, s.capacity, &s.info, &err), PO_OK);
         ck_assert_mem_eq(s.content, s.kept, size);
         ck_assert_uint_eq(s.info.content_size, size);
         ck_assert(po_frame_sizes_are_possible(size, s.info.compressed_size));
@@ -166,8 +165,8 @@ START_TEST(content_beyond_the_limits_is_not_encoded)
     struct po_err err;
 
     ck_assert_int_eq(po_frame_encode(encoder, &byte, 0, out, sizeof out, &info, &err), PO_E_USAGE);
-    ck_assert_int_eq(
-        po_frame_encode(encoder, &byte, 32 * MIB + 1, out, sizeof out, &info, &err), PO_E_USAGE);
+    ck_assert_int_eq(po_frame_encode(encoder, &byte, 32 * MIB + 1, out, sizeof out, &info, &err),
+                     PO_E_USAGE);
     ck_assert_int_eq(po_frame_encode(encoder, &byte, 1, out, sizeof out, &info, &err), PO_OK);
     po_frame_encoder_free(encoder);
 }
@@ -465,8 +464,8 @@ START_TEST(a_glance_shows_the_beginning_and_tells_what_is_missing)
 
     make_sample(&s, 5000, NOISE);
     for (size_t size = 0; size <= s.info.compressed_size; size++) {
-        ck_assert_int_eq(
-            po_frame_glance(s.bytes, size, false, start, sizeof start, &got, &err), PO_OK);
+        ck_assert_int_eq(po_frame_glance(s.bytes, size, false, start, sizeof start, &got, &err),
+                         PO_OK);
         ck_assert_mem_eq(start, s.kept, got);
         /* When not all came, a whole file of this size is cut off. */
         ck_assert_int_eq(po_frame_glance(s.bytes, size, true, start, sizeof start, &got, &err),
@@ -475,14 +474,14 @@ START_TEST(a_glance_shows_the_beginning_and_tells_what_is_missing)
     ck_assert_uint_eq(got, sizeof start);
     free_sample(&s);
     make_sample(&s, 511, TEXT);
-    ck_assert_int_eq(po_frame_glance(s.bytes, s.info.compressed_size, true, start, sizeof start,
-                                     &got, &err),
-                     PO_OK);
+    ck_assert_int_eq(
+        po_frame_glance(s.bytes, s.info.compressed_size, true, start, sizeof start, &got, &err),
+        PO_OK);
     ck_assert_uint_eq(got, 511);
     s.bytes[4] ^= 0x08;
-    ck_assert_int_eq(po_frame_glance(s.bytes, s.info.compressed_size, true, start, sizeof start,
-                                     &got, &err),
-                     PO_E_FORMAT);
+    ck_assert_int_eq(
+        po_frame_glance(s.bytes, s.info.compressed_size, true, start, sizeof start, &got, &err),
+        PO_E_FORMAT);
     free_sample(&s);
 }
 END_TEST

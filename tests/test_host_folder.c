@@ -553,18 +553,23 @@ START_TEST(the_registry_is_replaced_and_the_former_kept)
     ck_assert_int_eq(mkdir("a", 0700), 0);
     ck_assert_int_eq(mkdir("a/b", 0700), 0);
     write_file("a/b/key.reg.new", "left over, and longer than the new content");
-    ck_assert_msg(host->ops->registry_import(host, "one", 3, &former, &err) == PO_OK, "%s",
-                  err.text);
+    ck_assert_msg(
+        host->ops->registry_import(host, "one", 3, POBACKUP_TIME_UNKNOWN, &former, &err) == PO_OK,
+        "%s", err.text);
     ck_assert_uint_eq(former.size, 0);
     assert_file("a/b/key.reg", "one");
     ck_assert_int_eq(stat("a/b/key.reg", &info), 0);
     ck_assert_uint_eq(info.st_mode & 07777, 0600);
     ck_assert(!is_there("a/b/key.reg.new"));
     ck_assert_int_eq(chmod("a/b/key.reg", 0640), 0);
-    ck_assert_int_eq(host->ops->registry_import(host, "two", 3, &former, &err), PO_OK);
+    ck_assert_int_eq(
+        host->ops->registry_import(host, "two", 3, INT64_C(16000000001234567), &former, &err),
+        PO_OK);
     ck_assert_str_eq(po_buf_text(&former), "one");
     assert_file("a/b/key.reg", "two");
     ck_assert_int_eq(stat("a/b/key.reg", &info), 0);
+    ck_assert_int_eq(info.st_mtim.tv_sec, 1600000000);
+    ck_assert_int_eq(info.st_mtim.tv_nsec, 123456700);
     ck_assert_uint_eq(info.st_mode & 07777, 0640);
     po_buf_deinit(&former);
     host->ops->free(host);
@@ -577,7 +582,9 @@ START_TEST(a_missing_folder_of_the_registry_is_made)
     struct po_buf former = {0};
     struct po_err err = {0};
 
-    ck_assert_msg(host->ops->registry_import(host, "", 0, &former, &err) == PO_OK, "%s", err.text);
+    ck_assert_msg(host->ops->registry_import(host, "", 0, POBACKUP_TIME_UNKNOWN, &former, &err) ==
+                      PO_OK,
+                  "%s", err.text);
     ck_assert_uint_eq(former.size, 0);
     assert_file("a/b/key.reg", "");
     po_buf_deinit(&former);
@@ -593,7 +600,8 @@ START_TEST(a_failed_import_leaves_the_former_registry)
 
     write_file("key.reg", "one");
     ck_assert_int_eq(mkdir("key.reg.new", 0700), 0);
-    ck_assert_int_eq(host->ops->registry_import(host, "two", 3, &former, &err), PO_E_IO);
+    ck_assert_int_eq(
+        host->ops->registry_import(host, "two", 3, POBACKUP_TIME_UNKNOWN, &former, &err), PO_E_IO);
     ck_assert_str_eq(po_buf_text(&former), "one");
     assert_file("key.reg", "one");
     ck_assert(is_there("key.reg.new"));
@@ -611,7 +619,8 @@ START_TEST(a_site_without_registry_says_so)
 
     ck_assert_int_eq(host->ops->registry_export(host, &out, &write_time, &err), PO_E_IO);
     ck_assert_msg(strstr(err.text, "the site has no registry") != NULL, "%s", err.text);
-    ck_assert_int_eq(host->ops->registry_import(host, "x", 1, &out, &err), PO_E_IO);
+    ck_assert_int_eq(host->ops->registry_import(host, "x", 1, POBACKUP_TIME_UNKNOWN, &out, &err),
+                     PO_E_IO);
     ck_assert_msg(strstr(err.text, "the site has no registry") != NULL, "%s", err.text);
     po_buf_deinit(&out);
     host->ops->free(host);

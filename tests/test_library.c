@@ -198,8 +198,9 @@ END_TEST
 START_TEST(empty_files_and_files_of_three_frames_are_read)
 {
     struct help_random random = help_random_begin("library large", 0);
-    static const size_t sizes[] = {0,      1,         65023,      65024,      65025,         65536,
-                                   130559, 65536 * 2, 65536 * 3 - 512, 65536 * 3, 65536 * 3 + 1};
+    static const size_t sizes[] = {
+        0,      1,         65023,           65024,     65025,        65536,
+        130559, 65536 * 2, 65536 * 3 - 512, 65536 * 3, 65536 * 3 + 1};
     struct help_set set = {0};
     struct help_memory memory = {0};
     struct pobackup_archive *archive;
@@ -403,17 +404,9 @@ START_TEST(entries_that_make_no_sense_are_wrong_use)
         {{.path = "a", .path_size = 1, .type = (enum pobackup_type)5}, "type 5"},
         {{.path = "a", .path_size = 1, .type = POBACKUP_SYMLINK}, "a link without target"},
         {{.path = "a", .path_size = 1, .type = POBACKUP_SYMLINK, .link = ""}, "an empty target"},
-        {{.path = "a",
-          .path_size = 1,
-          .type = POBACKUP_SYMLINK,
-          .link = "b\0c",
-          .link_size = 3},
+        {{.path = "a", .path_size = 1, .type = POBACKUP_SYMLINK, .link = "b\0c", .link_size = 3},
          "a target with a NUL"},
-        {{.path = "a",
-          .path_size = 1,
-          .type = POBACKUP_SYMLINK,
-          .link = "a",
-          .link_size = 131073},
+        {{.path = "a", .path_size = 1, .type = POBACKUP_SYMLINK, .link = "a", .link_size = 131073},
          "a target that is too long"},
         {{.path = "a", .path_size = 1, .type = POBACKUP_FILE, .link = "b", .link_size = 1},
          "a file with a target"},
@@ -445,8 +438,8 @@ END_TEST
 
 START_TEST(what_the_writer_takes_the_reader_takes)
 {
-    static const char *const paths[] = {"/",  "//a", ".", "..", "/etc/passwd", " ", "\n",
-                                        "a\\b", "C:", "a//b", "-", "\x7F"};
+    static const char *const paths[] = {"/",  "//a",  ".",  "..",   "/etc/passwd", " ",
+                                        "\n", "a\\b", "C:", "a//b", "-",           "\x7F"};
 
     for (size_t i = 0; i < HELP_COUNT(paths); i++) {
         struct help_memory memory = {0};

@@ -98,8 +98,8 @@ START_TEST(a_manifest_survives_the_round_trip)
         struct po_err err;
 
         help_random_fill(&random, manifest.archive_id, PO_ID_SIZE);
-        manifest.created = (int64_t)help_random_below(&random, UINT64_C(2000000000000000000)) -
-                           600000000000000000;
+        manifest.created =
+            (int64_t)help_random_below(&random, UINT64_C(2000000000000000000)) - 600000000000000000;
         for (size_t i = 0; i < parents; i++) {
             help_random_fill(&random, parent[i].archive_id, PO_ID_SIZE);
             help_random_fill(&random, parent[i].digest, PO_DIGEST_SIZE);
@@ -212,8 +212,8 @@ static const struct {
      "{" FORMAT ", \"archive_id\": \" 0112233445566778899aabbccddeeff\", \"created\": \"" CREATED
      "\", \"kind\": \"full\", \"parents\": []}",
      PO_E_FORMAT},
-    {"no date",
-     "{" FORMAT ", \"archive_id\": \"" ID "\", \"kind\": \"full\", \"parents\": []}", PO_E_FORMAT},
+    {"no date", "{" FORMAT ", \"archive_id\": \"" ID "\", \"kind\": \"full\", \"parents\": []}",
+     PO_E_FORMAT},
     {"a date with six digits",
      "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"2026-11-24T02:00:00.123456Z\", "
      "\"kind\": \"full\", \"parents\": []}",
@@ -459,8 +459,7 @@ START_TEST(a_long_list_is_cut_and_the_counts_are_not)
     static char path[] = "a";
     static char reason[] = "gone";
     struct po_problem *problems = malloc(20000 * sizeof *problems);
-    struct po_summary summary = {
-        .outage_seconds = -1, .skipped = problems, .skipped_count = 20000};
+    struct po_summary summary = {.outage_seconds = -1, .skipped = problems, .skipped_count = 20000};
     struct po_buf out = {0};
     struct po_err err;
 

@@ -115,9 +115,9 @@ add(struct run *run, struct help_random *random, const char *path, uint64_t size
     struct po_entry *entry = new_entry(run, random, path, strlen(path), size);
     struct po_err err;
 
-    ck_assert_int_eq(po_packer_add(&run->packer, &run->list, entry,
-                                   run->contents[run->list.count - 1], &err),
-                     PO_OK);
+    ck_assert_int_eq(
+        po_packer_add(&run->packer, &run->list, entry, run->contents[run->list.count - 1], &err),
+        PO_OK);
 }
 
 static void
@@ -159,9 +159,9 @@ add_random(struct run *run, struct help_random *random)
     entry = new_entry(run, random, path, path_size + 4, size);
     if (help_random_below(random, 5) == 0)
         entry->state = PO_ENTRY_UNLISTED;
-    ck_assert_int_eq(po_packer_add(&run->packer, &run->list, entry,
-                                   run->contents[run->list.count - 1], &err),
-                     PO_OK);
+    ck_assert_int_eq(
+        po_packer_add(&run->packer, &run->list, entry, run->contents[run->list.count - 1], &err),
+        PO_OK);
     free(path);
 }
 
@@ -253,8 +253,7 @@ check_by_libarchive(const struct run *run)
         ck_assert_ptr_nonnull(content);
         ck_assert_int_ge(archive_read_next_header(reader, &seen), ARCHIVE_WARN);
         ck_assert_int_eq(archive_entry_size(seen), (int64_t)entry->size);
-        ck_assert_int_eq(archive_read_data(reader, content, entry->size),
-                         (la_ssize_t)entry->size);
+        ck_assert_int_eq(archive_read_data(reader, content, entry->size), (la_ssize_t)entry->size);
         ck_assert_mem_eq(content, run->contents[i], entry->size);
         free(content);
     }
@@ -323,8 +322,7 @@ check_layout(const struct run *run)
         if (!begins && run->list.entries[last].state == PO_ENTRY_SAVED) {
             const struct po_entry *entry = &run->list.entries[last];
 
-            expected =
-                po_index_find(index, po_entry_path(&run->list, entry), entry->path_size);
+            expected = po_index_find(index, po_entry_path(&run->list, entry), entry->path_size);
         }
         ck_assert_uint_eq(continued, expected);
     }
@@ -454,9 +452,9 @@ START_TEST(a_member_that_reached_into_another_frame_cannot_be_forgotten)
     ck_assert(po_packer_can_rewind(&run.packer));
     ck_assert_int_eq(po_packer_put(&run.packer, run.contents[0] + CAPACITY - 512, 1, &err), PO_OK);
     ck_assert(!po_packer_can_rewind(&run.packer));
-    ck_assert_int_eq(po_packer_put(&run.packer, run.contents[0] + CAPACITY - 511,
-                                   2 * CAPACITY + 511, &err),
-                     PO_OK);
+    ck_assert_int_eq(
+        po_packer_put(&run.packer, run.contents[0] + CAPACITY - 511, 2 * CAPACITY + 511, &err),
+        PO_OK);
     ck_assert_int_eq(po_packer_end(&run.packer, &err), PO_OK);
     ck_assert(!po_packer_can_rewind(&run.packer));
     cut(&run);

@@ -171,8 +171,8 @@ START_TEST(sizes_that_wrap_around_do_not_add_up)
     uint32_t count;
 
     po_seek_table_put(&table, entries, 2);
-    ck_assert_int_eq(
-        parse(table.bytes, table.size, 10, false, &read, &count, &entry_size, &err), PO_E_FORMAT);
+    ck_assert_int_eq(parse(table.bytes, table.size, 10, false, &read, &count, &entry_size, &err),
+                     PO_E_FORMAT);
     free(read);
     ck_assert_int_eq(parse(table.bytes, table.size, UINT64_C(4294967306), false, &read, &count,
                            &entry_size, &err),
@@ -186,16 +186,15 @@ END_TEST
 
 START_TEST(a_foreign_table_without_checksums_is_read_when_asked)
 {
-    static const uint8_t table[] = {0x5E, 0x2A, 0x4D, 0x18, 25,   0, 0,    0,    7,    0, 0,
-                                    0,    100,  0,    0,    0,    9, 0,    0,    0,    5, 0,
-                                    0,    0,    2,    0,    0,    0, 0x00, 0xB1, 0xEA, 0x92, 0x8F};
+    static const uint8_t table[] = {0x5E, 0x2A, 0x4D, 0x18, 25, 0, 0,    0,    7,    0,    0,
+                                    0,    100,  0,    0,    0,  9, 0,    0,    0,    5,    0,
+                                    0,    0,    2,    0,    0,  0, 0x00, 0xB1, 0xEA, 0x92, 0x8F};
     struct po_seek_entry *read;
     struct po_err err;
     unsigned entry_size;
     uint32_t count;
 
-    ck_assert_int_eq(
-        parse(table, sizeof table, 16, true, &read, &count, &entry_size, &err), PO_OK);
+    ck_assert_int_eq(parse(table, sizeof table, 16, true, &read, &count, &entry_size, &err), PO_OK);
     ck_assert_uint_eq(count, 2);
     ck_assert_uint_eq(entry_size, 8);
     ck_assert_uint_eq(read[0].compressed_size, 7);
@@ -203,8 +202,8 @@ START_TEST(a_foreign_table_without_checksums_is_read_when_asked)
     ck_assert_uint_eq(read[1].compressed_size, 9);
     ck_assert_uint_eq(read[1].content_size, 5);
     free(read);
-    ck_assert_int_eq(
-        parse(table, sizeof table, 16, false, &read, &count, &entry_size, &err), PO_E_FORMAT);
+    ck_assert_int_eq(parse(table, sizeof table, 16, false, &read, &count, &entry_size, &err),
+                     PO_E_FORMAT);
     free(read);
 }
 END_TEST

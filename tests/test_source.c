@@ -436,14 +436,18 @@ START_TEST(what_is_excluded_is_counted_and_nothing_below_it_is_listed)
 }
 END_TEST
 
-START_TEST(what_a_restore_left_beside_a_tree_is_passed_over)
+START_TEST(what_a_restore_left_in_a_tree_is_passed_over_and_names_like_it_are_not)
 {
-    help_write_text("tree/.pobackup-old-1/f", "x");
+    help_write_text("tree/.pobackup-set-aside-1/f", "x");
+    help_write_text("tree/.pobackup-stage-1/f", "x");
+    help_write_text("tree/a/.pobackup-new-1", "x");
     help_write_text("tree/.pobackup", "x");
-    help_write_text("tree/pobackup-x", "x");
+    help_write_text("tree/.pobackup-mine", "x");
+    help_write_text("tree/x.pobackup-new-1", "x");
     walk_tree();
-    ck_assert_uint_eq(list.count, 3);
-    ck_assert(is_listed("T/.pobackup") && is_listed("T/pobackup-x"));
+    ck_assert_uint_eq(list.count, 5);
+    ck_assert(is_listed("T/.pobackup") && is_listed("T/.pobackup-mine"));
+    ck_assert(is_listed("T/x.pobackup-new-1") && is_listed("T/a"));
     ck_assert_uint_eq(problems.count, 0);
 }
 END_TEST
@@ -948,7 +952,7 @@ walk_case(void)
     tcase_add_test(tc, a_directory_that_vanishes_before_it_is_listed_is_named_and_the_rest_goes_on);
     tcase_add_test(tc, a_directory_that_becomes_a_link_before_it_is_listed_is_not_followed);
     tcase_add_test(tc, what_is_excluded_is_counted_and_nothing_below_it_is_listed);
-    tcase_add_test(tc, what_a_restore_left_beside_a_tree_is_passed_over);
+    tcase_add_test(tc, what_a_restore_left_in_a_tree_is_passed_over_and_names_like_it_are_not);
     tcase_add_test(tc, names_of_files_with_more_than_one_are_collected);
     tcase_add_test(tc, a_walk_can_be_cancelled_at_each_directory);
     tcase_add_test(tc, a_problem_that_cannot_be_noted_ends_the_walk);

@@ -193,7 +193,9 @@ load_object(json_t **root, const char *what, const void *bytes, size_t size, str
     if (size > 0 && memchr(bytes, 0, size) != NULL)
         return po_fail(err, PO_E_FORMAT, "%s: a NUL byte", what);
     *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &problem);
-    if (*root == NULL && json_error_code(&problem) == json_error_out_of_memory)
+    /* When it has no memory at all, jansson says nothing. */
+    if (*root == NULL &&
+        (problem.text[0] == 0 || json_error_code(&problem) == json_error_out_of_memory))
         return po_fail_nomem(err, size);
     if (*root == NULL)
         return po_fail(err, PO_E_FORMAT, "%s: line %d: %s", what, problem.line, problem.text);
@@ -204,14 +206,32 @@ load_object(json_t **root, const char *what, const void *bytes, size_t size, str
     return po_fail(err, PO_E_FORMAT, "%s: not a JSON object", what);
 }
 
-enum po_status
-po_summary_check(const void *bytes, size_t size, struct po_err *err)
+/*
+ * jansson calls a string for which it has no memory an invalid token, and drops a character that it cannot store. So what it finds wrong is only
+ * wrong if it is so twice; where memory is still missing, the second time says so.
+ */
+static bool
+is_doubtful(enum po_status st)
+{
+    return st == PO_E_FORMAT || st == PO_E_UNSUPPORTED;
+}
+
+static enum po_status
+check_summary(const void *bytes, size_t size, struct po_err *err)
 {
     json_t *root = NULL;
     enum po_status st = load_object(&root, "summary", bytes, size, err);
 
     json_decref(root);
     return st;
+}
+
+enum po_status
+po_summary_check(const void *bytes, size_t size, struct po_err *err)
+{
+    enum po_status st = check_summary(bytes, size, err);
+
+    return is_doubtful(st) ? check_summary(bytes, size, err) : st;
 }
 
 static enum po_status
@@ -289,8 +309,8 @@ parse_parents(struct po_manifest_core *core, const json_t *parents, struct po_er
     return PO_OK;
 }
 
-enum po_status
-po_manifest_parse(struct po_manifest_core *core, const void *bytes, size_t size, struct po_err *err)
+static enum po_status
+parse_manifest(struct po_manifest_core *core, const void *bytes, size_t size, struct po_err *err)
 {
     json_t *root = NULL;
     const char *kind;
@@ -319,6 +339,14 @@ done:
         po_manifest_core_deinit(core);
     json_decref(root);
     return st;
+}
+
+enum po_status
+po_manifest_parse(struct po_manifest_core *core, const void *bytes, size_t size, struct po_err *err)
+{
+    enum po_status st = parse_manifest(core, bytes, size, err);
+
+    return is_doubtful(st) ? parse_manifest(core, bytes, size, err) : st;
 }
 
 void

@@ -503,6 +503,9 @@ load_content(const struct po_reader *reader, uint32_t entry, uint64_t size_max, 
     content = po_mem_new(1, reader->content_max);
     if (st == PO_OK && (bytes == NULL || content == NULL))
         st = po_fail_nomem(err, reader->content_max);
+    /* Also for an empty content there is then a place where it begins. */
+    if (st == PO_OK && !po_buf_reserve(out, 1))
+        st = po_buf_check(out, err);
     if (st == PO_OK)
         st = read_content(reader, entry, decoder, bytes, content, out, content_at, err);
     po_mem_free(content);

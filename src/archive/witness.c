@@ -4,6 +4,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 #include <string.h>
 
 #define TICKS_PER_SECOND 10000000
@@ -96,6 +97,16 @@ compare(struct archive_entry *seen, int rc, const struct po_index *index, uint32
 }
 
 static enum po_status
+refuse(struct archive *reader, struct po_err *err)
+{
+    const char *text = archive_error_string(reader);
+
+    if (archive_errno(reader) == ENOMEM)
+        return po_fail_nomem(err, 0);
+    return po_fail(err, PO_E_FORMAT, "libarchive: %s", text != NULL ? text : "cannot read it");
+}
+
+static enum po_status
 read_members(struct archive *reader, size_t open_start, const struct po_index *index,
              const struct po_layout *layout, uint32_t frame, struct po_err *err)
 {
@@ -109,9 +120,7 @@ read_members(struct archive *reader, size_t open_start, const struct po_index *i
         if (rc == ARCHIVE_EOF)
             return PO_OK;
         if (rc < ARCHIVE_WARN)
-            return po_fail(err, PO_E_FORMAT, "libarchive: %s",
-                           archive_error_string(reader) != NULL ? archive_error_string(reader)
-                                                                : "cannot read it");
+            return refuse(reader, err);
         entry = po_layout_at(layout, frame, (uint32_t)at);
         if (entry != PO_NONE) {
             enum po_status st = compare(seen, rc, index, entry, err);
@@ -136,9 +145,7 @@ po_witness_frame(const uint8_t *content, size_t size, size_t open_start,
         return po_fail_nomem(err, 0);
     if (archive_read_support_format_tar(reader) != ARCHIVE_OK ||
         archive_read_open_memory(reader, content, size) != ARCHIVE_OK)
-        st = po_fail(err, PO_E_FORMAT, "libarchive: %s",
-                     archive_error_string(reader) != NULL ? archive_error_string(reader)
-                                                          : "cannot read it");
+        st = refuse(reader, err);
     else
         st = read_members(reader, open_start, index, layout, frame, err);
     if (st != PO_OK)

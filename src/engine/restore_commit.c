@@ -458,7 +458,7 @@ keep_former(struct po_restore *r, const struct po_buf *former, struct po_err *er
  * it is looked at first.
  */
 static void
-put_former_back(struct po_restore *r, const struct po_buf *former)
+put_former_back(struct po_restore *r, const struct po_buf *former, int64_t former_time)
 {
     struct po_buf now = {0};
     struct po_buf ignored = {0};
@@ -470,30 +470,43 @@ put_former_back(struct po_restore *r, const struct po_buf *former)
 
     *loss = (struct po_err){0};
     if (!is_same && former->size > 0 &&
-        r->host->ops->registry_import(r->host, former->bytes, former->size, &ignored, loss) !=
-            PO_OK)
+        r->host->ops->registry_import(r->host, former->bytes, former->size, former_time, &ignored,
+                                      loss) != PO_OK)
         (void)po_err_prefix(loss, "registry");
     po_buf_deinit(&now);
     po_buf_deinit(&ignored);
 }
 
+/* The former key is on the disk before the new one is imported: a crash between loses neither. */
 enum po_status
 po_restore_import(struct po_restore *r, struct po_err *err)
 {
     struct po_restore_part *part = &r->result->parts[PO_PART_REGISTRY];
+    int64_t write_time = po_index_write_time(r->reader->index, r->registry_entry);
+    int64_t former_time = POBACKUP_TIME_UNKNOWN;
     struct po_buf former = {0};
-    enum po_status st = r->host->ops->registry_import(r->host, po_buf_text(&r->registry),
-                                                      r->registry.size, &former, err);
+    struct po_buf again = {0};
+    struct po_err none;
+    enum po_status st = PO_OK;
 
-    if (st == PO_OK && former.size > 0 && r->registry_base != NULL)
+    /* A site without a registry has nothing to export: then the import says whether that was so. */
+    if (r->host->ops->registry_export(r->host, &former, &former_time, &none) != PO_OK)
+        po_buf_clear(&former);
+    if (former.size > 0 && r->registry_base != NULL)
         st = keep_former(r, &former, err);
+    if (st == PO_OK)
+        st = r->host->ops->registry_import(r->host, po_buf_text(&r->registry), r->registry.size,
+                                           write_time, &again, err);
+    if (st == PO_OK && former.size == 0 && again.size > 0 && r->registry_base != NULL)
+        st = keep_former(r, &again, err);
     if (st != PO_OK) {
-        put_former_back(r, &former);
+        put_former_back(r, former.size > 0 ? &former : &again, former_time);
         st = po_err_prefix(err, "registry");
     } else {
-        part->replaced = former.size > 0;
-        part->added = former.size == 0;
+        part->replaced = again.size > 0;
+        part->added = again.size == 0;
     }
+    po_buf_deinit(&again);
     po_buf_deinit(&former);
     return st;
 }

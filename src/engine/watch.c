@@ -5,7 +5,9 @@
 enum po_status
 po_watch_check(const struct po_watch *watch, struct po_err *err)
 {
-    if (watch != NULL && watch->cancel != NULL && *watch->cancel != 0)
+    /* A backup's packer looks too, on its own thread: no plain read. */
+    if (watch != NULL && watch->cancel != NULL &&
+        __atomic_load_n(watch->cancel, __ATOMIC_RELAXED) != 0)
         return po_fail(err, PO_E_CANCELLED, "interrupted");
     return PO_OK;
 }

@@ -61,11 +61,12 @@ struct po_host_ops {
                                                    int64_t *write_time, struct po_err *err);
     /*
      * Puts a .reg file in place of the site's (folder) or imports it. Durable and atomic; the
-     * former state is appended to `former` first, nothing if there was none.
+     * former state is appended to `former` first, nothing if there was none. `write_time` is what
+     * a file gets (POBACKUP_TIME_UNKNOWN: now).
      */
     PO_NODISCARD enum po_status (*registry_import)(struct po_host *host, const void *bytes,
-                                                   size_t size, struct po_buf *former,
-                                                   struct po_err *err);
+                                                   size_t size, int64_t write_time,
+                                                   struct po_buf *former, struct po_err *err);
 };
 
 /*

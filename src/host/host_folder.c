@@ -303,8 +303,8 @@ folder_registry_export(struct po_host *host, struct po_buf *out, int64_t *write_
 }
 
 static enum po_status
-folder_registry_import(struct po_host *host, const void *bytes, size_t size, struct po_buf *former,
-                       struct po_err *err)
+folder_registry_import(struct po_host *host, const void *bytes, size_t size, int64_t write_time,
+                       struct po_buf *former, struct po_err *err)
 {
     const char *place = NULL;
     uint32_t mode = 0;
@@ -316,7 +316,8 @@ folder_registry_import(struct po_host *host, const void *bytes, size_t size, str
     st = po_host_folder_file_read(place, PO_REG_SIZE_MAX, former, &exists, &mode, NULL, err);
     if (st != PO_OK)
         return st;
-    return po_host_folder_file_replace(place, bytes, size, exists ? mode : REGISTRY_MODE, err);
+    return po_host_folder_file_replace(place, bytes, size, exists ? mode : REGISTRY_MODE,
+                                       write_time, err);
 }
 
 /* ---- opening ---- */

@@ -75,7 +75,7 @@ done:
 /* Writes `name` in `dir` and takes it to the disk. *is_begun: there is something to remove now. */
 static enum po_status
 write_durably(struct po_dir *dir, const char *name, const void *bytes, size_t size, uint32_t mode,
-              bool *is_begun, struct po_err *err)
+              int64_t write_time, bool *is_begun, struct po_err *err)
 {
     struct po_file *file = NULL;
     enum po_status st = po_file_open(&file, dir, name, strlen(name), PO_FILE_REPLACE, mode, err);
@@ -90,6 +90,11 @@ write_durably(struct po_dir *dir, const char *name, const void *bytes, size_t si
     st = po_file_write_at(file, 0, bytes, size, err);
     if (st != PO_OK)
         goto done;
+    if (write_time != POBACKUP_TIME_UNKNOWN) {
+        st = po_file_set_write_time(file, write_time, err);
+        if (st != PO_OK)
+            goto done;
+    }
     st = po_file_sync(file, err);
     if (st != PO_OK)
         goto done;
@@ -124,7 +129,7 @@ split(const char *os_path, char **dir, const char **name, struct po_err *err)
 
 enum po_status
 po_host_folder_file_replace(const char *os_path, const void *bytes, size_t size, uint32_t mode,
-                            struct po_err *err)
+                            int64_t write_time, struct po_err *err)
 {
     struct po_buf buf = {0};
     struct po_err ignored = {0};
@@ -146,7 +151,7 @@ po_host_folder_file_replace(const char *os_path, const void *bytes, size_t size,
     st = po_buf_check(&buf, err);
     if (st != PO_OK)
         goto done;
-    st = write_durably(dir, temporary, bytes, size, mode, &is_begun, err);
+    st = write_durably(dir, temporary, bytes, size, mode, write_time, &is_begun, err);
     if (st != PO_OK)
         goto done;
     st = po_dir_rename(dir, temporary, buf.size, dir, name, strlen(name), true, err);

@@ -19,10 +19,10 @@ PO_NODISCARD enum po_status po_host_folder_file_read(const char *os_path, uint64
 /*
  * Writes the file anew: beside it, synced, renamed over it, directory synced. After a failure the
  * old content stands (or, when only the last sync failed, perhaps the new one), never a mixture.
- * Missing directories are made.
+ * Missing directories are made. `write_time` POBACKUP_TIME_UNKNOWN: as it comes.
  */
 PO_NODISCARD enum po_status po_host_folder_file_replace(const char *os_path, const void *bytes,
                                                         size_t size, uint32_t mode,
-                                                        struct po_err *err);
+                                                        int64_t write_time, struct po_err *err);
 
 #endif

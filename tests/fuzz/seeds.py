@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Make the seeds of the fuzz targets: the format's vectors, taken apart; for .reg and globs a few of our own.
+
+    seeds.py FOLDER
+
+One folder a target below FOLDER. Vectors that are broken on purpose are taken apart as far as it goes.
+"""
+
+import pathlib
+import shutil
+import struct
+import sys
+
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path += [str(TESTS), str(TESTS.parent / "format-spec")]
+sys.dont_write_bytecode = True
+import check_vectors  # noqa: E402
+import reader  # noqa: E402
+
+SIZE_MAX = 60000
+
+REG = r'''Windows Registry Editor Version 5.00
+
+[HKEY_LOCAL_MACHINE\SOFTWARE\Software.com\Post.Office]
+@="default"
+"Text"="a \"quoted\" \\ path"
+"Number"=dword:0000002a
+"Binary"=hex:00,01,ff
+"Expand"=hex(2):25,00,50,00,25,00,00,00
+"Multi"=hex(7):61,00,00,00,62,00,00,00,00,00
+"Large"=hex(b):01,02,03,04,05,06,07,08
+"Odd"=hex(80000001):
+"Continued"=hex:00,\
+  01,02
+"Gone"=-
+; a comment
+[-HKEY_LOCAL_MACHINE\SOFTWARE\Software.com\Old]
+
+[HKEY_LOCAL_MACHINE\SOFTWARE\日本]
+"日本"="語"
+'''.replace("\n", "\r\n")
+
+GLOBS = ["a\0a", "*\0abc", "**\0a/b/c", "**/x\0x", "**/x\0a/b/x", "a/**/z\0a/b/c/z", "[a-c]?\0b\u00e4", "[!a]*\0bcd", "\\*\0*",
+         "Post.OfficeConfigBackup\0Post.OfficeConfigBackup/a/b", "a/\0a/b", "[]\0]", "[\0[", "\\\0\\", "*a*a*a*a*b\0aaaaaaaaaaaa",
+         "\0", "\0a", "**\0"]
+
+
+class Seeds:
+    def __init__(self, folder):
+        self.folder = folder
+        self.count = 0
+
+    def put(self, target, name, data):
+        if len(data) > SIZE_MAX:
+            return
+        folder = self.folder / target
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+        self.count += 1
+
+
+def content_of(frame):
+    try:
+        return reader.decode_frame(frame, reader.walk_frame(frame))
+    except (reader.Refused, IndexError, ValueError):
+        return b""
+
+
+def member_of(content):
+    """The content of the first member, as far as it is there."""
+    try:
+        member = reader.read_member(content, 0)
+        return content[member.header_size:member.header_size + member.size]
+    except (reader.Refused, IndexError, ValueError):
+        return b""
+
+
+def take_apart(seeds, name, data):
+    seeds.put("archive", name, data)
+    if len(data) < 17:
+        return
+    count = struct.unpack("<I", data[-9:-5])[0]
+    table = 17 + 12 * count
+    if count > 1000 or table > len(data):
+        return
+    seeds.put("seek_table", name, data[-table:])
+    rows = [struct.unpack("<II", data[at:at + 8]) for at in range(len(data) - table + 8, len(data) - 9, 12)]
+    frames, at = [], 0
+    for compressed, content in rows:
+        frames.append((content, data[at:at + compressed]))
+        at += compressed
+    for number, (content, frame) in enumerate(frames):
+        seeds.put("frame", f"{name}-{number}", struct.pack("<I", content) + frame)
+    last = data[len(data) - table - 2062:len(data) - table]
+    seeds.put("trailer", name, last)
+    seeds.put("trailer", name + "-bare", last[522:522 + 496])
+    if len(last) < 2062:
+        return
+    first, k = struct.unpack("<II", last[562:570])
+    if not 0 < first < first + k < len(frames):
+        return
+    contents = [content_of(frame) for _, frame in frames[:first]]
+    index = member_of(b"".join(content_of(frame) for _, frame in frames[first:first + k]))
+    seeds.put("index", name, index)
+    seeds.put("manifest", name, member_of(contents[0]))
+    seeds.put("summary", name, member_of(contents[-1]))
+    for number, content in enumerate(contents):
+        seeds.put("tar", f"{name}-{number}", content[:4096])
+    if len(contents) < 256 and max(map(len, contents)) < 65536:
+        seeds.put("sealed", name, bytes([len(contents)]) + b"".join(struct.pack("<H", len(c)) + c for c in contents) + index)
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    shutil.rmtree(folder, ignore_errors=True)
+    seeds = Seeds(folder)
+    for vector in check_vectors.load():
+        take_apart(seeds, vector.name, vector.data)
+    for name, text in (("v5", REG), ("v4", REG.replace("Windows Registry Editor Version 5.00", "REGEDIT4"))):
+        seeds.put("reg", name + "-utf16", b"\xff\xfe" + text.encode("utf-16-le"))
+        seeds.put("reg", name + "-utf8", text.encode("utf-8"))
+        for number, line in enumerate(text.split("\r\n")[2:]):
+            head = text.split("\r\n")[0] + "\r\n\r\n[HKEY_USERS\\a]\r\n"
+            seeds.put("reg", f"{name}-line-{number}", (head + line + "\r\n").encode("utf-8"))
+    for number, text in enumerate(GLOBS):
+        seeds.put("glob", str(number), text.encode("utf-8"))
+    print(f"{seeds.count} seeds")
+
+
+main()
