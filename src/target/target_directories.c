@@ -1,7 +1,7 @@
 /* Judging the names of all wanted entries, and making the directories. */
 #include "base/mem.h"
-#include "base/sort.h"
 #include "base/names.h"
+#include "base/sort.h"
 #include "target/target_parts.h"
 
 #include <string.h>
