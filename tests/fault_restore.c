@@ -1,8 +1,8 @@
 /*
  * req: R10. Each call to the system and the heap that a restore makes is made to fail, one after
- * the other, once or for ever. Afterwards either the set is in the site, and what is not quite as in
- * the archive is named; or an error was told and the trees are as they were. Where even taking back
- * was made to fail, that is told, and each old file still lies somewhere beside its tree.
+ * the other, once or for ever. Afterwards either the set is in the site, and what is not quite as
+ * in the archive is named; or an error was told and the trees are as they were. Where even taking
+ * back was made to fail, that is told, and each old file still lies somewhere beside its tree.
  */
 #include "fault.h"
 #include "restore_help.h"

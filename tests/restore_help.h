@@ -173,7 +173,7 @@ rig_mount(const char *path, const char *options)
     return false;
 }
 
-/* ---- pictures: a line for each node, sorted; times in 100 ns, which is what the program keeps ---- */
+/* ---- pictures: a line for each node, sorted; times in 100 ns, as the program keeps them ---- */
 
 static inline uint64_t
 rig_hash_file(const char *os_path)

@@ -416,15 +416,25 @@ blob_read(void *ctx, uint64_t offset, void *bytes, size_t size, struct po_err *e
     return PO_OK;
 }
 
+enum po_status
+help_try_open(struct help_archive *archive, const void *bytes, size_t size, struct po_err *err)
+{
+    struct pobackup_blob blob = {.ctx = archive, .size = size, .read_at = blob_read};
+    enum po_status st;
+
+    *archive = (struct help_archive){.bytes = bytes, .size = size};
+    st = pobackup_open(&archive->archive, &blob, err);
+    if (st == PO_OK)
+        help_must(po_reader_open(&archive->reader, &blob, err), err);
+    return st;
+}
+
 void
 help_open(struct help_archive *archive, const void *bytes, size_t size)
 {
-    struct pobackup_blob blob = {.ctx = archive, .size = size, .read_at = blob_read};
     struct po_err err;
 
-    *archive = (struct help_archive){.bytes = bytes, .size = size};
-    help_must(pobackup_open(&archive->archive, &blob, &err), &err);
-    help_must(po_reader_open(&archive->reader, &blob, &err), &err);
+    help_must(help_try_open(archive, bytes, size, &err), &err);
 }
 
 void

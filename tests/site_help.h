@@ -102,6 +102,9 @@ struct help_archive {
 };
 
 void help_open(struct help_archive *archive, const void *bytes, size_t size);
+/* As help_open, for what may be no archive. */
+enum po_status help_try_open(struct help_archive *archive, const void *bytes, size_t size,
+                             struct po_err *err);
 void help_close(struct help_archive *archive);
 /* Deep verification passes, by the library and by the engine with two threads. */
 void help_assert_whole(const struct help_archive *archive);

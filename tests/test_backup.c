@@ -826,7 +826,35 @@ START_TEST(a_large_file_with_two_names_that_changes_is_named_and_not_packed_agai
 }
 END_TEST
 
-/* Removed while the plan is made: at the export nothing is listed yet, so at the first write. */
+static void
+change_small_when_listed(void *ctx, const struct po_event *event)
+{
+    static const struct timespec times[2] = {{.tv_sec = 1234567890}, {.tv_sec = 1234567890}};
+
+    if (event->kind != PO_EVENT_PHASE || strcmp(event->text, "saving files") != 0)
+        return;
+    ++*(unsigned *)ctx;
+    help_write_text(SPOOL "/config", "another, longer content\n");
+    ck_assert_int_eq(utimensat(AT_FDCWD, SPOOL "/config", times, 0), 0);
+}
+
+START_TEST(a_small_file_that_changed_after_it_was_listed_is_saved_with_its_new_time_and_size)
+{
+    unsigned times = 0;
+    const struct po_watch watch = {.event = change_small_when_listed, .ctx = &times};
+    struct help_archive archive;
+
+    help_make_site();
+    help_must(run_again(&watch), &err);
+    ck_assert_uint_eq(times, 1);
+    help_open(&archive, sink.bytes.bytes, sink.bytes.size);
+    help_assert_whole(&archive);
+    help_assert_site(&archive, &host);
+    ck_assert_uint_eq(result.changed.count, 0);
+    help_close(&archive);
+}
+END_TEST
+
 static void
 remove_some(void)
 {
@@ -1083,6 +1111,8 @@ add_problems(Suite *suite)
     tcase_add_loop_test(tc, a_large_file_that_vanishes_keeps_its_first_member_and_is_named, 0, 2);
     tcase_add_test(tc, a_large_file_that_changes_all_the_time_is_saved_and_named);
     tcase_add_test(tc, a_large_file_with_two_names_that_changes_is_named_and_not_packed_again);
+    tcase_add_test(
+        tc, a_small_file_that_changed_after_it_was_listed_is_saved_with_its_new_time_and_size);
     tcase_add_test(tc, files_that_vanish_before_they_are_read_are_named_and_the_rest_is_saved);
     tcase_add_test(tc, the_other_names_of_a_file_that_cannot_be_read_are_named_too);
     tcase_add_test(tc, a_small_file_that_is_appended_to_is_stable_or_named);

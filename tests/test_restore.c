@@ -361,6 +361,7 @@ START_TEST(what_was_replaced_is_kept_in_the_guides_layout)
     ck_assert_str_eq(rig_read(below(aside(&rig, PO_PART_MAILBOX), "user01/1.MSG")), "old 1");
     ck_assert_str_eq(rig_read(aside(&rig, PO_PART_REGISTRY)), "old registry");
     ck_assert_str_eq(rig_read("site/" REG), "new registry");
+    ck_assert_int_eq(rig_time("site/" REG), RIG_TIME);
     ck_assert_uint_eq(rig.result.parts[PO_PART_REGISTRY].replaced, 1);
     /* One folder for all, that nobody else may look into, with nothing more in it. */
     folder = rig_at(aside(&rig, PO_PART_REGISTRY));
@@ -1105,7 +1106,7 @@ START_TEST(a_second_restore_keeps_the_first_ones_files)
     make_old_site();
     open_rig(&rig, set, RIG_COUNT(set));
     run_well(&rig);
-    /* A second restore over the first: the first one's files are set aside in a folder of its own. */
+    /* A second restore over it: the first one's files are set aside in a folder of their own. */
     rig_write("site/" BOX "/user02/9.MSG", "late");
     rig_write("site/log", "");
     run_well(&rig);

@@ -6,6 +6,7 @@
 #include "site_help.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,6 +315,155 @@ START_TEST(frames_in_each_others_place_are_damage)
 }
 END_TEST
 
+/* ---- vectors ---- */
+
+struct vector {
+    struct po_buf bytes;
+    char expect[16];
+    bool has_parents; /* files beside it, which are not looked at here */
+    bool is_quick_ok;
+    struct po_buf hits; /* each ended by a line feed */
+};
+
+/* One token of the text form (format-spec/vectors/README.md); where it ends. */
+static const char *
+take_token(struct vector *vector, const char *at)
+{
+    if (*at == '\'' || *at == '"') {
+        const char *end = strchr(at + 1, *at);
+
+        ck_assert_ptr_nonnull(end);
+        po_buf_put(&vector->bytes, at + 1, (size_t)(end - at - 1));
+        return end + 1;
+    }
+    {
+        char *end;
+        unsigned long value = strtoul(at, &end, 16);
+        unsigned long count = 1;
+
+        ck_assert_int_eq(end - at, 2);
+        if (*end == '*')
+            count = strtoul(end + 1, &end, 10);
+        while (count-- > 0)
+            po_buf_put_u8(&vector->bytes, (uint8_t)value);
+        return end;
+    }
+}
+
+static void
+take_line(struct vector *vector, char *line)
+{
+    line[strcspn(line, "\n")] = '\0';
+    if (strncmp(line, "#! expect: ", 11) == 0)
+        (void)snprintf(vector->expect, sizeof vector->expect, "%s", line + 11);
+    else if (strncmp(line, "#! with: ", 9) == 0)
+        vector->has_parents = true;
+    else if (strcmp(line, "#! quick: ok") == 0)
+        vector->is_quick_ok = true;
+    else if (strncmp(line, "#! hit: ", 8) == 0)
+        po_buf_printf(&vector->hits, "%s\n", line + 8);
+    for (const char *at = line; *at != '\0' && *at != '#';)
+        at = *at == ' ' ? at + 1 : take_token(vector, at);
+}
+
+static void
+read_vector(struct vector *vector, const char *name)
+{
+    char path[512];
+    char *line = NULL;
+    size_t capacity = 0;
+    FILE *file;
+
+    *vector = (struct vector){0};
+    (void)snprintf(path, sizeof path, POBACKUP_SOURCE_DIR "/format-spec/vectors/%s", name);
+    file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    while (getline(&line, &capacity, file) >= 0)
+        take_line(vector, line);
+    free(line);
+    ck_assert_int_eq(fclose(file), 0);
+    help_must(po_buf_check(&vector->bytes, &err), &err);
+}
+
+static const char *
+verdict_of(enum po_status status)
+{
+    return status == PO_OK              ? "ok"
+           : status == PO_E_FORMAT      ? "damaged"
+           : status == PO_E_UNSUPPORTED ? "unsupported"
+                                        : po_status_name(status);
+}
+
+static void
+assert_vector_hits(const struct vector *vector, const struct hits *hits, const char *name)
+{
+    struct po_buf got = {0};
+
+    if (vector->hits.size == 0)
+        return;
+    for (uint32_t e = 0; e < hits->index->count; e++) {
+        size_t size;
+        const char *path = po_index_path(hits->index, e, &size);
+
+        if (hits->is_hit[e] != 0)
+            po_buf_printf(&got, "%.*s\n", (int)size, path);
+    }
+    ck_assert_msg(got.size == vector->hits.size &&
+                      memcmp(got.bytes, vector->hits.bytes, got.size) == 0,
+                  "%s: hits %s", name, po_buf_text(&got));
+    po_buf_deinit(&got);
+}
+
+static void
+check_vector(const struct vector *vector, const char *name)
+{
+    struct help_archive archive = {.bytes = vector->bytes.bytes, .size = vector->bytes.size};
+    struct judgement deep;
+    struct judgement quick;
+
+    if (help_try_open(&archive, vector->bytes.bytes, vector->bytes.size, &err) != PO_OK) {
+        ck_assert_msg(strcmp(verdict_of(err.status), vector->expect) == 0, "%s: %s", name,
+                      err.text);
+        return;
+    }
+    deep = judge(&archive, true);
+    quick = judge(&archive, false);
+    if (!vector->has_parents)
+        ck_assert_msg(strcmp(verdict_of(deep.status), vector->expect) == 0, "%s: %s", name,
+                      deep.status == PO_OK ? "whole" : deep.err.text);
+    ck_assert_msg(quick.status == deep.status || (quick.status == PO_OK && vector->is_quick_ok),
+                  "%s: quick verification says %s", name, verdict_of(quick.status));
+    if (deep.status == PO_E_FORMAT)
+        assert_vector_hits(vector, &deep.hits, name);
+    free(deep.hits.is_hit);
+    free(quick.hits.is_hit);
+    help_close(&archive);
+}
+
+START_TEST(every_vector_is_judged_as_it_says_by_the_library_and_by_any_number_of_threads)
+{
+    DIR *dir = opendir(POBACKUP_SOURCE_DIR "/format-spec/vectors");
+    const struct dirent *child;
+    unsigned count = 0;
+
+    ck_assert_ptr_nonnull(dir);
+    while ((child = readdir(dir)) != NULL) {
+        struct vector vector;
+
+        if (strstr(child->d_name, ".hex") == NULL)
+            continue;
+        count++;
+        read_vector(&vector, child->d_name);
+        ck_assert_str_ne(vector.expect, "");
+        check_vector(&vector, child->d_name);
+        po_buf_deinit(&vector.bytes);
+        po_buf_deinit(&vector.hits);
+    }
+    ck_assert_int_eq(closedir(dir), 0);
+    ck_assert_uint_ge(count, 260);
+}
+END_TEST
+
 /* ---- what is no damage ---- */
 
 START_TEST(a_registry_that_does_not_parse_is_a_warning_of_deep_verification)
@@ -459,6 +609,8 @@ main(void)
     tcase_add_test(tc, damage_in_each_frame_names_exactly_what_has_a_part_in_it);
     tcase_add_test(tc, damage_in_several_frames_names_all_and_the_first_is_told);
     tcase_add_test(tc, frames_in_each_others_place_are_damage);
+    tcase_add_test(tc,
+                   every_vector_is_judged_as_it_says_by_the_library_and_by_any_number_of_threads);
     tcase_add_test(tc, a_registry_that_does_not_parse_is_a_warning_of_deep_verification);
     tcase_add_test(tc, without_a_registry_there_is_nothing_to_parse);
     tcase_add_test(tc, an_unreadable_archive_is_no_damage_and_ends_it);

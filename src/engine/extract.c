@@ -78,7 +78,10 @@ written_as(const struct extract *x, uint32_t entry)
     return x->stand_ins == NULL ? PO_NONE : x->stand_ins[entry];
 }
 
-/* Somebody who wants one of a file's names wants its content, whichever name the archive has it under. */
+/*
+ * Somebody who wants one of a file's names wants its content, whichever name the archive has it
+ * under.
+ */
 static enum po_status
 choose_stand_ins(struct extract *x, struct po_err *err)
 {

@@ -29,10 +29,11 @@ uint32_t po_extract_select(const struct po_index *index, const char *const *patt
                            size_t pattern_count, uint8_t *wanted);
 
 /*
- * Writes the wanted entries through a target with these options (index, wanted, stand_ins and problem are set
- * here). Directories and links need the index alone; of hard links to a file that is not wanted, one becomes that file. A file of a source other than 0 becomes a
- * problem "lies in a parent archive". A file whose frame is damaged is not written. PO_OK with
- * problems is exit code 1, or 4 when is_damaged. The result is to be freed in any case.
+ * Writes the wanted entries through a target with these options (index, wanted, stand_ins and
+ * problem are set here). Directories and links need the index alone; of hard links to a file that
+ * is not wanted, one becomes that file. A file of a source other than 0 becomes a problem "lies in
+ * a parent archive", one whose frame is damaged is not written. PO_OK with problems is exit code 1,
+ * or 4 when is_damaged. The result is to be freed in any case.
  */
 PO_NODISCARD enum po_status po_extract_run(const struct po_reader *reader, const uint8_t *wanted,
                                            const struct po_target_options *options,

@@ -267,7 +267,7 @@ find_extra(void *ctx, const char *name, size_t size, const struct po_node_info *
     return po_buf_check(&c->extras, err);
 }
 
-/* What the set does not have goes. All names are listed first: a listing that is changed may skip. */
+/* What the set does not have goes. Names are listed first: a listing that is changed may skip. */
 static enum po_status
 remove_extras(struct commit *c, struct po_err *err)
 {

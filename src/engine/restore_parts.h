@@ -1,10 +1,10 @@
 /*
  * restore_parts.h - what the restore_*.c files share.
  *
- *   plan    what is wanted, where it goes, what speaks against it      (restore_plan, _place, _survey)
- *   stage   the new files into a hidden folder on the same volume      (restore_stage)
- *   commit  renames: old files aside, new ones into place              (restore_commit)
- *   log     the renames that were done, to take them back              (restore_log)
+ *   plan    what is wanted, where it goes, what speaks against it (restore_plan, _place, _survey)
+ *   stage   the new files into a hidden folder on the same volume (restore_stage)
+ *   commit  renames: old files aside, new ones into place (restore_commit)
+ *   log     the renames that were done, to take them back (restore_log)
  */
 #ifndef PO_ENGINE_RESTORE_PARTS_H
 #define PO_ENGINE_RESTORE_PARTS_H
@@ -166,7 +166,7 @@ PO_NODISCARD enum po_status po_restore_count_removed(struct po_restore *r, struc
 
 /* Appends `name`, with a '/' before it unless the path is empty. */
 void po_restore_put(struct po_buf *path, const char *name, size_t size);
-/* Where `sub` (below the tree) is: in the site, in the stage, and set aside. Relative to the base. */
+/* Where `sub` (below the tree) is in the site, in the stage, and set aside; below the base. */
 void po_restore_live_path(const struct po_restore_tree *tree, const char *sub, size_t size,
                           struct po_buf *path);
 void po_restore_stage_path(const struct po_restore_tree *tree, const char *sub, size_t size,

@@ -1,4 +1,4 @@
-/* Where the parts go on this machine: the tree's real path, and the directory beside it on its volume. */
+/* Where the parts go here: the tree's real path, and the directory beside it on its volume. */
 #include "base/mem.h"
 #include "engine/restore_parts.h"
 

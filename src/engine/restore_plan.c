@@ -333,7 +333,7 @@ space_needed(const struct po_restore *r, const struct po_restore_tree *tree)
     return sum;
 }
 
-/* Old and new files are there at once until the end; each volume is asked once for all its trees. */
+/* Old and new files are there at once; each volume is asked once for all its trees. */
 static enum po_status
 check_space(struct po_restore *r, struct po_err *err)
 {

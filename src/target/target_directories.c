@@ -58,7 +58,7 @@ compare_folded(const void *ctx, uint32_t a, uint32_t b)
     return (a_size > b_size) - (a_size < b_size);
 }
 
-/* On Windows the second of two names that differ in case alone would take the place of the first. */
+/* On Windows the second of two names that differ in case alone would take the first one's place. */
 static enum po_status
 refuse_case_clashes(struct po_target *target, struct po_err *err)
 {

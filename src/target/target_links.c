@@ -1,4 +1,7 @@
-/* What comes last: links, so that nothing is ever written through one; then the directories' facts. */
+/*
+ * What comes last: links, so that nothing is ever written through one; then the directories'
+ * times, modes and owners.
+ */
 #include "base/mem.h"
 #include "target/target_parts.h"
 

@@ -56,7 +56,7 @@ void po_target_file_facts(struct po_target *target, uint32_t entry, struct po_fi
 /* Appends the name, of our own, that the entry has until it is whole. */
 PO_NODISCARD enum po_status po_target_new_name(const struct po_target_place *place, uint32_t entry,
                                                struct po_buf *out, struct po_err *err);
-/* Something that may be replaced stands at the place: the options allow it, and it is no directory. */
+/* What stands at the place may be replaced: the options allow it, and it is a file or a link. */
 bool po_target_is_replaceable(const struct po_target *target, const struct po_target_place *place);
 /* Makes a file under a name of our own: what a dead run left there is removed. */
 PO_NODISCARD enum po_status po_target_open_new(const struct po_target_place *place,
