@@ -137,7 +137,8 @@ typedef enum po_status (*pobackup_read_fn)(void *ctx, void *bytes, size_t size, 
 /*
  * Adds an entry. A file's content is asked for through `read` until entry->size bytes came; PO_E_IO
  * if it ends before. For other types `read` may be NULL. A directory need not come before what lies
- * in it. PO_E_USAGE if the path was added before or is not allowed (TAR-8).
+ * in it. PO_E_USAGE if the path is not allowed (TAR-8); that it was added
+ * before is found at the commit.
  */
 PO_PUBLIC PO_NODISCARD enum po_status pobackup_writer_add(struct pobackup_writer *writer,
                                                           const struct pobackup_entry *entry,
