@@ -4,6 +4,7 @@
 #include "archive/manifest.h"
 #include "archive/writer.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <string.h>
 
