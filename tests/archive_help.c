@@ -25,7 +25,7 @@ struct help_random
 help_random_begin(const char *test, uint64_t number)
 {
     const char *given = getenv("POBACKUP_TEST_SEED");
-    struct help_random random = {.state = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid()};
+    struct help_random random = { .state = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid() };
     uint64_t seed;
 
     if (given != NULL) {
@@ -56,8 +56,8 @@ help_random_fill(struct help_random *random, void *bytes, size_t size)
 }
 
 /* Letters that no normalisation changes. */
-static const char *const letters[] = {"\xC3\xA4",     "\xC3\x9F",     "\xD0\x96",
-                                      "\xE6\x97\xA5", "\xE6\x9C\xAC", "\xF0\x9F\x93\xA7"};
+static const char *const letters[] = { "\xC3\xA4",     "\xC3\x9F",     "\xD0\x96",
+                                       "\xE6\x97\xA5", "\xE6\x9C\xAC", "\xF0\x9F\x93\xA7" };
 
 static void
 put_letters(struct help_random *random, char *path, size_t size)
@@ -163,20 +163,20 @@ read_memory(void *ctx, uint64_t offset, void *bytes, size_t size, struct po_err 
 struct pobackup_sink
 help_sink(struct help_memory *memory)
 {
-    return (struct pobackup_sink){.ctx = memory, .write = write_memory};
+    return (struct pobackup_sink){ .ctx = memory, .write = write_memory };
 }
 
 struct pobackup_blob
 help_blob(struct help_memory *memory)
 {
-    return (struct pobackup_blob){.ctx = memory, .size = memory->size, .read_at = read_memory};
+    return (struct pobackup_blob){ .ctx = memory, .size = memory->size, .read_at = read_memory };
 }
 
 void
 help_memory_free(struct help_memory *memory)
 {
     free(memory->bytes);
-    *memory = (struct help_memory){0};
+    *memory = (struct help_memory){ 0 };
 }
 
 /* ---- a set of entries ---- */
@@ -234,7 +234,8 @@ help_set_add(struct help_set *set, struct help_random *random, enum pobackup_typ
         .attributes = (uint32_t)help_random_next(random),
         .mode = (uint32_t)(1 + help_random_below(random, 07777)),
         .uid = (uint32_t)(help_random_next(random) >> help_random_below(random, 64)),
-        .gid = (uint32_t)(help_random_next(random) >> help_random_below(random, 64))};
+        .gid = (uint32_t)(help_random_next(random) >> help_random_below(random, 64))
+    };
     if (link != NULL) {
         entry->link = copy(link, strlen(link));
         entry->link_size = strlen(link);
@@ -254,7 +255,7 @@ help_set_find(const struct help_set *set, const char *path, size_t path_size)
 static size_t
 random_path_size(struct help_random *random)
 {
-    static const size_t edges[] = {1, 99, 100, 101, 155, 156, 157, 254, 255, 256, 257, 258};
+    static const size_t edges[] = { 1, 99, 100, 101, 155, 156, 157, 254, 255, 256, 257, 258 };
 
     return help_random_below(random, 3) == 0 ? edges[help_random_below(random, HELP_COUNT(edges))]
                                              : 1 + help_random_below(random, 300);
@@ -329,7 +330,7 @@ help_set_free(struct help_set *set)
     }
     free(set->entries);
     free(set->contents);
-    *set = (struct help_set){0};
+    *set = (struct help_set){ 0 };
 }
 
 struct content {
@@ -362,7 +363,7 @@ help_set_write(const struct help_set *set, struct help_memory *memory,
     enum po_status st = pobackup_writer_open(&writer, &sink, options, err);
 
     for (size_t i = 0; i < set->count && st == PO_OK; i++) {
-        struct content content = {.bytes = set->contents[i], .left = set->entries[i].size};
+        struct content content = { .bytes = set->contents[i], .left = set->entries[i].size };
 
         st = pobackup_writer_add(writer, &set->entries[i], read_content, &content, err);
     }

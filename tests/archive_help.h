@@ -34,7 +34,8 @@ enum help_alphabet {
     HELP_BYTES,    /* anything but NUL, and never UTF-8 */
 };
 
-/* A path of exactly `size` bytes, from the heap and ended by a NUL; no '/' at its ends or doubled. */
+/* A path of exactly `size` bytes, from the heap and ended by a NUL; no '/' at its ends or doubled.
+ */
 char *help_path(struct help_random *random, enum help_alphabet alphabet, size_t size);
 
 /* ---- an archive in memory ---- */

@@ -1,7 +1,7 @@
 /*
- * example.c - the library from outside: writes an archive into memory, opens it, walks through it, reads a message and verifies it. Uses
- * nothing but pobackup.h and the C standard library. Built against the shared and the static library, and against an installed one
- * (tests/install.sh).
+ * example.c - the library from outside: writes an archive into memory, opens it, walks through it,
+ * reads a message and verifies it. Uses nothing but pobackup.h and the C standard library. Built
+ * against the shared and the static library, and against an installed one (tests/install.sh).
  */
 #include <pobackup.h>
 
@@ -74,8 +74,8 @@ text_read(void *ctx, void *bytes, size_t size, size_t *got, struct po_err *err)
 static enum po_status
 write_archive(struct memory *memory, unsigned char *digest, struct po_err *err)
 {
-    struct pobackup_sink sink = {memory, memory_write};
-    struct pobackup_writer_options options = {.host = "example", .archive_id = {1, 2, 3}};
+    struct pobackup_sink sink = { memory, memory_write };
+    struct pobackup_writer_options options = { .host = "example", .archive_id = { 1, 2, 3 } };
     struct pobackup_entry directory = {
         .path = "Post.OfficemailboxBackup/example.com/user01",
         .path_size = strlen("Post.OfficemailboxBackup/example.com/user01"),
@@ -135,15 +135,15 @@ read_archive(struct pobackup_archive *archive, struct po_err *err)
 int
 main(void)
 {
-    struct po_err err = {0};
-    struct memory memory = {0};
+    struct po_err err = { 0 };
+    struct memory memory = { 0 };
     struct pobackup_archive *archive = NULL;
     unsigned char written[POBACKUP_DIGEST_SIZE], read[POBACKUP_DIGEST_SIZE];
     enum po_status st;
 
     st = write_archive(&memory, written, &err);
     if (st == PO_OK) {
-        struct pobackup_blob blob = {&memory, memory.size, memory_read_at};
+        struct pobackup_blob blob = { &memory, memory.size, memory_read_at };
 
         printf("pobackup %s: %zu bytes\n", pobackup_version(), memory.size);
         st = pobackup_open(&archive, &blob, &err);

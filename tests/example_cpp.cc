@@ -3,7 +3,8 @@
 
 #include <cstdio>
 
-int main()
+int
+main()
 {
     struct po_err err = {};
     struct pobackup_blob blob = {};

@@ -16,8 +16,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-static const char *const kind_names[FAULT_KIND_COUNT] = {"memory", "read", "write", "rename",
-                                                         "sync",   "open", "other"};
+static const char *const kind_names[FAULT_KIND_COUNT] = { "memory", "read", "write", "rename",
+                                                          "sync",   "open", "other" };
 
 struct plan {
     atomic_ulong calls;
@@ -102,7 +102,7 @@ fails_or_cuts(enum fault_kind kind, size_t *size)
 static void
 arm_from_text(char *text)
 {
-    char *fields[4] = {NULL};
+    char *fields[4] = { NULL };
     char *rest = text;
     int kind = 0;
 

@@ -56,7 +56,7 @@ give_back(void *opaque, void *block)
     free(block);
 }
 
-static const ZSTD_customMem our_memory = {take, give_back, NULL};
+static const ZSTD_customMem our_memory = { take, give_back, NULL };
 
 ZSTD_CCtx *
 __wrap_ZSTD_createCCtx(void)
@@ -141,7 +141,8 @@ give_back_for_json(void *block)
 /* ---- what is done while memory runs out ---- */
 
 static const struct pobackup_writer_options options = {
-    .frame_size = 65536, .level = 1, .host = "\xFF", .created = 17639784001234567};
+    .frame_size = 65536, .level = 1, .host = "\xFF", .created = 17639784001234567
+};
 
 struct job {
     struct help_set set;
@@ -156,7 +157,7 @@ static struct job job;
 static void
 init_job(void)
 {
-    struct help_random random = {.state = 1};
+    struct help_random random = { .state = 1 };
     struct po_err err;
 
     json_set_alloc_funcs(take_for_json, give_back_for_json);
@@ -262,11 +263,11 @@ open_cut(struct po_err *err)
 static const struct {
     const char *what;
     enum po_status (*run)(struct po_err *err);
-} scenarios[] = {{"write", write_it},
-                 {"read", read_it},
-                 {"verify quick", verify_quick},
-                 {"verify deep", verify_deep},
-                 {"open cut", open_cut}};
+} scenarios[] = { { "write", write_it },
+                  { "read", read_it },
+                  { "verify quick", verify_quick },
+                  { "verify deep", verify_deep },
+                  { "open cut", open_cut } };
 
 /* spec-test: READ-3 */
 START_TEST(memory_that_runs_out_anywhere_is_told_and_is_no_damage)
@@ -277,7 +278,7 @@ START_TEST(memory_that_runs_out_anywhere_is_told_and_is_no_damage)
     init_job();
     for (int for_ever = 0; for_ever < 2; for_ever++)
         for (nth = 1;; nth++) {
-            struct po_err err = {.text = "nothing was said"};
+            struct po_err err = { .text = "nothing was said" };
             enum po_status st;
 
             fault_arm(FAULT_MEMORY, nth, ENOMEM, for_ever != 0);
@@ -311,7 +312,7 @@ END_TEST
 /* spec-test: READ-1, INDEX-2 */
 START_TEST(an_index_with_hostile_counts_allocates_nothing)
 {
-    static const size_t counts[] = {32, 40, 48, 52, 56, 64, 72, 76, 80, 88};
+    static const size_t counts[] = { 32, 40, 48, 52, 56, 64, 72, 76, 80, 88 };
 
     for (size_t i = 0; i < HELP_COUNT(counts); i++) {
         uint8_t *bytes = po_mem_new(1, 128);

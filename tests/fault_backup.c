@@ -46,7 +46,7 @@ teardown(void)
 static enum po_status
 back_up(struct po_backup_result *result)
 {
-    const struct po_backup_options options = {.threads = 1, .frame_size = FRAME_SIZE, .level = 1};
+    const struct po_backup_options options = { .threads = 1, .frame_size = FRAME_SIZE, .level = 1 };
     struct po_store_sink *sink = NULL;
     enum po_status st = po_store_file_create(&sink, ARCHIVE, &err);
 
@@ -112,7 +112,8 @@ is_empty(const char *path)
 
 static const int codes[FAULT_KIND_COUNT] = {
     [FAULT_MEMORY] = ENOMEM, [FAULT_READ] = EIO,    [FAULT_WRITE] = ENOSPC, [FAULT_RENAME] = EIO,
-    [FAULT_SYNC] = EIO,      [FAULT_OPEN] = EMFILE, [FAULT_OTHER] = EIO};
+    [FAULT_SYNC] = EIO,      [FAULT_OPEN] = EMFILE, [FAULT_OTHER] = EIO
+};
 
 /* How runs with a fault came out: so that a test can tell whether it saw what it is there for. */
 struct outcomes {
@@ -125,13 +126,13 @@ struct outcomes {
 static bool
 check_one(enum fault_kind kind, unsigned long nth, bool for_ever, struct outcomes *outcomes)
 {
-    struct po_backup_result result = {0};
+    struct po_backup_result result = { 0 };
     int free_before = first_free_descriptor();
     bool has_struck;
     enum po_status st;
 
     help_host_init(&host);
-    err = (struct po_err){.text = "nothing was said"};
+    err = (struct po_err){ .text = "nothing was said" };
     fault_arm(kind, nth, codes[kind], for_ever);
     st = back_up(&result);
     fault_disarm();
@@ -171,7 +172,7 @@ START_TEST(each_failing_call_is_told_or_its_item_is_named_and_services_are_back)
 {
     enum fault_kind kind = (enum fault_kind)(_i / 2);
     bool for_ever = _i % 2 == 1;
-    struct outcomes outcomes = {0};
+    struct outcomes outcomes = { 0 };
     unsigned long nth = 1;
 
     while (check_one(kind, nth, for_ever, &outcomes))
@@ -194,7 +195,7 @@ END_TEST
 
 START_TEST(calls_that_move_half_or_are_interrupted_change_nothing)
 {
-    struct po_backup_result result = {0};
+    struct po_backup_result result = { 0 };
 
     fault_arm(FAULT_READ, 1, 0, true);
     fault_arm(FAULT_WRITE, 1, 0, true);
@@ -231,7 +232,7 @@ assert_reader_agrees(const void *bytes, size_t size)
 /* spec-test: INDEX-11 */
 START_TEST(a_large_file_with_a_read_error_is_skipped_and_its_member_unlisted) /* req: B8 */
 {
-    const struct po_backup_options options = {.threads = 1, .frame_size = FRAME_SIZE, .level = 1};
+    const struct po_backup_options options = { .threads = 1, .frame_size = FRAME_SIZE, .level = 1 };
     unsigned unlisted = 0;
 
     for (unsigned long nth = 1;; nth++) {
@@ -295,7 +296,8 @@ change_and_arm(void *ctx, unsigned number)
 START_TEST(a_file_that_changes_and_then_cannot_be_read_again_leaves_a_valid_archive)
 {
     const struct po_backup_options options = {
-        .threads = 1, .frame_size = FRAME_SIZE, .level = 1, .is_by_path = true};
+        .threads = 1, .frame_size = FRAME_SIZE, .level = 1, .is_by_path = true
+    };
     unsigned both_unlisted = 0;
     unsigned first_stays = 0;
     bool has_struck = true;
@@ -304,7 +306,7 @@ START_TEST(a_file_that_changes_and_then_cannot_be_read_again_leaves_a_valid_arch
         struct po_backup_result result;
         struct help_archive archive;
         struct help_sink sink;
-        struct meddler meddler = {.nth = nth};
+        struct meddler meddler = { .nth = nth };
 
         help_write_random(LARGE, 1000000, 1);
         help_host_init(&host);
@@ -347,9 +349,9 @@ END_TEST
 static enum po_status
 verify(void)
 {
-    struct pobackup_blob blob = {0};
+    struct pobackup_blob blob = { 0 };
     struct po_reader *reader = NULL;
-    struct po_verify_result result = {0};
+    struct po_verify_result result = { 0 };
     enum po_status st = po_store_file_open(&blob, ARCHIVE, &err);
 
     if (st == PO_OK)
@@ -365,9 +367,9 @@ verify(void)
 /* A disk or a machine in trouble says nothing about the archive. */
 START_TEST(each_failing_call_of_a_verification_is_told_and_is_never_called_damage)
 {
-    static const enum fault_kind kinds[] = {FAULT_MEMORY, FAULT_READ, FAULT_OPEN, FAULT_OTHER};
+    static const enum fault_kind kinds[] = { FAULT_MEMORY, FAULT_READ, FAULT_OPEN, FAULT_OTHER };
     enum fault_kind kind = kinds[_i / 2];
-    struct po_backup_result result = {0};
+    struct po_backup_result result = { 0 };
     bool has_struck = true;
     unsigned failed = 0;
 
@@ -377,7 +379,7 @@ START_TEST(each_failing_call_of_a_verification_is_told_and_is_never_called_damag
         int free_before = first_free_descriptor();
         enum po_status st;
 
-        err = (struct po_err){.text = "nothing was said"};
+        err = (struct po_err){ .text = "nothing was said" };
         fault_arm(kind, nth, codes[kind], _i % 2 == 1);
         st = verify();
         fault_disarm();

@@ -144,7 +144,7 @@ static enum po_status
 run_command(const char *base, struct po_err *err)
 {
     struct po_command_result result;
-    struct po_buf output = {0};
+    struct po_buf output = { 0 };
     enum po_status st;
 
     TRY(po_sys_run("echo text", base[0] == '/' ? "/" : NULL, 20000, &result, &output, err));
@@ -167,9 +167,9 @@ do_nothing(void *ctx, void *item, unsigned worker, struct po_err *err)
 static enum po_status
 start_pipeline(const char *base, struct po_err *err)
 {
-    struct po_ordered_options options = {.workers = 3, .slots = 2, .work = do_nothing};
-    int items[2] = {0};
-    void *pointers[2] = {&items[0], &items[1]};
+    struct po_ordered_options options = { .workers = 3, .slots = 2, .work = do_nothing };
+    int items[2] = { 0 };
+    void *pointers[2] = { &items[0], &items[1] };
     struct po_ordered *ordered = NULL;
     void *item = NULL;
     enum po_status st;
@@ -184,7 +184,8 @@ done:
     return st;
 }
 
-static const scenario_fn scenarios[] = {write_and_publish, read_back, run_command, start_pipeline};
+static const scenario_fn scenarios[] = { write_and_publish, read_back, run_command,
+                                         start_pipeline };
 
 /*
  * Where a failure may go unnoticed: handles that only lead on are closed without a look, there are
@@ -214,7 +215,7 @@ static bool
 check_one(scenario_fn scenario, const char *base, enum fault_kind kind, unsigned long nth,
           bool for_ever)
 {
-    struct po_err err = {.text = "nothing was said"};
+    struct po_err err = { .text = "nothing was said" };
     int first = dup(0);
     enum po_status st;
     bool has_struck;

@@ -16,20 +16,20 @@
 #define BOX "Post.OfficemailboxBackup"
 
 static const struct rig_item set[] = {
-    {.path = REG, .text = "new registry"},
-    {.path = SPOOL, .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 1},
-    {.path = SPOOL "/config", .text = "new config", .mode = 0640, .time = RIG_TIME + 2},
-    {.path = SPOOL "/link", .type = POBACKUP_SYMLINK, .text = "config"},
-    {.path = BOX, .type = POBACKUP_DIRECTORY},
-    {.path = BOX "/user01", .type = POBACKUP_DIRECTORY, .time = RIG_TIME + 6},
-    {.path = BOX "/user01/1.MSG", .text = "new 1", .time = RIG_TIME + 7},
-    {.path = BOX "/user01/2.MSG", .size = 2 * RIG_FRAME},
-    {.path = BOX "/user02", .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 8},
-    {.path = BOX "/user02/1.MSG", .text = "user02", .time = RIG_TIME + 9},
-    {.path = BOX "/user02/2.MSG", .type = POBACKUP_HARDLINK, .text = BOX "/user02/1.MSG"},
+    { .path = REG, .text = "new registry" },
+    { .path = SPOOL, .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 1 },
+    { .path = SPOOL "/config", .text = "new config", .mode = 0640, .time = RIG_TIME + 2 },
+    { .path = SPOOL "/link", .type = POBACKUP_SYMLINK, .text = "config" },
+    { .path = BOX, .type = POBACKUP_DIRECTORY },
+    { .path = BOX "/user01", .type = POBACKUP_DIRECTORY, .time = RIG_TIME + 6 },
+    { .path = BOX "/user01/1.MSG", .text = "new 1", .time = RIG_TIME + 7 },
+    { .path = BOX "/user01/2.MSG", .size = 2 * RIG_FRAME },
+    { .path = BOX "/user02", .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 8 },
+    { .path = BOX "/user02/1.MSG", .text = "user02", .time = RIG_TIME + 9 },
+    { .path = BOX "/user02/2.MSG", .type = POBACKUP_HARDLINK, .text = BOX "/user02/1.MSG" },
 };
 
-static const char *const old_texts[] = {"old config", "only here", "old 1", "came since", "deep"};
+static const char *const old_texts[] = { "old config", "only here", "old 1", "came since", "deep" };
 
 static struct rig_archive archive;
 
@@ -101,7 +101,7 @@ is_somewhere(const char *text)
 static char *
 picture_of_trees(void)
 {
-    struct po_buf all = {0};
+    struct po_buf all = { 0 };
     char *spool = rig_picture("site/" SPOOL, NULL, true);
     char *box = rig_picture("site/" BOX, NULL, true);
     char *text;
@@ -139,7 +139,8 @@ assert_restored(const struct po_restore_result *result)
 
 static const int codes[FAULT_KIND_COUNT] = {
     [FAULT_MEMORY] = ENOMEM, [FAULT_READ] = EIO,    [FAULT_WRITE] = ENOSPC, [FAULT_RENAME] = EIO,
-    [FAULT_SYNC] = EIO,      [FAULT_OPEN] = EMFILE, [FAULT_OTHER] = EIO};
+    [FAULT_SYNC] = EIO,      [FAULT_OPEN] = EMFILE, [FAULT_OTHER] = EIO
+};
 
 struct outcomes {
     unsigned untouched;
@@ -162,7 +163,7 @@ first_free_descriptor(void)
 static enum po_status
 restore(const char *site, struct po_restore_result *result, struct po_err *err)
 {
-    struct po_restore_options options = {.is_exact = true, .threads = 1};
+    struct po_restore_options options = { .is_exact = true, .threads = 1 };
     struct po_host *host = NULL;
     enum po_status st = po_host_folder_open(&host, site, err);
 
@@ -180,8 +181,8 @@ restore(const char *site, struct po_restore_result *result, struct po_err *err)
 static bool
 check_one(enum fault_kind kind, unsigned long nth, bool for_ever, struct outcomes *outcomes)
 {
-    struct po_restore_result result = {0};
-    struct po_err err = {.text = "nothing was said"};
+    struct po_restore_result result = { 0 };
+    struct po_err err = { .text = "nothing was said" };
     int free_before = first_free_descriptor();
     bool has_struck;
     enum po_status st;
@@ -231,7 +232,7 @@ START_TEST(no_failing_call_loses_anything)
 {
     enum fault_kind kind = (enum fault_kind)(_i / 2);
     bool for_ever = _i % 2 != 0;
-    struct outcomes outcomes = {0};
+    struct outcomes outcomes = { 0 };
     unsigned long nth = 1;
 
     while (check_one(kind, nth, for_ever, &outcomes))

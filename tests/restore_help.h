@@ -153,7 +153,7 @@ rig_time(const char *path)
 static inline void
 rig_set_time(const char *path, int64_t time)
 {
-    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time / 10000000}};
+    struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = time / 10000000 } };
 
     times[1].tv_nsec = (long)(time % 10000000) * 100;
     ck_assert_int_eq(utimensat(AT_FDCWD, rig_at(path), times, AT_SYMLINK_NOFOLLOW), 0);
@@ -246,7 +246,7 @@ rig_picture_below(struct po_buf *out, const char *os_path, const char *name, con
 static inline char *
 rig_picture(const char *path, const char *skip, bool with_times)
 {
-    struct po_buf out = {0};
+    struct po_buf out = { 0 };
     char os_path[PATH_MAX];
     char skip_path[PATH_MAX] = "";
     char *text;
@@ -349,16 +349,16 @@ static inline void
 rig_add(struct pobackup_writer *writer, const struct rig_item *item)
 {
     enum pobackup_type type = item->type == 0 ? POBACKUP_FILE : item->type;
-    struct rig_content content = {.item = item, .size = item->size};
-    struct pobackup_entry entry = {.path = item->path,
-                                   .path_size = strlen(item->path),
-                                   .type = type,
-                                   .write_time = item->time == 0 ? RIG_TIME : item->time,
-                                   .create_time = POBACKUP_TIME_UNKNOWN,
-                                   .change_time = POBACKUP_TIME_UNKNOWN,
-                                   .mode = item->mode,
-                                   .uid = item->uid,
-                                   .gid = item->gid};
+    struct rig_content content = { .item = item, .size = item->size };
+    struct pobackup_entry entry = { .path = item->path,
+                                    .path_size = strlen(item->path),
+                                    .type = type,
+                                    .write_time = item->time == 0 ? RIG_TIME : item->time,
+                                    .create_time = POBACKUP_TIME_UNKNOWN,
+                                    .change_time = POBACKUP_TIME_UNKNOWN,
+                                    .mode = item->mode,
+                                    .uid = item->uid,
+                                    .gid = item->gid };
     struct po_err err;
 
     if (entry.mode == 0)
@@ -378,7 +378,7 @@ rig_add(struct pobackup_writer *writer, const struct rig_item *item)
 static inline void
 rig_open(struct rig_archive *archive)
 {
-    struct pobackup_blob blob = {archive, archive->bytes.size, rig_read_at};
+    struct pobackup_blob blob = { archive, archive->bytes.size, rig_read_at };
     struct po_err err;
 
     ck_assert_msg(po_reader_open(&archive->reader, &blob, &err) == PO_OK, "%s", err.text);
@@ -387,13 +387,14 @@ rig_open(struct rig_archive *archive)
 static inline void
 rig_make(struct rig_archive *archive, const struct rig_item *items, size_t count)
 {
-    struct pobackup_sink sink = {&archive->bytes, rig_sink};
+    struct pobackup_sink sink = { &archive->bytes, rig_sink };
     struct pobackup_writer_options options = {
-        .level = 1, .frame_size = RIG_FRAME, .no_frame_check = 1, .archive_id = {7}};
+        .level = 1, .frame_size = RIG_FRAME, .no_frame_check = 1, .archive_id = { 7 }
+    };
     struct pobackup_writer *writer = NULL;
     struct po_err err;
 
-    *archive = (struct rig_archive){0};
+    *archive = (struct rig_archive){ 0 };
     sink.ctx = &archive->bytes;
     ck_assert_int_eq(pobackup_writer_open(&writer, &sink, &options, &err), PO_OK);
     for (size_t i = 0; i < count; i++)

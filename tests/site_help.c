@@ -291,16 +291,17 @@ static const struct po_host_ops host_ops = {
     .registry_import = host_registry_import,
 };
 
-static const enum po_service_state first_states[HELP_SERVICES] = {[HELP_MTA] = PO_SERVICE_RUNNING,
-                                                                  [HELP_PUF] = PO_SERVICE_RUNNING,
-                                                                  [HELP_WEB] = PO_SERVICE_STOPPED};
+static const enum po_service_state first_states[HELP_SERVICES] = { [HELP_MTA] = PO_SERVICE_RUNNING,
+                                                                   [HELP_PUF] = PO_SERVICE_RUNNING,
+                                                                   [HELP_WEB] =
+                                                                       PO_SERVICE_STOPPED };
 
 void
 help_host_init(struct help_host *host)
 {
-    static const char *const names[HELP_SERVICES] = {"mta", "puf", "web"};
+    static const char *const names[HELP_SERVICES] = { "mta", "puf", "web" };
 
-    *host = (struct help_host){.host = {.ops = &host_ops}, .service_count = HELP_SERVICES};
+    *host = (struct help_host){ .host = { .ops = &host_ops }, .service_count = HELP_SERVICES };
     for (int part = 0; part < PO_PART_COUNT; part++)
         (void)snprintf(host->place[part], sizeof host->place[part], "%s/%s", directory,
                        po_part_member((enum po_part)part));
@@ -389,12 +390,13 @@ sink_name(struct po_store_sink *base)
 }
 
 static const struct po_store_sink_ops sink_ops = {
-    .write = sink_write, .commit = sink_commit, .free = sink_free, .name = sink_name};
+    .write = sink_write, .commit = sink_commit, .free = sink_free, .name = sink_name
+};
 
 void
 help_sink_init(struct help_sink *sink)
 {
-    *sink = (struct help_sink){.sink = {.ops = &sink_ops}};
+    *sink = (struct help_sink){ .sink = { .ops = &sink_ops } };
 }
 
 void
@@ -419,10 +421,10 @@ blob_read(void *ctx, uint64_t offset, void *bytes, size_t size, struct po_err *e
 enum po_status
 help_try_open(struct help_archive *archive, const void *bytes, size_t size, struct po_err *err)
 {
-    struct pobackup_blob blob = {.ctx = archive, .size = size, .read_at = blob_read};
+    struct pobackup_blob blob = { .ctx = archive, .size = size, .read_at = blob_read };
     enum po_status st;
 
-    *archive = (struct help_archive){.bytes = bytes, .size = size};
+    *archive = (struct help_archive){ .bytes = bytes, .size = size };
     st = pobackup_open(&archive->archive, &blob, err);
     if (st == PO_OK)
         help_must(po_reader_open(&archive->reader, &blob, err), err);
@@ -448,7 +450,7 @@ void
 help_assert_whole(const struct help_archive *archive)
 {
     struct po_verify_result result;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     help_must(pobackup_verify(archive->archive, 1, NULL, NULL, &err), &err);
     help_must(po_engine_verify(archive->reader, true, 2, NULL, &result, &err), &err);
@@ -572,9 +574,9 @@ static void
 compare_entry(const struct comparison *comparison, uint64_t number,
               const struct pobackup_entry *entry, const char *path, size_t path_size)
 {
-    static const enum pobackup_type types[] = {[PO_NODE_FILE] = POBACKUP_FILE,
-                                               [PO_NODE_DIRECTORY] = POBACKUP_DIRECTORY,
-                                               [PO_NODE_SYMLINK] = POBACKUP_SYMLINK};
+    static const enum pobackup_type types[] = { [PO_NODE_FILE] = POBACKUP_FILE,
+                                                [PO_NODE_DIRECTORY] = POBACKUP_DIRECTORY,
+                                                [PO_NODE_SYMLINK] = POBACKUP_SYMLINK };
     struct po_node_info info;
     bool exists = false;
     struct po_err err;
@@ -597,7 +599,7 @@ count_node(void *ctx, const char *name, size_t name_size, const struct po_node_i
            const struct po_err *failure, struct po_err *err)
 {
     struct comparison *comparison = ctx;
-    struct po_buf path = {0};
+    struct po_buf path = { 0 };
 
     (void)err;
     ck_assert_ptr_null(failure);
@@ -625,7 +627,7 @@ count_node(void *ctx, const char *name, size_t name_size, const struct po_node_i
 static void
 count_nodes(struct comparison *comparison)
 {
-    struct po_buf queue = {0};
+    struct po_buf queue = { 0 };
     struct po_err err;
     size_t at = 0;
 
@@ -653,7 +655,8 @@ help_assert_entries(const struct help_archive *archive, const char *member, cons
                     const char *const *except)
 {
     struct comparison comparison = {
-        .archive = archive, .dir = open_directory(path), .member = member, .except = except};
+        .archive = archive, .dir = open_directory(path), .member = member, .except = except
+    };
     size_t member_size = strlen(member);
     uint64_t count = pobackup_entry_count(archive->archive);
     uint64_t found = 0;
@@ -680,7 +683,8 @@ help_assert_tree(const struct help_archive *archive, const char *member, const c
                  const char *const *except)
 {
     struct comparison comparison = {
-        .archive = archive, .dir = open_directory(path), .member = member, .except = except};
+        .archive = archive, .dir = open_directory(path), .member = member, .except = except
+    };
     uint64_t found = help_assert_entries(archive, member, path, except);
 
     count_nodes(&comparison);

@@ -31,9 +31,9 @@ setup(void)
     help_enter();
     help_host_init(&host);
     help_sink_init(&sink);
-    options = (struct po_backup_options){.threads = 2, .frame_size = FRAME_SIZE};
-    result = (struct po_backup_result){0};
-    err = (struct po_err){0};
+    options = (struct po_backup_options){ .threads = 2, .frame_size = FRAME_SIZE };
+    result = (struct po_backup_result){ 0 };
+    err = (struct po_err){ 0 };
 }
 
 static void
@@ -79,7 +79,7 @@ make_empty_trees(void)
 static struct po_buf
 summary_of(const struct help_archive *archive)
 {
-    struct po_buf json = {0};
+    struct po_buf json = { 0 };
 
     help_must(po_reader_summary(archive->reader, &json, &err), &err);
     return json;
@@ -125,12 +125,12 @@ END_TEST
 START_TEST(any_frame_size_thread_count_level_and_order_give_the_same_contents)
 {
     static const struct po_backup_options variants[] = {
-        {.threads = 1, .frame_size = 64u << 10, .level = 1},
-        {.threads = 4, .frame_size = 64u << 10, .level = 3, .is_by_path = true},
-        {.threads = 3, .frame_size = 65536 + 512, .level = -5, .is_unchecked = true},
-        {.threads = 2, .frame_size = 1u << 20, .level = 9},
-        {.threads = 0, .frame_size = 0, .level = 0},
-        {.threads = 1, .frame_size = 32u << 20, .level = 1},
+        { .threads = 1, .frame_size = 64u << 10, .level = 1 },
+        { .threads = 4, .frame_size = 64u << 10, .level = 3, .is_by_path = true },
+        { .threads = 3, .frame_size = 65536 + 512, .level = -5, .is_unchecked = true },
+        { .threads = 2, .frame_size = 1u << 20, .level = 9 },
+        { .threads = 0, .frame_size = 0, .level = 0 },
+        { .threads = 1, .frame_size = 32u << 20, .level = 1 },
     };
     struct help_archive archive;
 
@@ -145,7 +145,7 @@ END_TEST
 
 START_TEST(the_order_in_the_archive_is_by_delivery_or_by_path)
 {
-    static const struct timespec early[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    static const struct timespec early[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
     struct help_archive archive;
     struct pobackup_entry a;
     struct pobackup_entry b;
@@ -259,7 +259,7 @@ END_TEST
 
 START_TEST(a_site_without_any_part_and_senseless_frame_sizes_are_refused)
 {
-    static const uint32_t sizes[] = {1, (64u << 10) - 512, (64u << 10) + 1, (32u << 20) + 512};
+    static const uint32_t sizes[] = { 1, (64u << 10) - 512, (64u << 10) + 1, (32u << 20) + 512 };
 
     help_make_site();
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -277,7 +277,7 @@ END_TEST
 
 START_TEST(what_is_excluded_is_counted_and_not_there)
 {
-    static const char *const globs[] = {BOX "/0*", SPOOL "/queue/*-Control"};
+    static const char *const globs[] = { BOX "/0*", SPOOL "/queue/*-Control" };
     struct help_archive archive;
 
     help_make_site();
@@ -493,9 +493,10 @@ cancel_at_event(void *ctx, const struct po_event *event)
 
 START_TEST(cancelled_at_any_event_the_services_are_back) /* req: B7 */
 {
-    struct canceller canceller = {0};
-    const struct po_watch watch = {
-        .event = cancel_at_event, .ctx = &canceller, .cancel = &canceller.cancel};
+    struct canceller canceller = { 0 };
+    const struct po_watch watch = { .event = cancel_at_event,
+                                    .ctx = &canceller,
+                                    .cancel = &canceller.cancel };
     unsigned events;
     unsigned cancelled = 0;
 
@@ -507,7 +508,7 @@ START_TEST(cancelled_at_any_event_the_services_are_back) /* req: B7 */
         enum po_status st;
 
         help_host_init(&host);
-        canceller = (struct canceller){.at = i};
+        canceller = (struct canceller){ .at = i };
         st = run_again(&watch);
         ck_assert_msg(st == PO_OK || st == PO_E_CANCELLED, "event %u: %s", i, err.text);
         ck_assert(sink.is_committed == (st == PO_OK));
@@ -532,7 +533,7 @@ count_items(void *ctx, const struct po_event *event)
 START_TEST(what_cannot_be_saved_is_named_counted_and_told) /* req: B8 */
 {
     unsigned told = 0;
-    const struct po_watch watch = {.event = count_items, .ctx = &told};
+    const struct po_watch watch = { .event = count_items, .ctx = &told };
     struct help_archive archive;
 
     help_make_site();
@@ -594,7 +595,7 @@ START_TEST(a_problem_with_a_name_longer_than_a_summary_does_not_end_the_backup)
     /* A FIFO at the end of it: no call takes its whole path. */
     fd = open(BOX, O_RDONLY | O_DIRECTORY);
     for (int i = 0; i < 250; i++) {
-        char name[251] = {0};
+        char name[251] = { 0 };
         int below;
 
         memset(name, 'd', 250);
@@ -705,7 +706,8 @@ run_meddled(struct meddler *meddler, struct help_archive *archive)
     ck_assert_uint_eq(result.skipped.count, 0);
 }
 
-/* How often the tar has a header of this path. The archive's own members have all their blocks in the frames before the index. */
+/* How often the tar has a header of this path. The archive's own members have all their blocks in
+ * the frames before the index. */
 static unsigned
 count_members(const struct help_archive *archive, const char *path)
 {
@@ -736,9 +738,9 @@ count_members(const struct help_archive *archive, const char *path)
 /* spec-test: TAR-7 */
 START_TEST(a_large_file_that_changes_is_packed_a_second_time_and_the_index_names_that_one)
 {
-    static void (*const ways[])(void) = {truncate_large, empty_large, append_to_large,
-                                         overwrite_large, replace_large};
-    struct meddler meddler = {.at = 14, .times = 1, .meddle = ways[_i]};
+    static void (*const ways[])(void) = { truncate_large, empty_large, append_to_large,
+                                          overwrite_large, replace_large };
+    struct meddler meddler = { .at = 14, .times = 1, .meddle = ways[_i] };
     struct help_archive archive;
     struct pobackup_entry entry;
 
@@ -757,7 +759,7 @@ END_TEST
 
 START_TEST(the_sum_of_bytes_is_that_of_the_second_reading)
 {
-    struct meddler meddler = {.at = 14, .times = 1, .meddle = truncate_large};
+    struct meddler meddler = { .at = 14, .times = 1, .meddle = truncate_large };
     struct help_archive archive;
     uint64_t sum = 0;
 
@@ -776,9 +778,9 @@ END_TEST
 
 START_TEST(a_large_file_that_vanishes_keeps_its_first_member_and_is_named)
 {
-    static void (*const ways[])(void) = {remove_large, turn_large_into_a_directory};
-    static const char *const except[] = {LARGE, NULL};
-    struct meddler meddler = {.at = 14, .times = 1, .meddle = ways[_i]};
+    static void (*const ways[])(void) = { remove_large, turn_large_into_a_directory };
+    static const char *const except[] = { LARGE, NULL };
+    struct meddler meddler = { .at = 14, .times = 1, .meddle = ways[_i] };
     struct help_archive archive;
     struct pobackup_entry entry;
 
@@ -795,7 +797,7 @@ END_TEST
 
 START_TEST(a_large_file_that_changes_all_the_time_is_saved_and_named)
 {
-    struct meddler meddler = {.at = 14, .times = 60, .meddle = append_to_large};
+    struct meddler meddler = { .at = 14, .times = 60, .meddle = append_to_large };
     struct help_archive archive;
 
     run_meddled(&meddler, &archive);
@@ -809,7 +811,7 @@ END_TEST
 /* Stock tools would give the other name the first member's content: so there is no second one. */
 START_TEST(a_large_file_with_two_names_that_changes_is_named_and_not_packed_again)
 {
-    struct meddler meddler = {.at = 14, .times = 1, .meddle = overwrite_large};
+    struct meddler meddler = { .at = 14, .times = 1, .meddle = overwrite_large };
     struct help_archive archive;
     struct pobackup_entry entry;
 
@@ -829,7 +831,7 @@ END_TEST
 static void
 change_small_when_listed(void *ctx, const struct po_event *event)
 {
-    static const struct timespec times[2] = {{.tv_sec = 1234567890}, {.tv_sec = 1234567890}};
+    static const struct timespec times[2] = { { .tv_sec = 1234567890 }, { .tv_sec = 1234567890 } };
 
     if (event->kind != PO_EVENT_PHASE || strcmp(event->text, "saving files") != 0)
         return;
@@ -841,7 +843,7 @@ change_small_when_listed(void *ctx, const struct po_event *event)
 START_TEST(a_small_file_that_changed_after_it_was_listed_is_saved_with_its_new_time_and_size)
 {
     unsigned times = 0;
-    const struct po_watch watch = {.event = change_small_when_listed, .ctx = &times};
+    const struct po_watch watch = { .event = change_small_when_listed, .ctx = &times };
     struct help_archive archive;
 
     help_make_site();
@@ -865,8 +867,8 @@ remove_some(void)
 /* A small one that was read ahead already may be in the archive; a large one is not. */
 START_TEST(files_that_vanish_before_they_are_read_are_named_and_the_rest_is_saved) /* req: B8 */
 {
-    static const char *const except[] = {LARGE "-2", BOX "/\xFF\xFE", NULL};
-    struct meddler meddler = {.at = 6, .times = 1, .meddle = remove_some};
+    static const char *const except[] = { LARGE "-2", BOX "/\xFF\xFE", NULL };
+    struct meddler meddler = { .at = 6, .times = 1, .meddle = remove_some };
     struct help_archive archive;
 
     help_make_site();
@@ -894,7 +896,7 @@ remove_both(void)
 
 START_TEST(the_other_names_of_a_file_that_cannot_be_read_are_named_too) /* req: B8 */
 {
-    struct meddler meddler = {.at = 6, .times = 1, .meddle = remove_both};
+    struct meddler meddler = { .at = 6, .times = 1, .meddle = remove_both };
     struct help_archive archive;
 
     help_make_site();
@@ -951,8 +953,8 @@ append_main(void *ctx)
 static void
 run_while_appending(const char *path)
 {
-    const char *const except[] = {path, NULL};
-    struct appender appender = {.path = path};
+    const char *const except[] = { path, NULL };
+    struct appender appender = { .path = path };
     struct po_thread *thread = NULL;
 
     help_must(po_mutex_new(&appender.lock, &err), &err);

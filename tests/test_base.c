@@ -40,7 +40,7 @@ END_TEST
 
 START_TEST(a_failure_holds_status_and_text)
 {
-    struct po_err err = {.os_code = 7};
+    struct po_err err = { .os_code = 7 };
 
     ck_assert_int_eq(po_fail(&err, PO_E_FORMAT, "%d entries", 9), PO_E_FORMAT);
     ck_assert_int_eq(err.status, PO_E_FORMAT);
@@ -185,7 +185,7 @@ END_TEST
 
 START_TEST(pages_are_aligned_and_usable_to_the_end)
 {
-    static const size_t sizes[] = {0, 1, 4095, 4096, 4097, 1000000, 8u << 20};
+    static const size_t sizes[] = { 0, 1, 4095, 4096, 4097, 1000000, 8u << 20 };
 
     for (size_t i = 0; i < COUNT(sizes); i++) {
         uint8_t *block = po_mem_new_pages(sizes[i]);
@@ -203,7 +203,7 @@ END_TEST
 
 START_TEST(a_buffer_grows_as_bytes_come)
 {
-    struct po_buf buf = {0};
+    struct po_buf buf = { 0 };
     struct po_err err;
 
     for (unsigned i = 0; i < 100000; i++)
@@ -220,7 +220,7 @@ END_TEST
 
 START_TEST(numbers_are_little_endian)
 {
-    struct po_buf buf = {0};
+    struct po_buf buf = { 0 };
     struct po_cursor cur;
 
     po_buf_put_u8(&buf, 0x01);
@@ -258,7 +258,7 @@ END_TEST
 
 START_TEST(a_failed_buffer_stays_failed_until_cleared)
 {
-    struct po_buf buf = {0};
+    struct po_buf buf = { 0 };
     struct po_err err;
 
     po_buf_put_text(&buf, "abc");
@@ -278,7 +278,7 @@ END_TEST
 
 START_TEST(printing_into_a_buffer_appends)
 {
-    struct po_buf buf = {0};
+    struct po_buf buf = { 0 };
 
     ck_assert_str_eq(po_buf_text(&buf), "");
     po_buf_printf(&buf, "%s-%d", "a", 5);
@@ -294,9 +294,9 @@ END_TEST
 
 START_TEST(a_read_beyond_the_end_gives_0_and_is_remembered)
 {
-    static const uint8_t bytes[] = {1, 2, 3};
+    static const uint8_t bytes[] = { 1, 2, 3 };
     struct po_cursor cur = po_cursor_over(bytes, sizeof(bytes));
-    uint8_t copy[4] = {9, 9, 9, 9};
+    uint8_t copy[4] = { 9, 9, 9, 9 };
 
     ck_assert_uint_eq(po_cursor_u32(&cur), 0);
     ck_assert(cur.overrun);
@@ -312,7 +312,7 @@ END_TEST
 
 START_TEST(each_width_overruns_exactly_at_the_end)
 {
-    static const uint8_t bytes[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+    static const uint8_t bytes[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
 
     for (size_t size = 0; size <= 8; size++) {
         struct po_cursor a = po_cursor_over(bytes, size);
@@ -333,7 +333,7 @@ END_TEST
 
 START_TEST(huge_sizes_do_not_wrap_the_cursor)
 {
-    static const uint8_t bytes[] = {0, 0};
+    static const uint8_t bytes[] = { 0, 0 };
     struct po_cursor cur = po_cursor_over(bytes, 2);
 
     ck_assert_ptr_null(po_cursor_bytes(&cur, SIZE_MAX));
@@ -440,84 +440,84 @@ struct glob_case {
 };
 
 static const struct glob_case glob_cases[] = {
-    {"a", "a", true},
-    {"a", "b", false},
-    {"a", "ab", false},
-    {"ab", "a", false},
-    {"", "", true},
-    {"", "a", false},
-    {"?", "a", true},
-    {"?", "", false},
-    {"?", "/", false},
-    {"?", "\xC3\xA4", true},
-    {"??", "\xC3\xA4", false},
-    {"?", "\xE4", true},
-    {"*", "abc", true},
-    {"*", "", true},
-    {"a*", "a", true},
-    {"*.log", "x.log", true},
-    {"*.log", "d/x.log", false},
-    {"*/x", "d/x", true},
-    {"*/x", "d/e/x", false},
-    {"a*b*c", "aXbYbZc", true},
-    {"a*b*c", "aXbYbZ", false},
-    {"a*b", "a/b", false},
-    {"**", "a/b/c", true},
-    {"**", "", true},
-    {"a/**", "a/b/c", true},
-    {"a/**", "a", false},
-    {"**/x", "x", true},
-    {"**/x", "a/x", true},
-    {"**/x", "a/b/x", true},
-    {"**/x", "ax", false},
-    {"**/x", "a/bx", false},
-    {"a/**/z", "a/z", true},
-    {"a/**/z", "a/b/z", true},
-    {"a/**/z", "a/b/c/z", true},
-    {"a/**/z", "a/b/cz", false},
-    {"a/**/z", "az", false},
-    {"a**z", "a/b/z", true},
-    {"a**z", "az", true},
-    {"a**/z", "ab/c/z", true},
-    {"***/z", "a/b/z", true},
-    {"**/*.c", "src/a/b.c", true},
-    {"**/a*b/c", "x/ab/aXb/c", true},
-    {"**/a*b/c", "x/ab/aX/b/c", false},
-    {"[abc]", "b", true},
-    {"[abc]", "d", false},
-    {"[a-c]x", "bx", true},
-    {"[a-c]x", "dx", false},
-    {"[!a]", "b", true},
-    {"[!a]", "a", false},
-    {"[!a]", "/", false},
-    {"[]]", "]", true},
-    {"[]a]", "a", true},
-    {"[!]]", "]", false},
-    {"[a-]", "-", true},
-    {"[-a]", "-", true},
-    {"[\\]]", "]", true},
-    {"[a\\-z]", "-", true},
-    {"[a\\-z]", "m", false},
-    {"[\xE0-\xFF]", "\xE4", true},
-    {"[abc", "[abc", true},
-    {"[abc", "a", false},
-    {"[", "[", true},
-    {"a[", "a[", true},
-    {"\\*", "*", true},
-    {"\\*", "a", false},
-    {"\\\\", "\\", true},
-    {"a\\", "a\\", true},
-    {"Post.OfficeConfigBackup", "Post.OfficeConfigBackup/a/b", true},
-    {"Post.OfficeConfigBackup", "Post.OfficeConfigBackup2", false},
-    {"Post.OfficeConfigBackup/", "Post.OfficeConfigBackup/a", true},
-    {"Post.OfficeConfigBackup/", "Post.OfficeConfigBackup", true},
-    {"*", "a/b/c", true},
-    {"a/*", "a/b/c", true},
-    {"a?", "ab/c", true},
-    {"a*c", "abc/d", true},
-    {"*c", "ab/c", false},
-    {"**c", "ab/c/d", true},
-    {"A", "a", false},
+    { "a", "a", true },
+    { "a", "b", false },
+    { "a", "ab", false },
+    { "ab", "a", false },
+    { "", "", true },
+    { "", "a", false },
+    { "?", "a", true },
+    { "?", "", false },
+    { "?", "/", false },
+    { "?", "\xC3\xA4", true },
+    { "??", "\xC3\xA4", false },
+    { "?", "\xE4", true },
+    { "*", "abc", true },
+    { "*", "", true },
+    { "a*", "a", true },
+    { "*.log", "x.log", true },
+    { "*.log", "d/x.log", false },
+    { "*/x", "d/x", true },
+    { "*/x", "d/e/x", false },
+    { "a*b*c", "aXbYbZc", true },
+    { "a*b*c", "aXbYbZ", false },
+    { "a*b", "a/b", false },
+    { "**", "a/b/c", true },
+    { "**", "", true },
+    { "a/**", "a/b/c", true },
+    { "a/**", "a", false },
+    { "**/x", "x", true },
+    { "**/x", "a/x", true },
+    { "**/x", "a/b/x", true },
+    { "**/x", "ax", false },
+    { "**/x", "a/bx", false },
+    { "a/**/z", "a/z", true },
+    { "a/**/z", "a/b/z", true },
+    { "a/**/z", "a/b/c/z", true },
+    { "a/**/z", "a/b/cz", false },
+    { "a/**/z", "az", false },
+    { "a**z", "a/b/z", true },
+    { "a**z", "az", true },
+    { "a**/z", "ab/c/z", true },
+    { "***/z", "a/b/z", true },
+    { "**/*.c", "src/a/b.c", true },
+    { "**/a*b/c", "x/ab/aXb/c", true },
+    { "**/a*b/c", "x/ab/aX/b/c", false },
+    { "[abc]", "b", true },
+    { "[abc]", "d", false },
+    { "[a-c]x", "bx", true },
+    { "[a-c]x", "dx", false },
+    { "[!a]", "b", true },
+    { "[!a]", "a", false },
+    { "[!a]", "/", false },
+    { "[]]", "]", true },
+    { "[]a]", "a", true },
+    { "[!]]", "]", false },
+    { "[a-]", "-", true },
+    { "[-a]", "-", true },
+    { "[\\]]", "]", true },
+    { "[a\\-z]", "-", true },
+    { "[a\\-z]", "m", false },
+    { "[\xE0-\xFF]", "\xE4", true },
+    { "[abc", "[abc", true },
+    { "[abc", "a", false },
+    { "[", "[", true },
+    { "a[", "a[", true },
+    { "\\*", "*", true },
+    { "\\*", "a", false },
+    { "\\\\", "\\", true },
+    { "a\\", "a\\", true },
+    { "Post.OfficeConfigBackup", "Post.OfficeConfigBackup/a/b", true },
+    { "Post.OfficeConfigBackup", "Post.OfficeConfigBackup2", false },
+    { "Post.OfficeConfigBackup/", "Post.OfficeConfigBackup/a", true },
+    { "Post.OfficeConfigBackup/", "Post.OfficeConfigBackup", true },
+    { "*", "a/b/c", true },
+    { "a/*", "a/b/c", true },
+    { "a?", "ab/c", true },
+    { "a*c", "abc/d", true },
+    { "*c", "ab/c", false },
+    { "**c", "ab/c/d", true },
+    { "A", "a", false },
 };
 
 START_TEST(globs_match_as_the_header_says)
@@ -549,7 +549,7 @@ repeat(struct po_buf *pattern, const char *part)
 START_TEST(pathological_globs_end_soon)
 {
     static char path[20001];
-    struct po_buf pattern = {0};
+    struct po_buf pattern = { 0 };
 
     memset(path, 'a', 20000);
     repeat(&pattern, "a*");
@@ -651,19 +651,19 @@ START_TEST(sizes_are_parsed_with_their_suffix)
         const char *text;
         uint64_t value;
     } good[] = {
-        {"0", 0},
-        {"1", 1},
-        {"512B", 512},
-        {"8M", 8388608},
-        {"8m", 8388608},
-        {"8MiB", 8388608},
-        {"8MB", 8388608},
-        {"8mib", 8388608},
-        {"1K", 1024},
-        {"3g", UINT64_C(3221225472)},
-        {"2T", UINT64_C(2199023255552)},
-        {"18446744073709551615", UINT64_MAX},
-        {"16777215T", UINT64_C(16777215) << 40},
+        { "0", 0 },
+        { "1", 1 },
+        { "512B", 512 },
+        { "8M", 8388608 },
+        { "8m", 8388608 },
+        { "8MiB", 8388608 },
+        { "8MB", 8388608 },
+        { "8mib", 8388608 },
+        { "1K", 1024 },
+        { "3g", UINT64_C(3221225472) },
+        { "2T", UINT64_C(2199023255552) },
+        { "18446744073709551615", UINT64_MAX },
+        { "16777215T", UINT64_C(16777215) << 40 },
     };
     static const char *const bad[] = {
         "",
@@ -724,23 +724,23 @@ static const struct {
     const char *text;
     int64_t time;
 } times[] = {
-    {"1970-01-01T00:00:00.0000000Z", 0},
-    {"1970-01-01T00:00:00.0000001Z", 1},
-    {"1969-12-31T23:59:59.9999999Z", -1},
-    {"1969-12-31T23:59:59.0000000Z", -10000000},
-    {"2026-11-24T02:00:00.1234567Z", INT64_C(17954856001234567)},
-    {"2000-02-29T12:34:56.7890000Z", INT64_C(9518276967890000)},
-    {"1900-02-28T23:59:59.9999999Z", INT64_C(-22038912000000001)},
-    {"1900-03-01T00:00:00.0000000Z", INT64_C(-22038912000000000)},
-    {"1601-01-01T00:00:00.0000000Z", INT64_C(-116444736000000000)},
-    {"0001-01-01T00:00:00.0000000Z", INT64_C(-621355968000000000)},
-    {"9999-12-31T23:59:59.9999999Z", INT64_C(2534023007999999999)},
-    {"2038-01-19T03:14:08.0000000Z", INT64_C(21474836480000000)},
+    { "1970-01-01T00:00:00.0000000Z", 0 },
+    { "1970-01-01T00:00:00.0000001Z", 1 },
+    { "1969-12-31T23:59:59.9999999Z", -1 },
+    { "1969-12-31T23:59:59.0000000Z", -10000000 },
+    { "2026-11-24T02:00:00.1234567Z", INT64_C(17954856001234567) },
+    { "2000-02-29T12:34:56.7890000Z", INT64_C(9518276967890000) },
+    { "1900-02-28T23:59:59.9999999Z", INT64_C(-22038912000000001) },
+    { "1900-03-01T00:00:00.0000000Z", INT64_C(-22038912000000000) },
+    { "1601-01-01T00:00:00.0000000Z", INT64_C(-116444736000000000) },
+    { "0001-01-01T00:00:00.0000000Z", INT64_C(-621355968000000000) },
+    { "9999-12-31T23:59:59.9999999Z", INT64_C(2534023007999999999) },
+    { "2038-01-19T03:14:08.0000000Z", INT64_C(21474836480000000) },
 };
 
 START_TEST(times_become_text_and_back)
 {
-    struct po_buf buf = {0};
+    struct po_buf buf = { 0 };
     int64_t time = 0;
 
     po_text_put_time(&buf, times[_i].time);
@@ -754,7 +754,7 @@ END_TEST
 START_TEST(every_day_of_ten_thousand_years_survives_the_round_trip)
 {
     const int64_t day = INT64_C(864000000000);
-    struct po_buf buf = {0};
+    struct po_buf buf = { 0 };
 
     for (int64_t time = INT64_C(-621355968000000000); time < INT64_C(2534023008000000000);
          time += day * 3 + 12345678901) {
@@ -772,7 +772,7 @@ END_TEST
 
 START_TEST(times_out_of_range_are_clamped)
 {
-    struct po_buf buf = {0};
+    struct po_buf buf = { 0 };
 
     po_text_put_time(&buf, POBACKUP_TIME_UNKNOWN);
     ck_assert_str_eq(po_buf_text(&buf), "0001-01-01T00:00:00.0000000Z");
@@ -823,9 +823,9 @@ END_TEST
 
 START_TEST(bytes_become_hexadecimal_and_back)
 {
-    static const uint8_t bytes[] = {0x00, 0x0F, 0xA5, 0xFF};
-    uint8_t back[4] = {1, 2, 3, 4};
-    struct po_buf buf = {0};
+    static const uint8_t bytes[] = { 0x00, 0x0F, 0xA5, 0xFF };
+    uint8_t back[4] = { 1, 2, 3, 4 };
+    struct po_buf buf = { 0 };
 
     po_text_put_hex(&buf, bytes, sizeof(bytes));
     ck_assert_str_eq(po_buf_text(&buf), "000fa5ff");
@@ -845,7 +845,7 @@ END_TEST
 static void
 check_size(uint64_t size, const char *expected)
 {
-    struct po_buf buf = {0};
+    struct po_buf buf = { 0 };
 
     po_text_put_size(&buf, size);
     ck_assert_str_eq(po_buf_text(&buf), expected);
@@ -873,7 +873,7 @@ END_TEST
 static void
 check_seconds(double seconds, const char *expected)
 {
-    struct po_buf buf = {0};
+    struct po_buf buf = { 0 };
 
     po_text_put_seconds(&buf, seconds);
     ck_assert_str_eq(po_buf_text(&buf), expected);
@@ -902,7 +902,7 @@ END_TEST
 static void
 check_name(const char *name, size_t size, const char *expected)
 {
-    struct po_buf buf = {0};
+    struct po_buf buf = { 0 };
 
     po_text_put_name(&buf, name, size);
     ck_assert_str_eq(po_buf_text(&buf), expected);

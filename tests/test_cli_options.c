@@ -19,8 +19,8 @@ static struct po_err err;
 static void
 setup(void)
 {
-    values = (struct po_cli_values){0};
-    err = (struct po_err){0};
+    values = (struct po_cli_values){ 0 };
+    err = (struct po_err){ 0 };
 }
 
 static void
@@ -59,7 +59,7 @@ parse(const char *name, const char *const *words)
     return st;
 }
 
-#define PARSE(name, ...) parse(name, (const char *const[]){__VA_ARGS__, NULL})
+#define PARSE(name, ...) parse(name, (const char *const[]){ __VA_ARGS__, NULL })
 
 static void
 assert_says(const char *text)
@@ -99,7 +99,7 @@ END_TEST
 START_TEST(help_names_every_option_within_80_columns)
 {
     for (const struct po_cli_verb *v = po_cli_verbs; v->name != NULL; v++) {
-        struct po_buf text = {0};
+        struct po_buf text = { 0 };
 
         if (v->run == NULL)
             continue;
@@ -378,7 +378,7 @@ END_TEST
 
 START_TEST(messages_are_made_safe_and_keep_backslashes)
 {
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
 
     po_cli_put_message(&text, "C:\\x\033[2J\n\xE2\x80\xAE\xFF");
     ck_assert_str_eq(po_buf_text(&text), "C:\\x\\x1B[2J\\n\\xE2\\x80\\xAE\\xFF");
@@ -388,7 +388,7 @@ END_TEST
 
 START_TEST(words_are_quoted_for_a_shell)
 {
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
 
     po_cli_put_word(&text, "/a/b-1.tar.zst");
     po_buf_put_u8(&text, ' ');

@@ -94,19 +94,19 @@ static void
 add_row(struct pobackup_writer *writer, const struct row *row)
 {
     struct po_err err;
-    struct content content = {.at = row->content,
-                              .left = row->size != 0         ? row->size
-                                      : row->content != NULL ? strlen(row->content)
-                                                             : 0};
-    struct pobackup_entry entry = {.path = row->path,
-                                   .path_size = strlen(row->path),
-                                   .type = row->type == 0 ? POBACKUP_FILE : row->type,
-                                   .size = content.left,
-                                   .write_time = row->time == 0 ? TIME : row->time,
-                                   .create_time = POBACKUP_TIME_UNKNOWN,
-                                   .change_time = POBACKUP_TIME_UNKNOWN,
-                                   .link = row->link,
-                                   .link_size = row->link == NULL ? 0 : strlen(row->link)};
+    struct content content = { .at = row->content,
+                               .left = row->size != 0         ? row->size
+                                       : row->content != NULL ? strlen(row->content)
+                                                              : 0 };
+    struct pobackup_entry entry = { .path = row->path,
+                                    .path_size = strlen(row->path),
+                                    .type = row->type == 0 ? POBACKUP_FILE : row->type,
+                                    .size = content.left,
+                                    .write_time = row->time == 0 ? TIME : row->time,
+                                    .create_time = POBACKUP_TIME_UNKNOWN,
+                                    .change_time = POBACKUP_TIME_UNKNOWN,
+                                    .link = row->link,
+                                    .link_size = row->link == NULL ? 0 : strlen(row->link) };
 
     must(pobackup_writer_add(writer, &entry, content_read, &content, &err), &err);
 }
@@ -114,7 +114,9 @@ add_row(struct pobackup_writer *writer, const struct row *row)
 static void
 open_archive(struct archive *archive)
 {
-    struct pobackup_blob blob = {.ctx = archive, .size = archive->bytes.size, .read_at = blob_read};
+    struct pobackup_blob blob = { .ctx = archive,
+                                  .size = archive->bytes.size,
+                                  .read_at = blob_read };
     struct po_err err;
 
     must(po_reader_open(&archive->reader, &blob, &err), &err);
@@ -126,9 +128,10 @@ make(const struct row *rows, uint32_t frame_size, uint8_t id)
 {
     static struct archive archives[2];
     struct archive *archive = &archives[id % 2];
-    struct pobackup_sink sink = {.ctx = &archive->bytes, .write = sink_write};
-    struct pobackup_writer_options options = {
-        .frame_size = frame_size, .created = TIME, .archive_id = {id}};
+    struct pobackup_sink sink = { .ctx = &archive->bytes, .write = sink_write };
+    struct pobackup_writer_options options = { .frame_size = frame_size,
+                                               .created = TIME,
+                                               .archive_id = { id } };
     struct pobackup_writer *writer = NULL;
     struct po_err err;
 
@@ -223,7 +226,8 @@ on_difference(void *ctx, enum po_diff_kind kind, const char *path, size_t path_s
               const char *what, struct po_err *err)
 {
     static const char signs[] = {
-        [PO_DIFF_ADDED] = '+', [PO_DIFF_REMOVED] = '-', [PO_DIFF_CHANGED] = '*'};
+        [PO_DIFF_ADDED] = '+', [PO_DIFF_REMOVED] = '-', [PO_DIFF_CHANGED] = '*'
+    };
 
     ck_assert_ptr_eq(ctx, &told);
     if (++told.calls == told.fail_at)
@@ -246,7 +250,7 @@ on_event(void *ctx, const struct po_event *event)
         po_buf_printf(&told.events, "item %.*s\n", (int)event->path_size, event->path);
 }
 
-static const struct po_watch watch = {.event = on_event, .cancel = &told.cancel};
+static const struct po_watch watch = { .event = on_event, .cancel = &told.cancel };
 
 static void
 setup(void)
@@ -293,12 +297,12 @@ assert_diff(const struct row *a_rows, const struct row *b_rows, const char *line
 /* ---- archives ---- */
 
 static const struct row small[] = {
-    {.path = BOX, .type = POBACKUP_DIRECTORY},
-    {.path = BOX "/a", .content = "one"},
-    {.path = BOX "/b", .content = "two"},
-    {.path = BOX "/c", .content = ""},
-    {.path = BOX "/d", .type = POBACKUP_SYMLINK, .link = "a"},
-    {0},
+    { .path = BOX, .type = POBACKUP_DIRECTORY },
+    { .path = BOX "/a", .content = "one" },
+    { .path = BOX "/b", .content = "two" },
+    { .path = BOX "/c", .content = "" },
+    { .path = BOX "/d", .type = POBACKUP_SYMLINK, .link = "a" },
+    { 0 },
 };
 
 START_TEST(an_archive_is_the_same_as_another_of_the_same_bytes_and_its_frames_are_not_read)
@@ -322,18 +326,18 @@ START_TEST(the_same_content_in_other_frames_is_the_same)
     char *big = big_content(1);
     char *other = big_content(2);
     const struct row a[] = {
-        {.path = BOX "/1", .content = "one"},
-        {.path = BOX "/big", .content = big, .size = BIG_SIZE},
-        {.path = BOX "/other", .content = other, .size = BIG_SIZE - 1},
-        {.path = BOX "/z", .content = "two"},
-        {0},
+        { .path = BOX "/1", .content = "one" },
+        { .path = BOX "/big", .content = big, .size = BIG_SIZE },
+        { .path = BOX "/other", .content = other, .size = BIG_SIZE - 1 },
+        { .path = BOX "/z", .content = "two" },
+        { 0 },
     };
     const struct row b[] = {
-        {.path = BOX "/z", .content = "two"},
-        {.path = BOX "/1", .content = "one"},
-        {.path = BOX "/other", .content = other, .size = BIG_SIZE - 1},
-        {.path = BOX "/big", .content = big, .size = BIG_SIZE},
-        {0},
+        { .path = BOX "/z", .content = "two" },
+        { .path = BOX "/1", .content = "one" },
+        { .path = BOX "/other", .content = other, .size = BIG_SIZE - 1 },
+        { .path = BOX "/big", .content = big, .size = BIG_SIZE },
+        { 0 },
     };
     struct archive *first = make(a, FRAME_SIZE, 0);
     struct archive *second = make(b, 1u << 20, 1);
@@ -354,12 +358,12 @@ END_TEST
 START_TEST(equal_sizes_with_other_content_differ)
 {
     const struct row b[] = {
-        {.path = BOX, .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/a", .content = "eno"},
-        {.path = BOX "/b", .content = "two"},
-        {.path = BOX "/c", .content = ""},
-        {.path = BOX "/d", .type = POBACKUP_SYMLINK, .link = "a"},
-        {0},
+        { .path = BOX, .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/a", .content = "eno" },
+        { .path = BOX "/b", .content = "two" },
+        { .path = BOX "/c", .content = "" },
+        { .path = BOX "/d", .type = POBACKUP_SYMLINK, .link = "a" },
+        { 0 },
     };
 
     assert_diff(small, b, "* " BOX "/a (content)\n", 4);
@@ -372,16 +376,16 @@ START_TEST(equal_hashes_prove_nothing)
     char *big = big_content(1);
     char *other = big_content(1);
     const struct row a[] = {
-        {.path = BOX "/big", .content = big, .size = BIG_SIZE},
-        {.path = BOX "/small", .content = "one"},
-        {.path = BOX "/true", .content = "two"},
-        {0},
+        { .path = BOX "/big", .content = big, .size = BIG_SIZE },
+        { .path = BOX "/small", .content = "one" },
+        { .path = BOX "/true", .content = "two" },
+        { 0 },
     };
     const struct row b[] = {
-        {.path = BOX "/big", .content = other, .size = BIG_SIZE},
-        {.path = BOX "/small", .content = "eno"},
-        {.path = BOX "/true", .content = "two"},
-        {0},
+        { .path = BOX "/big", .content = other, .size = BIG_SIZE },
+        { .path = BOX "/small", .content = "eno" },
+        { .path = BOX "/true", .content = "two" },
+        { 0 },
     };
     struct archive *first;
     struct archive *second;
@@ -404,26 +408,26 @@ END_TEST
 START_TEST(each_kind_of_difference_is_told_in_the_order_of_the_paths)
 {
     const struct row a[] = {
-        {.path = BOX "/dir", .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/dir/gone", .content = "x"},
-        {.path = BOX "/dir-time", .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/gone", .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/link", .type = POBACKUP_SYMLINK, .link = "here"},
-        {.path = BOX "/size", .content = "xx"},
-        {.path = BOX "/time", .content = "x"},
-        {.path = BOX "/type", .content = "x"},
-        {0},
+        { .path = BOX "/dir", .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/dir/gone", .content = "x" },
+        { .path = BOX "/dir-time", .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/gone", .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/link", .type = POBACKUP_SYMLINK, .link = "here" },
+        { .path = BOX "/size", .content = "xx" },
+        { .path = BOX "/time", .content = "x" },
+        { .path = BOX "/type", .content = "x" },
+        { 0 },
     };
     const struct row b[] = {
-        {.path = BOX "/dir", .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/dir/new", .content = "x"},
-        {.path = BOX "/dir-time", .type = POBACKUP_DIRECTORY, .time = TIME + 1},
-        {.path = BOX "/link", .type = POBACKUP_SYMLINK, .link = "there"},
-        {.path = BOX "/new", .type = POBACKUP_SYMLINK, .link = "x"},
-        {.path = BOX "/size", .content = "xxx"},
-        {.path = BOX "/time", .content = "x", .time = TIME + 1},
-        {.path = BOX "/type", .type = POBACKUP_DIRECTORY},
-        {0},
+        { .path = BOX "/dir", .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/dir/new", .content = "x" },
+        { .path = BOX "/dir-time", .type = POBACKUP_DIRECTORY, .time = TIME + 1 },
+        { .path = BOX "/link", .type = POBACKUP_SYMLINK, .link = "there" },
+        { .path = BOX "/new", .type = POBACKUP_SYMLINK, .link = "x" },
+        { .path = BOX "/size", .content = "xxx" },
+        { .path = BOX "/time", .content = "x", .time = TIME + 1 },
+        { .path = BOX "/type", .type = POBACKUP_DIRECTORY },
+        { 0 },
     };
 
     assert_diff(a, b,
@@ -445,16 +449,16 @@ END_TEST
 START_TEST(which_name_of_a_file_is_the_hard_link_does_not_matter)
 {
     const struct row a[] = {
-        {.path = BOX "/1", .content = "mail"},
-        {.path = BOX "/2", .type = POBACKUP_HARDLINK, .link = BOX "/1"},
-        {.path = BOX "/3", .type = POBACKUP_HARDLINK, .link = BOX "/1"},
-        {0},
+        { .path = BOX "/1", .content = "mail" },
+        { .path = BOX "/2", .type = POBACKUP_HARDLINK, .link = BOX "/1" },
+        { .path = BOX "/3", .type = POBACKUP_HARDLINK, .link = BOX "/1" },
+        { 0 },
     };
     const struct row b[] = {
-        {.path = BOX "/2", .content = "mail"},
-        {.path = BOX "/1", .type = POBACKUP_HARDLINK, .link = BOX "/2"},
-        {.path = BOX "/3", .content = "liam"},
-        {0},
+        { .path = BOX "/2", .content = "mail" },
+        { .path = BOX "/1", .type = POBACKUP_HARDLINK, .link = BOX "/2" },
+        { .path = BOX "/3", .content = "liam" },
+        { 0 },
     };
 
     assert_diff(a, b, "* " BOX "/3 (content)\n", 2);
@@ -464,15 +468,15 @@ END_TEST
 START_TEST(what_is_ours_is_left_out)
 {
     const struct row a[] = {
-        {.path = BOX "/.pobackup-stage-1/x", .content = "1"},
-        {.path = BOX "/.pobackup-stage-1", .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/x.pobackup-stage-1", .content = "1"},
-        {0},
+        { .path = BOX "/.pobackup-stage-1/x", .content = "1" },
+        { .path = BOX "/.pobackup-stage-1", .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/x.pobackup-stage-1", .content = "1" },
+        { 0 },
     };
     const struct row b[] = {
-        {.path = "pobackup/more", .content = "2"},
-        {.path = "pobackups", .content = "2"},
-        {0},
+        { .path = "pobackup/more", .content = "2" },
+        { .path = "pobackups", .content = "2" },
+        { 0 },
     };
 
     assert_diff(a, b, "- " BOX "/x.pobackup-stage-1 (file)\n+ pobackups (file)\n", 0);
@@ -500,14 +504,14 @@ END_TEST
 
 START_TEST(a_content_in_another_parent_is_unproven_and_told_once)
 {
-    static const uint8_t digest[PO_DIGEST_SIZE] = {1};
+    static const uint8_t digest[PO_DIGEST_SIZE] = { 1 };
     const struct row b[] = {
-        {.path = BOX, .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/a", .content = "one"},
-        {.path = BOX "/b", .content = "two", .time = TIME + 1},
-        {.path = BOX "/c", .content = ""},
-        {.path = BOX "/d", .type = POBACKUP_SYMLINK, .link = "a"},
-        {0},
+        { .path = BOX, .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/a", .content = "one" },
+        { .path = BOX "/b", .content = "two", .time = TIME + 1 },
+        { .path = BOX "/c", .content = "" },
+        { .path = BOX "/d", .type = POBACKUP_SYMLINK, .link = "a" },
+        { 0 },
     };
     struct archive *first = make(small, FRAME_SIZE, 0);
     struct archive *second = make(b, FRAME_SIZE, 1);
@@ -528,7 +532,7 @@ END_TEST
 
 START_TEST(a_damaged_frame_ends_the_comparing)
 {
-    const struct row b[] = {{.path = BOX "/a", .content = "one"}, {0}};
+    const struct row b[] = { { .path = BOX "/a", .content = "one" }, { 0 } };
     struct archive *first = make(small, FRAME_SIZE, 0);
     struct archive *second = make(b, FRAME_SIZE, 1);
     uint32_t frame = po_index_frame(second->reader->index, find(second, BOX "/a"));
@@ -544,7 +548,7 @@ END_TEST
 
 START_TEST(a_failing_callback_and_a_cancellation_end_the_comparing)
 {
-    const struct row b[] = {{.path = BOX "/a", .content = "one", .time = 1}, {0}};
+    const struct row b[] = { { .path = BOX "/a", .content = "one", .time = 1 }, { 0 } };
     struct archive *first = make(small, FRAME_SIZE, 0);
     struct archive *second = make(b, FRAME_SIZE, 1);
     struct po_err err;
@@ -565,8 +569,8 @@ END_TEST
 static void
 assert_registry(const char *a, const char *b, const char *lines, uint64_t same)
 {
-    const struct row a_rows[] = {{.path = REG, .content = a}, {0}};
-    const struct row b_rows[] = {{.path = REG, .content = b}, {0}};
+    const struct row a_rows[] = { { .path = REG, .content = a }, { 0 } };
+    const struct row b_rows[] = { { .path = REG, .content = b }, { 0 } };
 
     assert_diff(a_rows, b_rows, lines, same);
 }
@@ -616,8 +620,8 @@ END_TEST
 
 START_TEST(a_registry_on_one_side_alone_is_added_or_removed)
 {
-    const struct row none[] = {{0}};
-    const struct row one[] = {{.path = REG, .content = REG_HEADER}, {0}};
+    const struct row none[] = { { 0 } };
+    const struct row one[] = { { .path = REG, .content = REG_HEADER }, { 0 } };
 
     assert_diff(none, one, "+ " REG " (file)\n", 0);
     assert_diff(one, none, "- " REG " (file)\n", 0);
@@ -640,9 +644,10 @@ static void
 put_row(const struct row *row)
 {
     const struct timespec times[2] = {
-        {.tv_nsec = UTIME_OMIT},
-        {.tv_sec = (time_t)((row->time == 0 ? TIME : row->time) / 10000000),
-         .tv_nsec = (long)((row->time == 0 ? TIME : row->time) % 10000000 * 100)}};
+        { .tv_nsec = UTIME_OMIT },
+        { .tv_sec = (time_t)((row->time == 0 ? TIME : row->time) / 10000000),
+          .tv_nsec = (long)((row->time == 0 ? TIME : row->time) % 10000000 * 100) }
+    };
     char name[512];
     char target[512];
 
@@ -728,18 +733,18 @@ START_TEST(a_site_is_the_same_as_its_archive_also_in_files_larger_than_a_frame)
 {
     char *big = big_content(7);
     const struct row rows[] = {
-        {.path = REG, .content = REG_HEADER REG_KEY},
-        {.path = SPOOL, .type = POBACKUP_DIRECTORY},
-        {.path = SPOOL "/queue", .content = "q"},
-        {.path = BOX, .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/big", .content = big, .size = BIG_SIZE},
-        {.path = BOX "/big2", .type = POBACKUP_HARDLINK, .link = BOX "/big"},
-        {.path = BOX "/dir", .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/dir/one", .content = "one"},
-        {.path = BOX "/empty", .content = ""},
-        {.path = BOX "/frame", .content = big, .size = FRAME_SIZE - 512},
-        {.path = BOX "/link", .type = POBACKUP_SYMLINK, .link = "nowhere"},
-        {0},
+        { .path = REG, .content = REG_HEADER REG_KEY },
+        { .path = SPOOL, .type = POBACKUP_DIRECTORY },
+        { .path = SPOOL "/queue", .content = "q" },
+        { .path = BOX, .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/big", .content = big, .size = BIG_SIZE },
+        { .path = BOX "/big2", .type = POBACKUP_HARDLINK, .link = BOX "/big" },
+        { .path = BOX "/dir", .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/dir/one", .content = "one" },
+        { .path = BOX "/empty", .content = "" },
+        { .path = BOX "/frame", .content = big, .size = FRAME_SIZE - 512 },
+        { .path = BOX "/link", .type = POBACKUP_SYMLINK, .link = "nowhere" },
+        { 0 },
     };
 
     assert_site(rows, rows, "", 11);
@@ -754,30 +759,30 @@ START_TEST(each_difference_of_a_site_is_told)
     char *big = big_content(7);
     char *other = big_content(7);
     const struct row a[] = {
-        {.path = BOX, .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/big", .content = big, .size = BIG_SIZE},
-        {.path = BOX "/content", .content = "one"},
-        {.path = BOX "/gone", .content = "x"},
-        {.path = BOX "/link", .type = POBACKUP_SYMLINK, .link = "here"},
-        {.path = BOX "/size", .content = "xx"},
-        {.path = BOX "/time", .content = "x"},
-        {.path = BOX "/type", .content = "x"},
-        {.path = "elsewhere", .content = "x"},
-        {0},
+        { .path = BOX, .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/big", .content = big, .size = BIG_SIZE },
+        { .path = BOX "/content", .content = "one" },
+        { .path = BOX "/gone", .content = "x" },
+        { .path = BOX "/link", .type = POBACKUP_SYMLINK, .link = "here" },
+        { .path = BOX "/size", .content = "xx" },
+        { .path = BOX "/time", .content = "x" },
+        { .path = BOX "/type", .content = "x" },
+        { .path = "elsewhere", .content = "x" },
+        { 0 },
     };
     const struct row b[] = {
-        {.path = SPOOL, .type = POBACKUP_DIRECTORY},
-        {.path = BOX, .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/.pobackup-set-aside-1", .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/.pobackup-set-aside-1/x", .content = "x"},
-        {.path = BOX "/big", .content = other, .size = BIG_SIZE},
-        {.path = BOX "/content", .content = "eno"},
-        {.path = BOX "/link", .type = POBACKUP_SYMLINK, .link = "there"},
-        {.path = BOX "/new", .content = "x"},
-        {.path = BOX "/size", .content = "xxx"},
-        {.path = BOX "/time", .content = "x", .time = TIME + 1},
-        {.path = BOX "/type", .type = POBACKUP_DIRECTORY},
-        {0},
+        { .path = SPOOL, .type = POBACKUP_DIRECTORY },
+        { .path = BOX, .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/.pobackup-set-aside-1", .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/.pobackup-set-aside-1/x", .content = "x" },
+        { .path = BOX "/big", .content = other, .size = BIG_SIZE },
+        { .path = BOX "/content", .content = "eno" },
+        { .path = BOX "/link", .type = POBACKUP_SYMLINK, .link = "there" },
+        { .path = BOX "/new", .content = "x" },
+        { .path = BOX "/size", .content = "xxx" },
+        { .path = BOX "/time", .content = "x", .time = TIME + 1 },
+        { .path = BOX "/type", .type = POBACKUP_DIRECTORY },
+        { 0 },
     };
 
     other[BIG_SIZE - 1] = (char)(other[BIG_SIZE - 1] ^ 1);
@@ -800,10 +805,12 @@ END_TEST
 
 START_TEST(a_site_is_compared_by_bytes_whatever_the_hash_says)
 {
-    const struct row a[] = {
-        {.path = BOX, .type = POBACKUP_DIRECTORY}, {.path = BOX "/m", .content = "one"}, {0}};
-    const struct row b[] = {
-        {.path = BOX, .type = POBACKUP_DIRECTORY}, {.path = BOX "/m", .content = "eno"}, {0}};
+    const struct row a[] = { { .path = BOX, .type = POBACKUP_DIRECTORY },
+                             { .path = BOX "/m", .content = "one" },
+                             { 0 } };
+    const struct row b[] = { { .path = BOX, .type = POBACKUP_DIRECTORY },
+                             { .path = BOX "/m", .content = "eno" },
+                             { 0 } };
     struct archive *archive = make(a, FRAME_SIZE, 0);
     uint8_t hash[PO_HASH_SIZE];
 
@@ -818,16 +825,16 @@ END_TEST
 
 START_TEST(each_name_of_a_file_is_compared_with_the_site)
 {
-    const struct row a[] = {{.path = BOX, .type = POBACKUP_DIRECTORY},
-                            {.path = BOX "/1", .content = "mail"},
-                            {.path = BOX "/2", .type = POBACKUP_HARDLINK, .link = BOX "/1"},
-                            {.path = BOX "/3", .type = POBACKUP_HARDLINK, .link = BOX "/1"},
-                            {0}};
-    const struct row b[] = {{.path = BOX, .type = POBACKUP_DIRECTORY},
-                            {.path = BOX "/1", .content = "liam"},
-                            {.path = BOX "/2", .content = "lima"},
-                            {.path = BOX "/3", .content = "mail"},
-                            {0}};
+    const struct row a[] = { { .path = BOX, .type = POBACKUP_DIRECTORY },
+                             { .path = BOX "/1", .content = "mail" },
+                             { .path = BOX "/2", .type = POBACKUP_HARDLINK, .link = BOX "/1" },
+                             { .path = BOX "/3", .type = POBACKUP_HARDLINK, .link = BOX "/1" },
+                             { 0 } };
+    const struct row b[] = { { .path = BOX, .type = POBACKUP_DIRECTORY },
+                             { .path = BOX "/1", .content = "liam" },
+                             { .path = BOX "/2", .content = "lima" },
+                             { .path = BOX "/3", .content = "mail" },
+                             { 0 } };
 
     assert_site(a, b, "* " BOX "/1 (content)\n* " BOX "/2 (content)\n", 2);
 }
@@ -835,17 +842,17 @@ END_TEST
 
 START_TEST(contents_in_a_parent_are_compared_with_a_site_by_hash_and_told_as_unproven)
 {
-    static const uint8_t digest[PO_DIGEST_SIZE] = {1};
-    const struct row a[] = {{.path = BOX, .type = POBACKUP_DIRECTORY},
-                            {.path = BOX "/other", .content = "one"},
-                            {.path = BOX "/same", .content = "one"},
-                            {.path = BOX "/time", .content = "one"},
-                            {0}};
-    const struct row b[] = {{.path = BOX, .type = POBACKUP_DIRECTORY},
-                            {.path = BOX "/other", .content = "eno"},
-                            {.path = BOX "/same", .content = "one"},
-                            {.path = BOX "/time", .content = "one", .time = TIME + 1},
-                            {0}};
+    static const uint8_t digest[PO_DIGEST_SIZE] = { 1 };
+    const struct row a[] = { { .path = BOX, .type = POBACKUP_DIRECTORY },
+                             { .path = BOX "/other", .content = "one" },
+                             { .path = BOX "/same", .content = "one" },
+                             { .path = BOX "/time", .content = "one" },
+                             { 0 } };
+    const struct row b[] = { { .path = BOX, .type = POBACKUP_DIRECTORY },
+                             { .path = BOX "/other", .content = "eno" },
+                             { .path = BOX "/same", .content = "one" },
+                             { .path = BOX "/time", .content = "one", .time = TIME + 1 },
+                             { 0 } };
     struct archive *archive = make(a, FRAME_SIZE, 0);
 
     for (size_t i = 1; a[i].path != NULL; i++)
@@ -862,12 +869,13 @@ END_TEST
 START_TEST(what_cannot_be_read_is_neither_same_nor_different)
 {
     const struct row a[] = {
-        {.path = SPOOL, .type = POBACKUP_DIRECTORY}, {.path = SPOOL "/x", .content = "x"},
-        {.path = BOX, .type = POBACKUP_DIRECTORY},   {.path = BOX "/fifo", .content = "x"},
-        {.path = BOX "/fifo-x", .content = "x"},     {0}};
-    const struct row b[] = {{.path = SPOOL, .content = "a file where the tree should be"},
-                            {.path = BOX, .type = POBACKUP_DIRECTORY},
-                            {0}};
+        { .path = SPOOL, .type = POBACKUP_DIRECTORY }, { .path = SPOOL "/x", .content = "x" },
+        { .path = BOX, .type = POBACKUP_DIRECTORY },   { .path = BOX "/fifo", .content = "x" },
+        { .path = BOX "/fifo-x", .content = "x" },     { 0 }
+    };
+    const struct row b[] = { { .path = SPOOL, .content = "a file where the tree should be" },
+                             { .path = BOX, .type = POBACKUP_DIRECTORY },
+                             { 0 } };
     struct archive *archive = make(a, FRAME_SIZE, 0);
     char name[512];
 
@@ -885,11 +893,11 @@ END_TEST
 /* Root reads everything: so it is somebody else for a while. */
 START_TEST(a_file_that_may_not_be_read_is_neither_same_nor_different)
 {
-    const struct row rows[] = {{.path = BOX, .type = POBACKUP_DIRECTORY},
-                               {.path = BOX "/closed", .type = POBACKUP_DIRECTORY},
-                               {.path = BOX "/closed/x", .content = "x"},
-                               {.path = BOX "/mail", .content = "x"},
-                               {0}};
+    const struct row rows[] = { { .path = BOX, .type = POBACKUP_DIRECTORY },
+                                { .path = BOX "/closed", .type = POBACKUP_DIRECTORY },
+                                { .path = BOX "/closed/x", .content = "x" },
+                                { .path = BOX "/mail", .content = "x" },
+                                { 0 } };
     struct archive *archive = make(rows, FRAME_SIZE, 0);
     bool is_root = geteuid() == 0;
     char closed[512];
@@ -938,12 +946,12 @@ START_TEST(a_site_that_changes_meanwhile_is_told_as_it_is_found)
     char *big = big_content(7);
     char *even = big_content(7);
     const struct row rows[] = {
-        {.path = BOX, .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/gone", .content = "one"},
-        {.path = BOX "/grown", .content = big, .size = BIG_SIZE},
-        {.path = BOX "/shrunk", .content = even, .size = BIG_SIZE},
-        {.path = BOX "/turned", .content = "two"},
-        {0},
+        { .path = BOX, .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/gone", .content = "one" },
+        { .path = BOX "/grown", .content = big, .size = BIG_SIZE },
+        { .path = BOX "/shrunk", .content = even, .size = BIG_SIZE },
+        { .path = BOX "/turned", .content = "two" },
+        { 0 },
     };
 
     /* Of one byte: what a read leaves in its buffer is then the very content that is missing. */
@@ -963,8 +971,10 @@ END_TEST
 
 START_TEST(the_registry_of_a_site_is_compared_by_values)
 {
-    const struct row a[] = {{.path = REG, .content = REG_HEADER REG_KEY "\"V\"=\"1\"\r\n"}, {0}};
-    const struct row b[] = {{.path = REG, .content = REG_HEADER REG_KEY "\"V\"=\"2\"\r\n"}, {0}};
+    const struct row a[] = { { .path = REG, .content = REG_HEADER REG_KEY "\"V\"=\"1\"\r\n" },
+                             { 0 } };
+    const struct row b[] = { { .path = REG, .content = REG_HEADER REG_KEY "\"V\"=\"2\"\r\n" },
+                             { 0 } };
 
     assert_site(a, b, "* " REG " (HKEY_LOCAL_MACHINE\\SOFTWARE\\Software.com\\Post.Office: V)\n",
                 0);
@@ -973,8 +983,8 @@ END_TEST
 
 START_TEST(a_site_without_registry_lacks_it)
 {
-    const struct row a[] = {{.path = REG, .content = REG_HEADER}, {0}};
-    const struct row b[] = {{0}};
+    const struct row a[] = { { .path = REG, .content = REG_HEADER }, { 0 } };
+    const struct row b[] = { { 0 } };
 
     assert_site(a, b, "- " REG " (file)\n", 0);
 }
@@ -982,8 +992,8 @@ END_TEST
 
 START_TEST(a_registry_that_the_archive_lacks_is_added_and_one_that_is_no_file_is_unreadable)
 {
-    const struct row none[] = {{0}};
-    const struct row b[] = {{.path = REG, .content = REG_HEADER}, {0}};
+    const struct row none[] = { { 0 } };
+    const struct row b[] = { { .path = REG, .content = REG_HEADER }, { 0 } };
     struct archive *archive = make(none, FRAME_SIZE, 0);
     char name[512];
 

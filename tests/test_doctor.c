@@ -134,7 +134,7 @@ open_host(void)
 static void
 on_check(void *ctx, enum po_check_state state, const char *id, const char *text)
 {
-    static const char *const names[] = {"GOOD", "NOTE", "WARNING", "BAD"};
+    static const char *const names[] = { "GOOD", "NOTE", "WARNING", "BAD" };
 
     ck_assert_ptr_eq(ctx, &lines);
     po_buf_printf(&texts, "%s %s: %s\n", names[state], id, text);
@@ -256,7 +256,7 @@ break_no_registry(void)
 static void
 break_fifo_and_socket(void)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
     ck_assert_int_eq(mkfifo(at("site/" BOX "/fifo"), 0600), 0);
@@ -268,7 +268,8 @@ break_fifo_and_socket(void)
 static void
 break_future_file(void)
 {
-    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) + 3L * 86400}};
+    const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+                                       { .tv_sec = time(NULL) + 3L * 86400 } };
 
     ck_assert_int_eq(utimensat(AT_FDCWD, at("site/" BOX "/mail"), times, 0), 0);
 }
@@ -293,22 +294,22 @@ static const struct {
     void (*damage)(void);
     const char *lines;
 } sites[] = {
-    {"no services", break_no_services, "NOTE services\n"},
-    {"a stopped service", break_stopped, ""},
-    {"an unknown state", break_unknown_state, "BAD services\n"},
-    {"a slow status command", break_slow_status, "WARNING services\n"},
-    {"no bin", break_no_bin, "BAD trees\n"},
-    {"a file for a spool", break_spool_is_a_file, "BAD trees\n"},
-    {"mailbox = none", break_no_mailbox, "NOTE trees\n"},
-    {"no registry file", break_registry_is_missing, "BAD registry\n"},
-    {"no registry document", break_registry_is_garbage, "BAD registry\n"},
-    {"another's registry", break_registry_is_anothers, "WARNING registry\n"},
-    {"the registry of a 64-bit system", break_registry_is_of_the_32_bit_view, ""},
-    {"registry = none", break_no_registry, "NOTE registry\n"},
-    {"a FIFO and a socket", break_fifo_and_socket, "NOTE special\nNOTE special\n"},
-    {"a file of the future", break_future_file, "WARNING clock\n"},
-    {"leftovers of a restore", break_leftovers, "NOTE leftovers\nWARNING leftovers\n"},
-    {"no queue", break_no_queue, "NOTE queue\n"},
+    { "no services", break_no_services, "NOTE services\n" },
+    { "a stopped service", break_stopped, "" },
+    { "an unknown state", break_unknown_state, "BAD services\n" },
+    { "a slow status command", break_slow_status, "WARNING services\n" },
+    { "no bin", break_no_bin, "BAD trees\n" },
+    { "a file for a spool", break_spool_is_a_file, "BAD trees\n" },
+    { "mailbox = none", break_no_mailbox, "NOTE trees\n" },
+    { "no registry file", break_registry_is_missing, "BAD registry\n" },
+    { "no registry document", break_registry_is_garbage, "BAD registry\n" },
+    { "another's registry", break_registry_is_anothers, "WARNING registry\n" },
+    { "the registry of a 64-bit system", break_registry_is_of_the_32_bit_view, "" },
+    { "registry = none", break_no_registry, "NOTE registry\n" },
+    { "a FIFO and a socket", break_fifo_and_socket, "NOTE special\nNOTE special\n" },
+    { "a file of the future", break_future_file, "WARNING clock\n" },
+    { "leftovers of a restore", break_leftovers, "NOTE leftovers\nWARNING leftovers\n" },
+    { "no queue", break_no_queue, "NOTE queue\n" },
 };
 
 START_TEST(each_way_in_which_a_site_is_broken_is_told)
@@ -363,9 +364,10 @@ END_TEST
 /* req: W1 */
 START_TEST(incomplete_queue_sets_are_told_and_left_alone)
 {
-    static const char *const files[] = {
-        "control/2-Control", "control/3-Control", "messages/3-Header", "messages/4-Body",
-        "messages/5-BODY",   "control/5-control", "messages/5-header", "messages/notes"};
+    static const char *const files[] = { "control/2-Control", "control/3-Control",
+                                         "messages/3-Header", "messages/4-Body",
+                                         "messages/5-BODY",   "control/5-control",
+                                         "messages/5-header", "messages/notes" };
 
     for (size_t i = 0; i < COUNT(files); i++) {
         char name[128];
@@ -476,38 +478,38 @@ static const struct {
     const char *path;
     enum verdict verdict;
 } targets[] = {
-    {"a/mail", INSIDE},
-    {"a/mail/", INSIDE},
-    {"a/mail/.", INSIDE},
-    {"a//mail//sub", INSIDE},
-    {"a/mail/sub/x.tar.zst", INSIDE},
-    {"a/mail/none/x.tar.zst", INSIDE},
-    {"a/mail/sub/../x.tar.zst", INSIDE},
-    {"link/x.tar.zst", INSIDE},
-    {"deep/x.tar.zst", INSIDE}, /* a link to a directory in the tree */
-    {"realbin/x.tar.zst", INSIDE},
-    {"newspool", INSIDE},
-    {"newspool/x.tar.zst", INSIDE},
-    {"site/" REG, INSIDE},
-    {"same", INSIDE}, /* the registry's file by another name: only its identity tells */
-    {"a/mailbox", OUTSIDE},
-    {"a/mailbox/x.tar.zst", OUTSIDE},
-    {"a/mail.tar.zst", OUTSIDE},
-    {"a/mai", OUTSIDE},
-    {"a/mail/../x.tar.zst", OUTSIDE},
-    {"a", OUTSIDE},
-    {"", OUTSIDE},
-    {"site/x.tar.zst", OUTSIDE},
-    {"newspool2/x.tar.zst", OUTSIDE},
-    {"none/../a/mail/x.tar.zst", REFUSED},
-    {"dangling/x.tar.zst", REFUSED},
-    {"dangling", REFUSED},
+    { "a/mail", INSIDE },
+    { "a/mail/", INSIDE },
+    { "a/mail/.", INSIDE },
+    { "a//mail//sub", INSIDE },
+    { "a/mail/sub/x.tar.zst", INSIDE },
+    { "a/mail/none/x.tar.zst", INSIDE },
+    { "a/mail/sub/../x.tar.zst", INSIDE },
+    { "link/x.tar.zst", INSIDE },
+    { "deep/x.tar.zst", INSIDE }, /* a link to a directory in the tree */
+    { "realbin/x.tar.zst", INSIDE },
+    { "newspool", INSIDE },
+    { "newspool/x.tar.zst", INSIDE },
+    { "site/" REG, INSIDE },
+    { "same", INSIDE }, /* the registry's file by another name: only its identity tells */
+    { "a/mailbox", OUTSIDE },
+    { "a/mailbox/x.tar.zst", OUTSIDE },
+    { "a/mail.tar.zst", OUTSIDE },
+    { "a/mai", OUTSIDE },
+    { "a/mail/../x.tar.zst", OUTSIDE },
+    { "a", OUTSIDE },
+    { "", OUTSIDE },
+    { "site/x.tar.zst", OUTSIDE },
+    { "newspool2/x.tar.zst", OUTSIDE },
+    { "none/../a/mail/x.tar.zst", REFUSED },
+    { "dangling/x.tar.zst", REFUSED },
+    { "dangling", REFUSED },
 };
 
 static void
 put_places(void)
 {
-    struct po_buf ini = {0};
+    struct po_buf ini = { 0 };
 
     put_directory("a");
     put_directory("a/mail");
@@ -529,7 +531,7 @@ put_places(void)
 static void
 assert_target(const char *path, enum verdict verdict)
 {
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     bool is_same_volume = false;
     enum po_status st = po_doctor_target(host, path, &is_same_volume, &err);
 

@@ -61,7 +61,7 @@ rig_begin_with(struct rig *rig)
 {
     struct po_err err;
 
-    rig->options = (struct po_target_options){.place = place, .place_ctx = rig};
+    rig->options = (struct po_target_options){ .place = place, .place_ctx = rig };
     rig->thread = pthread_self();
     rig_directory("target");
     ck_assert_int_eq(po_dir_open(&rig->dir, rig_at("target"), &err), PO_OK);
@@ -71,7 +71,7 @@ rig_begin_with(struct rig *rig)
 static void
 rig_begin(struct rig *rig, const struct rig_item *items, size_t count)
 {
-    *rig = (struct rig){0};
+    *rig = (struct rig){ 0 };
     rig_make(&rig->archive, items, count);
     rig_begin_with(rig);
 }
@@ -79,7 +79,7 @@ rig_begin(struct rig *rig, const struct rig_item *items, size_t count)
 static enum po_status
 rig_run(struct rig *rig, unsigned threads)
 {
-    struct po_watch watch = {watch_event, rig, &rig->cancel};
+    struct po_watch watch = { watch_event, rig, &rig->cancel };
 
     po_extract_result_deinit(&rig->result);
     rig->items = 0;
@@ -127,22 +127,24 @@ make_messages(void)
 {
     size_t count = 0;
 
-    messages[count++] = (struct rig_item){.path = "box", .type = POBACKUP_DIRECTORY, .mode = 0700};
+    messages[count++] =
+        (struct rig_item){ .path = "box", .type = POBACKUP_DIRECTORY, .mode = 0700 };
     for (size_t i = 0; i < MESSAGES; i++) {
         (void)snprintf(message_names[i], sizeof message_names[i], "box/user%02zu/%05zu.MSG", i % 7,
                        i);
-        messages[count++] = (struct rig_item){
-            .path = message_names[i], .size = i * 37 % 9000, .time = RIG_TIME + (int64_t)i};
+        messages[count++] = (struct rig_item){ .path = message_names[i],
+                                               .size = i * 37 % 9000,
+                                               .time = RIG_TIME + (int64_t)i };
         if (i == MESSAGES / 3)
-            messages[count++] = (struct rig_item){.path = "box/long-1", .size = LONG_SIZE};
+            messages[count++] = (struct rig_item){ .path = "box/long-1", .size = LONG_SIZE };
         if (i == MESSAGES / 2)
-            messages[count++] = (struct rig_item){.path = "box/long-2", .size = 2 * RIG_FRAME};
+            messages[count++] = (struct rig_item){ .path = "box/long-2", .size = 2 * RIG_FRAME };
     }
-    messages[count++] = (struct rig_item){.path = "box/empty", .text = ""};
+    messages[count++] = (struct rig_item){ .path = "box/empty", .text = "" };
     messages[count++] =
-        (struct rig_item){.path = "box/hard", .type = POBACKUP_HARDLINK, .text = "box/long-1"};
+        (struct rig_item){ .path = "box/hard", .type = POBACKUP_HARDLINK, .text = "box/long-1" };
     messages[count++] =
-        (struct rig_item){.path = "box/soft", .type = POBACKUP_SYMLINK, .text = "long-1"};
+        (struct rig_item){ .path = "box/soft", .type = POBACKUP_SYMLINK, .text = "long-1" };
     return count;
 }
 
@@ -161,13 +163,13 @@ assert_message(const struct rig_item *item)
 START_TEST(patterns_select)
 {
     static const struct rig_item items[] = {
-        {.path = "a", .type = POBACKUP_DIRECTORY},
-        {.path = "a/b", .type = POBACKUP_DIRECTORY},
-        {.path = "a/b/c", .text = "c"},
-        {.path = "a/d", .text = "d"},
-        {.path = "e", .text = "e"},
+        { .path = "a", .type = POBACKUP_DIRECTORY },
+        { .path = "a/b", .type = POBACKUP_DIRECTORY },
+        { .path = "a/b/c", .text = "c" },
+        { .path = "a/d", .text = "d" },
+        { .path = "e", .text = "e" },
     };
-    static const char *const two[] = {"a/b", "e"};
+    static const char *const two[] = { "a/b", "e" };
     struct rig rig;
 
     rig_begin(&rig, items, RIG_COUNT(items));
@@ -187,10 +189,10 @@ END_TEST
 START_TEST(a_selected_file_comes_with_its_directories)
 {
     static const struct rig_item items[] = {
-        {.path = "a", .type = POBACKUP_DIRECTORY, .mode = 0710},
-        {.path = "a/b", .type = POBACKUP_DIRECTORY, .time = RIG_TIME + 3},
-        {.path = "a/b/c", .text = "c"},
-        {.path = "a/d", .text = "d"},
+        { .path = "a", .type = POBACKUP_DIRECTORY, .mode = 0710 },
+        { .path = "a/b", .type = POBACKUP_DIRECTORY, .time = RIG_TIME + 3 },
+        { .path = "a/b/c", .text = "c" },
+        { .path = "a/d", .text = "d" },
     };
     struct rig rig;
 
@@ -265,11 +267,11 @@ END_TEST
 START_TEST(one_name_of_a_file_brings_the_content)
 {
     static const struct rig_item items[] = {
-        {.path = "a/long", .size = LONG_SIZE},
-        {.path = "b/long", .type = POBACKUP_HARDLINK, .text = "a/long", .mode = 0600},
-        {.path = "a/short", .text = "short"},
-        {.path = "b/one", .type = POBACKUP_HARDLINK, .text = "a/short", .time = RIG_TIME + 8},
-        {.path = "b/two", .type = POBACKUP_HARDLINK, .text = "a/short"},
+        { .path = "a/long", .size = LONG_SIZE },
+        { .path = "b/long", .type = POBACKUP_HARDLINK, .text = "a/long", .mode = 0600 },
+        { .path = "a/short", .text = "short" },
+        { .path = "b/one", .type = POBACKUP_HARDLINK, .text = "a/short", .time = RIG_TIME + 8 },
+        { .path = "b/two", .type = POBACKUP_HARDLINK, .text = "a/short" },
     };
     struct rig rig;
 
@@ -367,7 +369,7 @@ load_vector(struct rig_archive *archive, const char *name)
     size_t got;
     FILE *pipe;
 
-    *archive = (struct rig_archive){0};
+    *archive = (struct rig_archive){ 0 };
     (void)snprintf(command, sizeof command, "python3 -B '%s' --decode %s", script, name);
     pipe = popen(command, "r");
     ck_assert_ptr_nonnull(pipe);
@@ -385,11 +387,11 @@ load_vector(struct rig_archive *archive, const char *name)
 /* spec-test: READ-3 */
 START_TEST(a_file_with_another_hash_is_not_written)
 {
-    struct rig rig = {0};
+    struct rig rig = { 0 };
     uint32_t bad = PO_NONE;
     uint64_t given = 0;
-    struct po_buf bytes = {0};
-    struct pobackup_sink sink = {&bytes, rig_sink};
+    struct po_buf bytes = { 0 };
+    struct pobackup_sink sink = { &bytes, rig_sink };
 
     if (!load_vector(&rig.archive, "bad-index-7-hash"))
         return;
@@ -421,7 +423,7 @@ END_TEST
 
 START_TEST(what_lies_in_a_parent_is_named)
 {
-    struct rig rig = {0};
+    struct rig rig = { 0 };
     size_t foreign = 0;
 
     if (!load_vector(&rig.archive, "good-diff"))
@@ -440,7 +442,7 @@ START_TEST(what_lies_in_a_parent_is_named)
             continue;
         ck_assert_ptr_nonnull(rig_problem(&rig, name));
         ck_assert_ptr_nonnull(strstr(rig_problem(&rig, name), "parent"));
-        ck_assert_int_eq(po_cat_run(rig.archive.reader, i, &(struct pobackup_sink){0}, &rig.err),
+        ck_assert_int_eq(po_cat_run(rig.archive.reader, i, &(struct pobackup_sink){ 0 }, &rig.err),
                          PO_E_USAGE);
         foreign++;
     }
@@ -476,7 +478,7 @@ END_TEST
 
 START_TEST(an_archive_that_cannot_be_read_ends_the_run)
 {
-    static const struct rig_item items[] = {{.path = "a", .text = "a"}};
+    static const struct rig_item items[] = { { .path = "a", .text = "a" } };
     static const volatile int one = 1;
     struct rig rig;
 
@@ -492,8 +494,9 @@ END_TEST
 
 START_TEST(a_full_volume_ends_the_run)
 {
-    static const struct rig_item items[] = {
-        {.path = "a", .text = "a"}, {.path = "b", .size = 3 << 20}, {.path = "c", .text = "c"}};
+    static const struct rig_item items[] = { { .path = "a", .text = "a" },
+                                             { .path = "b", .size = 3 << 20 },
+                                             { .path = "c", .text = "c" } };
     struct rig rig;
 
     rig_directory("target");
@@ -513,13 +516,13 @@ END_TEST
 START_TEST(cat_gives_one_file)
 {
     size_t count = make_messages();
-    static const char *const paths[] = {"box/long-1", "box/hard", "box/empty", "box/long-2"};
+    static const char *const paths[] = { "box/long-1", "box/hard", "box/empty", "box/long-2" };
     struct rig rig;
 
     rig_begin(&rig, messages, count);
     for (size_t i = 0; i < RIG_COUNT(paths); i++) {
-        struct po_buf bytes = {0};
-        struct pobackup_sink sink = {&bytes, rig_sink};
+        struct po_buf bytes = { 0 };
+        struct pobackup_sink sink = { &bytes, rig_sink };
         const char *content = strcmp(paths[i], "box/hard") == 0 ? "box/long-1" : paths[i];
         uint32_t file = rig_entry(&rig.archive, content);
 
@@ -547,7 +550,7 @@ broken_sink(void *ctx, const void *bytes, size_t size, struct po_err *err)
 START_TEST(cat_refuses_what_is_no_file_and_tells_what_fails)
 {
     size_t count = make_messages();
-    struct pobackup_sink sink = {NULL, broken_sink};
+    struct pobackup_sink sink = { NULL, broken_sink };
     struct rig rig;
 
     rig_begin(&rig, messages, count);

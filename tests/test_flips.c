@@ -83,14 +83,15 @@ static void
 make_sample(struct sample *s, uint8_t salt)
 {
     const struct pobackup_writer_options options = {
-        .frame_size = 65536, .level = 19, .created = 17639784001234567, .archive_id = {salt}};
-    struct help_random random = {.state = salt};
-    struct help_set set = {0};
+        .frame_size = 65536, .level = 19, .created = 17639784001234567, .archive_id = { salt }
+    };
+    struct help_random random = { .state = salt };
+    struct help_set set = { 0 };
     uint8_t *content = malloc(200000);
     struct po_err err;
     char path[40];
 
-    *s = (struct sample){0};
+    *s = (struct sample){ 0 };
     ck_assert_ptr_nonnull(content);
     memset(content, salt, 200000);
     help_random_fill(&random, content, 60);
@@ -156,8 +157,8 @@ check_hits(const struct sample *s, const struct hits *hits, uint32_t frame, size
 static void
 check_flip(struct sample *s, size_t bit, int deep, unsigned *hit_count)
 {
-    struct hits hits = {.sample = s};
-    struct po_err err = {0};
+    struct hits hits = { .sample = s };
+    struct po_err err = { 0 };
     uint32_t frame = 0;
     enum po_status st;
 
@@ -210,8 +211,8 @@ END_TEST
 static enum po_status
 check_bytes(const uint8_t *bytes, size_t size, int deep)
 {
-    struct help_memory memory = {0};
-    struct po_err err = {0};
+    struct help_memory memory = { 0 };
+    struct po_err err = { 0 };
     enum po_status st;
 
     help_memory_put(&memory, bytes, size);
@@ -262,7 +263,7 @@ struct shuffle {
 static void
 init_shuffle(struct shuffle *shuffle, const struct sample *s)
 {
-    *shuffle = (struct shuffle){.count = s->count};
+    *shuffle = (struct shuffle){ .count = s->count };
     for (uint32_t i = 0; i < s->count; i++) {
         shuffle->from[i] = s;
         shuffle->frame[i] = i;
@@ -313,8 +314,8 @@ check_shuffle(const struct shuffle *shuffle, const struct sample *s, const char 
 {
     for (int is_matching = 0; is_matching < 2; is_matching++)
         for (int deep = 0; deep < 2; deep++) {
-            struct help_memory memory = {0};
-            struct po_err err = {0};
+            struct help_memory memory = { 0 };
+            struct po_err err = { 0 };
             enum po_status st;
 
             put_frames(&memory, shuffle);
@@ -375,7 +376,7 @@ START_TEST(no_frame_can_be_dropped_doubled_or_exchanged)
     /* The way the files are put together is right. */
     init_shuffle(&shuffle, &s);
     {
-        struct help_memory memory = {0};
+        struct help_memory memory = { 0 };
         struct po_err err;
 
         put_frames(&memory, &shuffle);
@@ -417,7 +418,7 @@ START_TEST(no_changed_byte_passes)
 
     make_sample(&s, 3);
     for (size_t at = 0; at < s.memory.size; at += 3) {
-        static const uint8_t values[] = {0, 0xFF};
+        static const uint8_t values[] = { 0, 0xFF };
         uint8_t old = s.memory.bytes[at];
         struct po_err err;
 

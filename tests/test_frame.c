@@ -50,7 +50,7 @@ static void
 fill(uint8_t *content, size_t size, enum kind kind)
 {
     static const char words[] = "From: a@example.com\r\nSubject: minutes of the meeting\r\n\r\n";
-    struct help_random random = {.state = size};
+    struct help_random random = { .state = size };
 
     for (size_t i = 0; i < size; i++)
         content[i] = kind == ZEROS  ? 0
@@ -61,7 +61,7 @@ fill(uint8_t *content, size_t size, enum kind kind)
 static void
 init_sample(struct sample *s, size_t size, enum kind kind)
 {
-    *s = (struct sample){.size = size, .capacity = po_frame_encoded_bound(size)};
+    *s = (struct sample){ .size = size, .capacity = po_frame_encoded_bound(size) };
     s->content = malloc(size);
     s->kept = malloc(size);
     s->bytes = malloc(s->capacity);
@@ -114,12 +114,12 @@ make_sample(struct sample *s, size_t size, enum kind kind)
 
 /* ---- round trip ---- */
 
-static const size_t sizes[] = {1, 2, 511, 512, 513, 65535, 65536, 65537, 1048576, 33554432};
+static const size_t sizes[] = { 1, 2, 511, 512, 513, 65535, 65536, 65537, 1048576, 33554432 };
 
 /* spec-test: FRAME-1, FRAME-2, FRAME-3 */
 START_TEST(content_of_any_size_survives_the_round_trip)
 {
-    static const int levels[] = {-5, 1, 3};
+    static const int levels[] = { -5, 1, 3 };
     size_t size = sizes[_i / 3];
     struct po_frame_decoder *decoder = new_decoder();
     uint8_t *again = malloc(size);
@@ -213,7 +213,7 @@ decode_copy(const uint8_t *bytes, size_t compressed_size, uint8_t *content, size
     struct po_frame_decoder *decoder = new_decoder();
     uint8_t *copy = malloc(compressed_size + 1);
     uint8_t *exact = realloc(copy, compressed_size > 0 ? compressed_size : 1);
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     enum po_status st;
 
     ck_assert_ptr_nonnull(exact);
@@ -279,8 +279,8 @@ compress_with(uint8_t *out, size_t capacity, const uint8_t *content, size_t size
               bool has_checksum)
 {
     ZSTD_CCtx *zstd = ZSTD_createCCtx();
-    ZSTD_inBuffer in = {content, size, 0};
-    ZSTD_outBuffer to = {out, capacity, 0};
+    ZSTD_inBuffer in = { content, size, 0 };
+    ZSTD_outBuffer to = { out, capacity, 0 };
 
     ck_assert_ptr_nonnull(zstd);
     ZSTD_CCtx_setParameter(zstd, ZSTD_c_contentSizeFlag, has_size);
@@ -315,7 +315,7 @@ END_TEST
 START_TEST(a_window_beyond_32_mebibytes_is_refused)
 {
     /* By hand: magic, descriptor (size of two bytes, checksum), window, size, a stored block. */
-    static const uint8_t head[] = {0x28, 0xB5, 0x2F, 0xFD, 0x44, 0, 300 - 256, 0, 0x61, 0x09, 0};
+    static const uint8_t head[] = { 0x28, 0xB5, 0x2F, 0xFD, 0x44, 0, 300 - 256, 0, 0x61, 0x09, 0 };
 
     for (unsigned log = 25; log <= 26; log++) {
         uint8_t bytes[sizeof head + 300 + 4];
@@ -350,8 +350,8 @@ END_TEST
 
 START_TEST(a_flipped_bit_never_gives_other_content)
 {
-    static const size_t bit_sizes[] = {1, 100, 1500, 600};
-    static const enum kind kinds[] = {NOISE, TEXT, TEXT, NOISE};
+    static const size_t bit_sizes[] = { 1, 100, 1500, 600 };
+    static const enum kind kinds[] = { NOISE, TEXT, TEXT, NOISE };
     struct po_frame_decoder *decoder = new_decoder();
     struct sample s;
     uint8_t again[1500];
@@ -396,7 +396,7 @@ START_TEST(the_frame_check_catches_every_flipped_bit_of_a_frame)
 
     for (broken_bit = 0; broken_bit < bits; broken_bit++) {
         struct sample s;
-        struct po_err err = {0};
+        struct po_err err = { 0 };
         enum po_status st;
 
         init_sample(&s, size, (enum kind)_i);

@@ -61,7 +61,7 @@ write_file(const char *path, const char *text)
 static void
 assert_file(const char *path, const char *text)
 {
-    char bytes[256] = {0};
+    char bytes[256] = { 0 };
     FILE *file = fopen(path, "rb");
 
     ck_assert_msg(file != NULL, "%s is missing", path);
@@ -89,7 +89,7 @@ static struct po_host *
 open_site(const char *ini)
 {
     struct po_host *host = NULL;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     if (ini != NULL)
         write_file("pobackup-site.ini", ini);
@@ -103,7 +103,7 @@ static void
 assert_refused(const char *ini, size_t size, const char *begins)
 {
     struct po_host *host = NULL;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     char expected[256];
     FILE *file = fopen("pobackup-site.ini", "wb");
 
@@ -121,7 +121,7 @@ static void
 assert_state(struct po_host *host, size_t number, enum po_service_state expected)
 {
     enum po_service_state state = PO_SERVICE_UNKNOWN;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(host->ops->service_state(host, number, &state, &err), PO_OK);
     ck_assert_str_eq(po_service_state_name(state), po_service_state_name(expected));
@@ -231,7 +231,7 @@ START_TEST(commands_may_hold_equals_signs_quotes_and_semicolons)
                   "\t[service:a]\r\n"
                   "\tstart = x=\"a b\"; echo $x=1 > 'o u t' # 1 ; comment\r\n"
                   "\tstop = true\r\n  # comment\r\n\tstatus = test -f 'o u t' || exit 3\r\n");
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(host->ops->service_start(host, 0, 0, &err), PO_OK);
     assert_file("o u t", "a b=1\n");
@@ -246,39 +246,39 @@ START_TEST(a_bad_ini_is_refused_with_its_line)
         const char *ini;
         const char *begins;
     } cases[] = {
-        {"bin = x\n", "line 1: \"bin\" stands before any section"},
-        {"\n[tree]\n", "line 2: unknown section [tree]"},
-        {"[Trees]\n", "line 1: unknown section [Trees]"},
-        {"[]\n", "line 1: unknown section []"},
-        {"[trees\n", "line 1: a section is [name]"},
-        {"[trees] bin = x\n", "line 1: a section is [name]"},
-        {"[trees ;]\n", "line 1: unknown section [trees ;]"},
-        {"[trees]\n\n[trees]\n", "line 3: [trees] is there already"},
-        {"[trees]\nqueue = x\n", "line 2: unknown key \"queue\" in [trees]"},
-        {"[trees]\nBin = x\n", "line 2: unknown key \"Bin\" in [trees]"},
-        {"[trees]\nbin = x\nbin = y\n", "line 3: \"bin\" is there already"},
-        {"[trees]\nbin =\n", "line 2: \"bin\" has no value"},
-        {"[trees]\nbin = ; comment\n", "line 2: \"bin\" has no value"},
-        {"[trees]\nbin\n", "line 2: neither [section] nor key = value"},
-        {"[trees]\nbin\n[nonsense]\n", "line 2: neither [section] nor key = value"},
-        {"[trees]\n= x\n", "line 2: unknown key \"\""},
-        {"[service:]\n" ABC, "line 1: the service has no name"},
-        {"[service: ]\n" ABC, "line 1: the service has no name"},
-        {"[service:a]\n" ABC "[service:b]\n" ABC "[service:a]\n",
-         "line 9: service a is there already, in line 1"},
-        {"[service:a]\nstop=b\nstatus=c\n[trees]\n", "line 1: service a has no \"start\""},
-        {"\n[service:a]\nstart=b\nstatus=c\n", "line 2: service a has no \"stop\""},
-        {"[service:a]\nstart=b\nstop=c\n[service:b]\n", "line 1: service a has no \"status\""},
-        {"[trees]\n[service:a]", "line 2: service a has no \"start\""},
-        {"[service:a]\nstart=\n", "line 2: \"start\" has no value"},
-        {"[service:a]\nstart=a\nstart=a\n", "line 3: \"start\" is there already"},
-        {"[service:a]\nrestart=a\n", "line 2: unknown key \"restart\" in [service:a]"},
-        {"[service:a]\nstop-timeout = 0\n", "line 2: \"stop-timeout\" is 1 to 86400 seconds"},
-        {"[service:a]\nstop-timeout = 86401\n", "line 2: \"stop-timeout\" is 1 to 86400"},
-        {"[service:a]\nstart-timeout = 5s\n", "line 2: \"start-timeout\" is 1 to 86400"},
-        {"[service:a]\nstart-timeout = -5\n", "line 2: \"start-timeout\" is 1 to 86400"},
-        {"[service:a]\nstop-timeout=1\nstop-timeout=1\n", "line 3: \"stop-timeout\" is there"},
-        {"[trees]\n\nbin = \xFF\n", "line 3: not UTF-8"},
+        { "bin = x\n", "line 1: \"bin\" stands before any section" },
+        { "\n[tree]\n", "line 2: unknown section [tree]" },
+        { "[Trees]\n", "line 1: unknown section [Trees]" },
+        { "[]\n", "line 1: unknown section []" },
+        { "[trees\n", "line 1: a section is [name]" },
+        { "[trees] bin = x\n", "line 1: a section is [name]" },
+        { "[trees ;]\n", "line 1: unknown section [trees ;]" },
+        { "[trees]\n\n[trees]\n", "line 3: [trees] is there already" },
+        { "[trees]\nqueue = x\n", "line 2: unknown key \"queue\" in [trees]" },
+        { "[trees]\nBin = x\n", "line 2: unknown key \"Bin\" in [trees]" },
+        { "[trees]\nbin = x\nbin = y\n", "line 3: \"bin\" is there already" },
+        { "[trees]\nbin =\n", "line 2: \"bin\" has no value" },
+        { "[trees]\nbin = ; comment\n", "line 2: \"bin\" has no value" },
+        { "[trees]\nbin\n", "line 2: neither [section] nor key = value" },
+        { "[trees]\nbin\n[nonsense]\n", "line 2: neither [section] nor key = value" },
+        { "[trees]\n= x\n", "line 2: unknown key \"\"" },
+        { "[service:]\n" ABC, "line 1: the service has no name" },
+        { "[service: ]\n" ABC, "line 1: the service has no name" },
+        { "[service:a]\n" ABC "[service:b]\n" ABC "[service:a]\n",
+          "line 9: service a is there already, in line 1" },
+        { "[service:a]\nstop=b\nstatus=c\n[trees]\n", "line 1: service a has no \"start\"" },
+        { "\n[service:a]\nstart=b\nstatus=c\n", "line 2: service a has no \"stop\"" },
+        { "[service:a]\nstart=b\nstop=c\n[service:b]\n", "line 1: service a has no \"status\"" },
+        { "[trees]\n[service:a]", "line 2: service a has no \"start\"" },
+        { "[service:a]\nstart=\n", "line 2: \"start\" has no value" },
+        { "[service:a]\nstart=a\nstart=a\n", "line 3: \"start\" is there already" },
+        { "[service:a]\nrestart=a\n", "line 2: unknown key \"restart\" in [service:a]" },
+        { "[service:a]\nstop-timeout = 0\n", "line 2: \"stop-timeout\" is 1 to 86400 seconds" },
+        { "[service:a]\nstop-timeout = 86401\n", "line 2: \"stop-timeout\" is 1 to 86400" },
+        { "[service:a]\nstart-timeout = 5s\n", "line 2: \"start-timeout\" is 1 to 86400" },
+        { "[service:a]\nstart-timeout = -5\n", "line 2: \"start-timeout\" is 1 to 86400" },
+        { "[service:a]\nstop-timeout=1\nstop-timeout=1\n", "line 3: \"stop-timeout\" is there" },
+        { "[trees]\n\nbin = \xFF\n", "line 3: not UTF-8" },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++)
@@ -289,7 +289,7 @@ END_TEST
 
 START_TEST(a_line_that_would_be_cut_is_refused)
 {
-    struct po_buf ini = {0};
+    struct po_buf ini = { 0 };
     struct po_host *host;
 
     /* Section lines and comments are not limited. */
@@ -317,9 +317,9 @@ START_TEST(no_value_is_cut_silently)
     int accepted = 0;
 
     for (int length = 1; length < 300; length++) {
-        struct po_buf ini = {0};
+        struct po_buf ini = { 0 };
         struct po_host *host = NULL;
-        struct po_err err = {0};
+        struct po_err err = { 0 };
 
         po_buf_put_text(&ini, "[trees]\nbin = /");
         for (int i = 0; i < length; i++)
@@ -342,7 +342,7 @@ END_TEST
 START_TEST(a_folder_that_is_not_there_is_named)
 {
     struct po_host *host = NULL;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(po_host_folder_open(&host, "missing", &err), PO_E_USAGE);
     ck_assert_str_eq(err.text, "missing: no such folder");
@@ -360,7 +360,7 @@ END_TEST
 START_TEST(a_service_is_started_and_stopped)
 {
     struct po_host *host = open_site(GOOD);
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     /* From anywhere: commands run in the folder. */
     ck_assert_int_eq(chdir("/"), 0);
@@ -380,7 +380,7 @@ START_TEST(nothing_is_run_for_a_state_that_is_there)
 {
     struct po_host *host = open_site("[service:on]\nstart = touch ran\nstop=a\nstatus = true\n"
                                      "[service:off]\nstart=a\nstop = touch ran\nstatus=exit 3\n");
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(host->ops->service_start(host, 0, 0, &err), PO_OK);
     ck_assert_int_eq(host->ops->service_stop(host, 1, 0, &err), PO_OK);
@@ -405,7 +405,7 @@ START_TEST(an_unknown_service_is_asked_to_stop)
 {
     struct po_host *host = open_site("[service:a]\nstart=a\nstop = touch off\n"
                                      "status = test -f off && exit 3; exit 1\n");
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(host->ops->service_stop(host, 0, 0, &err), PO_OK);
     ck_assert(is_there("off"));
@@ -418,7 +418,7 @@ START_TEST(a_service_that_needs_time_is_waited_for)
     struct po_host *host =
         open_site("[service:a]\nstart = (sleep 0.5; touch on) >/dev/null 2>&1 &\n"
                   "stop = (sleep 0.5; rm on) >/dev/null 2>&1 &\nstatus = test -f on || exit 3\n");
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(host->ops->service_start(host, 0, 0, &err), PO_OK);
     ck_assert(is_there("on"));
@@ -432,7 +432,7 @@ START_TEST(a_stop_that_hangs_is_ended)
 {
     struct po_host *host = open_site("[service:mta]\nstart=a\nstop = echo busy && sleep 100\n"
                                      "status = true\nstop-timeout = 1\n");
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     double start = seconds();
 
     ck_assert_int_eq(host->ops->service_stop(host, 0, 0, &err), PO_E_IO);
@@ -448,7 +448,7 @@ START_TEST(a_stop_that_fails_shows_what_it_said)
     struct po_host *host = open_site("[service:mta]\nstart=a\nstatus = true\n"
                                      "stop = for i in 1 2 3 4 5 6; do echo line $i; done; exit 4\n"
                                      "[service:b]\nstart=a\nstatus = true\nstop = kill -9 $$\n");
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(host->ops->service_stop(host, 0, 0, &err), PO_E_IO);
     ck_assert_str_eq(err.text,
@@ -465,7 +465,7 @@ START_TEST(a_service_that_does_not_obey_is_given_up)
     struct po_host *host =
         open_site("[service:a]\nstart = touch tried\nstop = true\nstatus = test -f on || exit 3\n"
                   "start-timeout = 100\n");
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     double start = seconds();
 
     /* The caller's time counts, not the file's. */
@@ -490,7 +490,7 @@ START_TEST(a_status_that_hangs_is_unknown)
         open_site("[service:a]\nstart=a\nstop=b\nstatus = sleep 100\n"
                   "[service:b]\nstart=a\nstop = touch slow\n"
                   "status = if test -f slow; then sleep 100; fi\nstop-timeout = 2\n");
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     double start = seconds();
 
     assert_state(host, 0, PO_SERVICE_UNKNOWN);
@@ -508,7 +508,7 @@ START_TEST(a_service_number_beyond_the_last_is_refused)
 {
     struct po_host *host = open_site(GOOD);
     enum po_service_state state = PO_SERVICE_UNKNOWN;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(host->ops->service_state(host, 1, &state, &err), PO_E_USAGE);
     ck_assert_int_eq(host->ops->service_stop(host, 1, 0, &err), PO_E_USAGE);
@@ -523,9 +523,9 @@ END_TEST
 START_TEST(the_registry_is_read_as_it_is)
 {
     struct po_host *host = open_site(NULL);
-    struct po_buf out = {0};
-    struct po_err err = {0};
-    struct timespec times[2] = {{1000000000, 123456700}, {1000000000, 123456700}};
+    struct po_buf out = { 0 };
+    struct po_err err = { 0 };
+    struct timespec times[2] = { { 1000000000, 123456700 }, { 1000000000, 123456700 } };
     int64_t write_time = 0;
 
     ck_assert_int_eq(host->ops->registry_export(host, &out, &write_time, &err), PO_E_IO);
@@ -545,8 +545,8 @@ END_TEST
 START_TEST(the_registry_is_replaced_and_the_former_kept)
 {
     struct po_host *host = open_site("[trees]\nregistry = a/b/key.reg\n");
-    struct po_buf former = {0};
-    struct po_err err = {0};
+    struct po_buf former = { 0 };
+    struct po_err err = { 0 };
     struct stat info;
 
     /* What a run that died has left is no hindrance. */
@@ -579,8 +579,8 @@ END_TEST
 START_TEST(a_missing_folder_of_the_registry_is_made)
 {
     struct po_host *host = open_site("[trees]\nregistry = a/b/key.reg\n");
-    struct po_buf former = {0};
-    struct po_err err = {0};
+    struct po_buf former = { 0 };
+    struct po_err err = { 0 };
 
     ck_assert_msg(host->ops->registry_import(host, "", 0, POBACKUP_TIME_UNKNOWN, &former, &err) ==
                       PO_OK,
@@ -595,8 +595,8 @@ END_TEST
 START_TEST(a_failed_import_leaves_the_former_registry)
 {
     struct po_host *host = open_site("[trees]\nregistry = key.reg\n");
-    struct po_buf former = {0};
-    struct po_err err = {0};
+    struct po_buf former = { 0 };
+    struct po_err err = { 0 };
 
     write_file("key.reg", "one");
     ck_assert_int_eq(mkdir("key.reg.new", 0700), 0);
@@ -613,8 +613,8 @@ END_TEST
 START_TEST(a_site_without_registry_says_so)
 {
     struct po_host *host = open_site("[trees]\nregistry = none\n");
-    struct po_buf out = {0};
-    struct po_err err = {0};
+    struct po_buf out = { 0 };
+    struct po_err err = { 0 };
     int64_t write_time = 0;
 
     ck_assert_int_eq(host->ops->registry_export(host, &out, &write_time, &err), PO_E_IO);

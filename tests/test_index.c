@@ -34,7 +34,8 @@ put_bytes(void *ctx, const void *bytes, size_t size, struct po_err *err)
     return po_buf_check(out, err);
 }
 
-/* A target for a hard link: one that no later entry replaces (its number leaves 1 when divided by 3). */
+/* A target for a hard link: one that no later entry replaces (its number leaves 1 when divided by
+ * 3). */
 static const struct po_entry *
 find_target(const struct sample *s, struct help_random *random)
 {
@@ -86,10 +87,10 @@ add_security(struct sample *s, struct help_random *random, size_t number)
     uint8_t bytes[80];
 
     if (help_random_below(random, 3) == 0) {
-        const struct po_posix_owner owner = {.mode = (uint32_t)help_random_below(random, 4),
-                                             .uid = (uint32_t)help_random_below(random, 2),
-                                             .user = "postmaster",
-                                             .user_size = help_random_below(random, 11)};
+        const struct po_posix_owner owner = { .mode = (uint32_t)help_random_below(random, 4),
+                                              .uid = (uint32_t)help_random_below(random, 2),
+                                              .user = "postmaster",
+                                              .user_size = help_random_below(random, 11) };
 
         ck_assert_int_eq(po_entry_list_owner(&s->list, &owner, &entry->security, &err), PO_OK);
     } else if (help_random_below(random, 2) == 0) {
@@ -160,12 +161,12 @@ add_entry(struct sample *s, struct help_random *random)
 static void
 print_sample(struct sample *s)
 {
-    struct po_index_source source = {.list = &s->list,
-                                     .frames = s->frames,
-                                     .frame_count = s->frame_count,
-                                     .parents = s->parents,
-                                     .parent_count = s->parent_count,
-                                     .archive_id = s->archive_id};
+    struct po_index_source source = { .list = &s->list,
+                                      .frames = s->frames,
+                                      .frame_count = s->frame_count,
+                                      .parents = s->parents,
+                                      .parent_count = s->parent_count,
+                                      .archive_id = s->archive_id };
     uint32_t *order = NULL;
     uint64_t size = 0;
     struct po_err err;
@@ -181,9 +182,9 @@ print_sample(struct sample *s)
 static void
 make_sample(struct sample *s, struct help_random *random, size_t count)
 {
-    static char names[4][20] = {"a.tar.zst", "", "\xFF", "\xE6\x97\xA5"};
+    static char names[4][20] = { "a.tar.zst", "", "\xFF", "\xE6\x97\xA5" };
 
-    *s = (struct sample){.parent_count = (uint32_t)help_random_below(random, 5)};
+    *s = (struct sample){ .parent_count = (uint32_t)help_random_below(random, 5) };
     help_random_fill(random, s->archive_id, PO_ID_SIZE);
     for (uint32_t i = 0; i < s->parent_count; i++) {
         help_random_fill(random, s->parents[i].archive_id, PO_ID_SIZE);
@@ -361,7 +362,7 @@ START_TEST(any_list_survives_the_round_trip_and_the_later_of_two_wins)
     for (size_t count = 0; count < 120; count += 1 + count / 7) {
         struct sample s;
         struct po_index *index = NULL;
-        struct po_err err = {0};
+        struct po_err err = { 0 };
         uint32_t winners = 0;
 
         make_sample(&s, &random, count);
@@ -426,7 +427,7 @@ END_TEST
 
 START_TEST(equal_descriptors_are_stored_once)
 {
-    struct po_entry_list list = {0};
+    struct po_entry_list list = { 0 };
     struct po_err err;
     uint32_t first[500];
 
@@ -450,7 +451,7 @@ END_TEST
 /* spec-test: TAR-8 */
 START_TEST(paths_that_no_archive_may_hold_are_not_added)
 {
-    struct po_entry_list list = {0};
+    struct po_entry_list list = { 0 };
     struct po_entry *entry = NULL;
     char *path = calloc(1, PO_PATH_MAX_SIZE + 1);
     struct po_err err;
@@ -514,7 +515,7 @@ load_and_touch(const uint8_t *bytes, size_t size)
 {
     struct po_index *index = NULL;
     struct po_layout layout;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     enum po_status st = load(&index, bytes, size, &err);
 
     if (st != PO_OK) {
@@ -602,15 +603,16 @@ END_TEST
 static const struct {
     size_t at;
     size_t width;
-} counts[] = {{32, 8}, {40, 8}, {48, 4}, {52, 4}, {56, 8},
-              {64, 8}, {72, 4}, {76, 4}, {80, 8}, {88, 8}};
+} counts[] = { { 32, 8 }, { 40, 8 }, { 48, 4 }, { 52, 4 }, { 56, 8 },
+               { 64, 8 }, { 72, 4 }, { 76, 4 }, { 80, 8 }, { 88, 8 } };
 
 /* spec-test: INDEX-2, READ-1 */
 START_TEST(hostile_counts_are_refused)
 {
     static const uint64_t values[] = {
         1,         0x7FFFFFFF, 0xFFFFFFFF, 0x100000000,         134217728,
-        134217729, INT64_MAX,  UINT64_MAX, UINT64_MAX / 79 + 1, UINT64_MAX - 127};
+        134217729, INT64_MAX,  UINT64_MAX, UINT64_MAX / 79 + 1, UINT64_MAX - 127
+    };
     static const uint8_t zeros[64];
     uint8_t bytes[PO_INDEX_HEADER_SIZE] = "pobindex\1";
 
@@ -642,9 +644,9 @@ START_TEST(a_newer_index_is_unsupported_and_a_broken_one_damaged)
         uint8_t value;
         enum po_status expected;
     } cases[] = {
-        {0, 'q', PO_E_FORMAT},     {8, 2, PO_E_UNSUPPORTED},  {8, 0, PO_E_UNSUPPORTED},
-        {11, 1, PO_E_UNSUPPORTED}, {12, 1, PO_E_UNSUPPORTED}, {15, 0x80, PO_E_UNSUPPORTED},
-        {96, 1, PO_E_FORMAT},      {127, 1, PO_E_FORMAT},
+        { 0, 'q', PO_E_FORMAT },     { 8, 2, PO_E_UNSUPPORTED },  { 8, 0, PO_E_UNSUPPORTED },
+        { 11, 1, PO_E_UNSUPPORTED }, { 12, 1, PO_E_UNSUPPORTED }, { 15, 0x80, PO_E_UNSUPPORTED },
+        { 96, 1, PO_E_FORMAT },      { 127, 1, PO_E_FORMAT },
     };
 
     for (size_t i = 0; i < HELP_COUNT(cases); i++) {
@@ -666,16 +668,16 @@ START_TEST(unknown_extensions_are_passed_over_unless_they_are_critical)
         size_t size;
         enum po_status expected;
     } cases[] = {
-        {"\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, PO_OK},
-        {"\x09\0\0\0\2\0\0\0\3\0\0\0\0\0\0\0abc", 19, PO_OK},
-        {"\x09\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0", 16, PO_E_UNSUPPORTED},
-        {"\x09\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", 16, PO_E_FORMAT},
-        {"\x09\0\0\0\0\0\0\0\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 16, PO_E_FORMAT},
-        {"\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 15, PO_E_FORMAT},
-        {"\x01\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\1\0\0\0\0\2\0\0", 24, PO_OK},
-        {"\x01\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\1\0\0\0\0\2\0", 23, PO_E_FORMAT},
-        {"\x01\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\1\0\0\0\0\2\0\0\1\0\0\0\0\2\0\0", 32, PO_E_FORMAT},
-        {"\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 32, PO_E_FORMAT},
+        { "\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, PO_OK },
+        { "\x09\0\0\0\2\0\0\0\3\0\0\0\0\0\0\0abc", 19, PO_OK },
+        { "\x09\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0", 16, PO_E_UNSUPPORTED },
+        { "\x09\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0", 16, PO_E_FORMAT },
+        { "\x09\0\0\0\0\0\0\0\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 16, PO_E_FORMAT },
+        { "\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 15, PO_E_FORMAT },
+        { "\x01\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\1\0\0\0\0\2\0\0", 24, PO_OK },
+        { "\x01\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\1\0\0\0\0\2\0", 23, PO_E_FORMAT },
+        { "\x01\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\1\0\0\0\0\2\0\0\1\0\0\0\0\2\0\0", 32, PO_E_FORMAT },
+        { "\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 32, PO_E_FORMAT },
     };
 
     for (size_t i = 0; i < HELP_COUNT(cases); i++) {
@@ -695,7 +697,9 @@ END_TEST
 
 START_TEST(descriptors_that_are_too_short_are_no_owner)
 {
-    static const uint8_t whole[] = {2, 0xA4, 1, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0, 1, 'u', 2, 'g', 'h'};
+    static const uint8_t whole[] = {
+        2, 0xA4, 1, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0, 1, 'u', 2, 'g', 'h'
+    };
     struct po_posix_owner owner;
 
     for (size_t size = 0; size < sizeof whole; size++)

@@ -192,7 +192,8 @@ def fill_odd(site):
         file.write(b"in the middle")
     for name, time in TIMES.items():
         put(program, b"times/" + name, name, time=time)
-    for mode in (0o600, 0o644, 0o755, 0o444, 0o711, 0o4755, 0o2755, 0o1644):
+    # Who cannot give files away gets no set-user-id bits either.
+    for mode in (0o600, 0o644, 0o755, 0o444, 0o711, 0o1644) + ((0o4755, 0o2755) if os.geteuid() == 0 else ()):
         put(program, b"modes/%o" % mode, b"x", mode=mode)
     for mode in (0o700, 0o1777, 0o2775, 0o555):
         os.makedirs(program + b"/modes/d%o" % mode)
@@ -351,7 +352,7 @@ class Times(unittest.TestCase):
 
 class Deep(unittest.TestCase):
     """A path of more than 4,096 bytes. GNU tar and bsdtar hand a path to the system in one piece and cannot make such a file; that
-    they read the archive, and go on with the rest, is asserted."""
+    they read the archive, and go on with the rest, is asserted. (bsdtar sometimes can.)"""
 
     @classmethod
     def setUpClass(cls):
@@ -385,7 +386,7 @@ class Deep(unittest.TestCase):
             names = must(*tool, "-tf", self.archive).stdout.splitlines()
             self.assertGreater(max(map(len, names)), 4096 + 200)
             out = pathlib.Path(tempfile.mkdtemp(dir=self.dir))
-            must(*tool, "-xf", self.archive, "-C", out, codes=(1, 2))
+            must(*tool, "-xf", self.archive, "-C", out, codes=(0, 1, 2))
             self.assertEqual((out / PARTS[2] / "zz").read_bytes(), b"after it")
 
 

@@ -9,7 +9,8 @@
 #define S(literal) (literal), (sizeof(literal) - 1)
 
 static const struct pobackup_writer_options small_frames = {
-    .frame_size = 65536, .host = "test", .created = 17639784001234567, .archive_id = {1, 2, 3}};
+    .frame_size = 65536, .host = "test", .created = 17639784001234567, .archive_id = { 1, 2, 3 }
+};
 
 static struct pobackup_archive *
 open_memory(struct help_memory *memory)
@@ -92,7 +93,7 @@ static void
 check_set(struct pobackup_archive *archive, const struct help_set *set, struct help_random *random)
 {
     uint64_t count = pobackup_entry_count(archive);
-    struct pobackup_entry last = {0};
+    struct pobackup_entry last = { 0 };
     struct po_err err;
 
     ck_assert_uint_eq(count, set->count + 2); /* manifest and summary */
@@ -124,8 +125,8 @@ START_TEST(a_random_archive_gives_back_what_was_put_in)
     struct help_random random = help_random_begin("library", (uint64_t)_i);
 
     for (int round = 0; round < 6; round++) {
-        struct help_set set = {0};
-        struct help_memory memory = {0};
+        struct help_set set = { 0 };
+        struct help_memory memory = { 0 };
         struct pobackup_archive *archive;
         uint8_t written[POBACKUP_DIGEST_SIZE];
         uint8_t read[POBACKUP_DIGEST_SIZE];
@@ -152,9 +153,9 @@ END_TEST
 START_TEST(the_same_input_gives_the_same_bytes)
 {
     struct help_random random = help_random_begin("library twice", 0);
-    struct help_set set = {0};
-    struct help_memory one = {0};
-    struct help_memory two = {0};
+    struct help_set set = { 0 };
+    struct help_memory one = { 0 };
+    struct help_memory two = { 0 };
 
     help_set_make(&set, &random, 30, 50000);
     write_set(&set, &one);
@@ -169,9 +170,9 @@ END_TEST
 
 START_TEST(an_empty_archive_holds_manifest_and_summary)
 {
-    struct help_random random = {0};
-    struct help_set set = {0};
-    struct help_memory memory = {0};
+    struct help_random random = { 0 };
+    struct help_set set = { 0 };
+    struct help_memory memory = { 0 };
     struct pobackup_archive *archive;
     struct pobackup_entry entry;
     struct po_err err;
@@ -200,9 +201,10 @@ START_TEST(empty_files_and_files_of_three_frames_are_read)
     struct help_random random = help_random_begin("library large", 0);
     static const size_t sizes[] = {
         0,      1,         65023,           65024,     65025,        65536,
-        130559, 65536 * 2, 65536 * 3 - 512, 65536 * 3, 65536 * 3 + 1};
-    struct help_set set = {0};
-    struct help_memory memory = {0};
+        130559, 65536 * 2, 65536 * 3 - 512, 65536 * 3, 65536 * 3 + 1
+    };
+    struct help_set set = { 0 };
+    struct help_memory memory = { 0 };
     struct pobackup_archive *archive;
     uint8_t *content = malloc(65536 * 3 + 1);
     struct po_err err;
@@ -228,10 +230,10 @@ END_TEST
 
 START_TEST(the_defaults_hold_for_options_of_zero)
 {
-    static const struct pobackup_writer_options none = {0};
+    static const struct pobackup_writer_options none = { 0 };
     struct help_random random = help_random_begin("library defaults", 0);
-    struct help_set set = {0};
-    struct help_memory memory = {0};
+    struct help_set set = { 0 };
+    struct help_memory memory = { 0 };
     struct pobackup_archive *archive;
     struct po_err err;
 
@@ -250,11 +252,11 @@ END_TEST
 START_TEST(decomposed_names_verify_in_any_locale)
 {
     struct help_random random = help_random_begin("library locale", 0);
-    static const char *const locales[] = {"C", "C.UTF-8"};
+    static const char *const locales[] = { "C", "C.UTF-8" };
 
     for (size_t i = 0; i < HELP_COUNT(locales); i++) {
-        struct help_set set = {0};
-        struct help_memory memory = {0};
+        struct help_set set = { 0 };
+        struct help_memory memory = { 0 };
         struct po_err err;
 
         ck_assert_ptr_nonnull(setlocale(LC_ALL, locales[i]));
@@ -310,11 +312,11 @@ open_writer(struct help_memory *memory)
 static struct pobackup_entry
 entry_of(enum pobackup_type type, const char *path, const char *link)
 {
-    return (struct pobackup_entry){.path = path,
-                                   .path_size = strlen(path),
-                                   .type = type,
-                                   .link = link,
-                                   .link_size = link == NULL ? 0 : strlen(link)};
+    return (struct pobackup_entry){ .path = path,
+                                    .path_size = strlen(path),
+                                    .type = type,
+                                    .link = link,
+                                    .link_size = link == NULL ? 0 : strlen(link) };
 }
 
 static enum po_status
@@ -341,7 +343,7 @@ check_refused(enum po_status added, struct pobackup_writer *writer)
 
 START_TEST(a_path_twice_is_wrong_use)
 {
-    struct help_memory memory = {0};
+    struct help_memory memory = { 0 };
     struct pobackup_writer *writer = open_writer(&memory);
 
     ck_assert_int_eq(add(writer, POBACKUP_FILE, "a", NULL), PO_OK);
@@ -355,11 +357,11 @@ END_TEST
 /* spec-test: FILE-1 */
 START_TEST(the_names_of_the_formats_own_members_are_taken)
 {
-    static const char *const names[] = {"pobackup/manifest.json", "pobackup/summary.json",
-                                        "pobackup/index", "pobackup/trailer"};
+    static const char *const names[] = { "pobackup/manifest.json", "pobackup/summary.json",
+                                         "pobackup/index", "pobackup/trailer" };
 
     for (size_t i = 0; i < HELP_COUNT(names); i++) {
-        struct help_memory memory = {0};
+        struct help_memory memory = { 0 };
         struct pobackup_writer *writer = open_writer(&memory);
 
         check_refused(add(writer, POBACKUP_FILE, names[i], NULL), writer);
@@ -371,10 +373,10 @@ END_TEST
 
 START_TEST(a_hard_link_to_what_is_no_earlier_file_is_wrong_use)
 {
-    static const char *const targets[] = {"nowhere", "directory", "symlink", "later", "itself"};
+    static const char *const targets[] = { "nowhere", "directory", "symlink", "later", "itself" };
 
     for (size_t i = 0; i < HELP_COUNT(targets); i++) {
-        struct help_memory memory = {0};
+        struct help_memory memory = { 0 };
         struct pobackup_writer *writer = open_writer(&memory);
         enum po_status st;
 
@@ -396,29 +398,34 @@ START_TEST(entries_that_make_no_sense_are_wrong_use)
         struct pobackup_entry entry;
         const char *what;
     } cases[] = {
-        {{.path = "", .path_size = 0, .type = POBACKUP_FILE}, "no path"},
-        {{.path = "a\0b", .path_size = 3, .type = POBACKUP_FILE}, "a NUL"},
-        {{.path = "a/", .path_size = 2, .type = POBACKUP_DIRECTORY}, "a slash at the end"},
-        {{.path = "a", .path_size = 131073, .type = POBACKUP_FILE}, "a path that is too long"},
-        {{.path = "a", .path_size = 1}, "no type"},
-        {{.path = "a", .path_size = 1, .type = (enum pobackup_type)5}, "type 5"},
-        {{.path = "a", .path_size = 1, .type = POBACKUP_SYMLINK}, "a link without target"},
-        {{.path = "a", .path_size = 1, .type = POBACKUP_SYMLINK, .link = ""}, "an empty target"},
-        {{.path = "a", .path_size = 1, .type = POBACKUP_SYMLINK, .link = "b\0c", .link_size = 3},
-         "a target with a NUL"},
-        {{.path = "a", .path_size = 1, .type = POBACKUP_SYMLINK, .link = "a", .link_size = 131073},
-         "a target that is too long"},
-        {{.path = "a", .path_size = 1, .type = POBACKUP_FILE, .link = "b", .link_size = 1},
-         "a file with a target"},
-        {{.path = "a", .path_size = 1, .type = POBACKUP_DIRECTORY, .size = 5},
-         "a directory with a size"},
-        {{.path = "a", .path_size = 1, .type = POBACKUP_FILE, .size = 5}, "no way to read"},
+        { { .path = "", .path_size = 0, .type = POBACKUP_FILE }, "no path" },
+        { { .path = "a\0b", .path_size = 3, .type = POBACKUP_FILE }, "a NUL" },
+        { { .path = "a/", .path_size = 2, .type = POBACKUP_DIRECTORY }, "a slash at the end" },
+        { { .path = "a", .path_size = 131073, .type = POBACKUP_FILE }, "a path that is too long" },
+        { { .path = "a", .path_size = 1 }, "no type" },
+        { { .path = "a", .path_size = 1, .type = (enum pobackup_type)5 }, "type 5" },
+        { { .path = "a", .path_size = 1, .type = POBACKUP_SYMLINK }, "a link without target" },
+        { { .path = "a", .path_size = 1, .type = POBACKUP_SYMLINK, .link = "" },
+          "an empty target" },
+        { { .path = "a", .path_size = 1, .type = POBACKUP_SYMLINK, .link = "b\0c", .link_size = 3 },
+          "a target with a NUL" },
+        { { .path = "a",
+            .path_size = 1,
+            .type = POBACKUP_SYMLINK,
+            .link = "a",
+            .link_size = 131073 },
+          "a target that is too long" },
+        { { .path = "a", .path_size = 1, .type = POBACKUP_FILE, .link = "b", .link_size = 1 },
+          "a file with a target" },
+        { { .path = "a", .path_size = 1, .type = POBACKUP_DIRECTORY, .size = 5 },
+          "a directory with a size" },
+        { { .path = "a", .path_size = 1, .type = POBACKUP_FILE, .size = 5 }, "no way to read" },
     };
     static char long_name[131074];
 
     memset(long_name, 'n', sizeof long_name);
     for (size_t i = 0; i < HELP_COUNT(cases); i++) {
-        struct help_memory memory = {0};
+        struct help_memory memory = { 0 };
         struct pobackup_writer *writer = open_writer(&memory);
         struct pobackup_entry entry = cases[i].entry;
         struct po_err err;
@@ -438,11 +445,11 @@ END_TEST
 
 START_TEST(what_the_writer_takes_the_reader_takes)
 {
-    static const char *const paths[] = {"/",  "//a",  ".",  "..",   "/etc/passwd", " ",
-                                        "\n", "a\\b", "C:", "a//b", "-",           "\x7F"};
+    static const char *const paths[] = { "/",  "//a",  ".",  "..",   "/etc/passwd", " ",
+                                         "\n", "a\\b", "C:", "a//b", "-",           "\x7F" };
 
     for (size_t i = 0; i < HELP_COUNT(paths); i++) {
-        struct help_memory memory = {0};
+        struct help_memory memory = { 0 };
         struct pobackup_writer *writer = open_writer(&memory);
         struct po_err err;
 
@@ -462,10 +469,10 @@ END_TEST
 
 START_TEST(content_that_ends_early_fails_and_ends_the_writer)
 {
-    struct help_memory memory = {0};
+    struct help_memory memory = { 0 };
     struct pobackup_writer *writer = open_writer(&memory);
     struct pobackup_entry entry = entry_of(POBACKUP_FILE, "a", NULL);
-    struct text text = {.bytes = "four", .left = 4};
+    struct text text = { .bytes = "four", .left = 4 };
     struct po_err err;
 
     entry.size = 5;
@@ -480,10 +487,10 @@ END_TEST
 
 START_TEST(content_that_cannot_be_read_fails_with_its_own_words)
 {
-    struct help_memory memory = {0};
+    struct help_memory memory = { 0 };
     struct pobackup_writer *writer = open_writer(&memory);
     struct pobackup_entry entry = entry_of(POBACKUP_FILE, "a", NULL);
-    struct text text = {.bytes = "four", .left = 4, .is_failing = true};
+    struct text text = { .bytes = "four", .left = 4, .is_failing = true };
     struct po_err err;
 
     entry.size = 4;
@@ -497,7 +504,7 @@ END_TEST
 
 START_TEST(a_committed_writer_is_at_its_end)
 {
-    struct help_memory memory = {0};
+    struct help_memory memory = { 0 };
     struct pobackup_writer *writer = open_writer(&memory);
     struct po_err err;
     size_t size;
@@ -515,7 +522,7 @@ END_TEST
 
 START_TEST(a_writer_that_is_not_committed_leaves_no_archive)
 {
-    struct help_memory memory = {0};
+    struct help_memory memory = { 0 };
     struct pobackup_writer *writer = open_writer(&memory);
     struct po_err err;
 
@@ -529,11 +536,11 @@ END_TEST
 
 START_TEST(frame_sizes_that_the_format_does_not_allow_are_wrong_use)
 {
-    static const uint32_t sizes[] = {1, 65535, 65537, 65536 + 256, (32u << 20) + 512, UINT32_MAX};
+    static const uint32_t sizes[] = { 1, 65535, 65537, 65536 + 256, (32u << 20) + 512, UINT32_MAX };
 
     for (size_t i = 0; i < HELP_COUNT(sizes); i++) {
-        struct pobackup_writer_options options = {.frame_size = sizes[i]};
-        struct help_memory memory = {0};
+        struct pobackup_writer_options options = { .frame_size = sizes[i] };
+        struct help_memory memory = { 0 };
         struct pobackup_sink sink = help_sink(&memory);
         struct pobackup_writer *writer = NULL;
         struct po_err err;
@@ -549,10 +556,10 @@ END_TEST
 START_TEST(what_is_out_of_range_is_wrong_use_and_touches_nothing)
 {
     struct help_random random = help_random_begin("library range", 0);
-    struct help_set set = {0};
-    struct help_memory memory = {0};
+    struct help_set set = { 0 };
+    struct help_memory memory = { 0 };
     struct pobackup_archive *archive;
-    struct pobackup_entry entry = {.size = 77};
+    struct pobackup_entry entry = { .size = 77 };
     struct po_err err;
     char byte = 'x';
     size_t got = 77;
@@ -601,13 +608,13 @@ make_small_set(struct help_set *set, struct help_random *random)
 START_TEST(a_sink_that_fails_once_at_any_write_fails_the_archive)
 {
     struct help_random random = help_random_begin("library sink", 0);
-    struct help_set set = {0};
+    struct help_set set = { 0 };
     unsigned long nth = 1;
 
     make_small_set(&set, &random);
     for (;; nth++) {
-        struct help_memory memory = {.fail_at = nth};
-        struct po_err err = {0};
+        struct help_memory memory = { .fail_at = nth };
+        struct po_err err = { 0 };
         struct po_err again;
         enum po_status st = help_set_write(&set, &memory, &small_frames, NULL, &err);
 
@@ -658,14 +665,14 @@ read_all(struct help_memory *memory, struct po_err *err)
 START_TEST(a_blob_that_fails_once_at_any_read_fails_the_call)
 {
     struct help_random random = help_random_begin("library blob", 0);
-    struct help_set set = {0};
-    struct help_memory memory = {0};
+    struct help_set set = { 0 };
+    struct help_memory memory = { 0 };
     unsigned long nth = 1;
 
     make_small_set(&set, &random);
     write_set(&set, &memory);
     for (;; nth++) {
-        struct po_err err = {0};
+        struct po_err err = { 0 };
         enum po_status st;
 
         memory.calls = 0;
@@ -689,8 +696,8 @@ END_TEST
 START_TEST(after_a_read_that_failed_the_archive_is_as_before)
 {
     struct help_random random = help_random_begin("library retry", 0);
-    struct help_set set = {0};
-    struct help_memory memory = {0};
+    struct help_set set = { 0 };
+    struct help_memory memory = { 0 };
     struct pobackup_archive *archive;
     int64_t number;
     uint8_t *bytes = malloc(100000);
@@ -733,15 +740,15 @@ START_TEST(other_files_are_unsupported_and_not_damaged)
     static const struct {
         const char *bytes;
         size_t size;
-    } files[] = {{"", 0},
-                 {S("\x28")},
-                 {S("PK\3\4")},
-                 {S("hello, world: this is a text and long enough for a footer\n")},
-                 /* a Zstandard frame of "hello", without checksum */
-                 {S("\x28\xB5\x2F\xFD\x20\x05\x29\0\0hello")}};
+    } files[] = { { "", 0 },
+                  { S("\x28") },
+                  { S("PK\3\4") },
+                  { S("hello, world: this is a text and long enough for a footer\n") },
+                  /* a Zstandard frame of "hello", without checksum */
+                  { S("\x28\xB5\x2F\xFD\x20\x05\x29\0\0hello") } };
 
     for (size_t i = 0; i < HELP_COUNT(files); i++) {
-        struct help_memory memory = {0};
+        struct help_memory memory = { 0 };
         struct po_err err;
 
         help_memory_put(&memory, files[i].bytes, files[i].size);

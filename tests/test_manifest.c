@@ -77,24 +77,24 @@ check_texts(const struct po_buf *out, const struct po_manifest *manifest)
 /* spec-test: MANIFEST-1, MANIFEST-2 */
 START_TEST(a_manifest_survives_the_round_trip)
 {
-    static const struct po_manifest_service services[2] = {{"PostOffice", "running"},
-                                                           {"\xC3\xA4", "stopped"}};
+    static const struct po_manifest_service services[2] = { { "PostOffice", "running" },
+                                                            { "\xC3\xA4", "stopped" } };
     static char name[] = "full.tar.zst";
     struct help_random random = help_random_begin("manifest", (uint64_t)_i);
 
     for (size_t parents = 0; parents < 20; parents += 1 + parents) {
-        struct po_parent parent[20] = {0};
-        struct po_manifest manifest = {.parents = parent,
-                                       .parent_count = parents,
-                                       .host_name = "mail \"one\"\n",
-                                       .host_system = "a\xFF"
-                                                      "b",
-                                       .host_kind = "folder",
-                                       .spool = "D:\\spool",
-                                       .services = services,
-                                       .service_count = 2};
+        struct po_parent parent[20] = { 0 };
+        struct po_manifest manifest = { .parents = parent,
+                                        .parent_count = parents,
+                                        .host_name = "mail \"one\"\n",
+                                        .host_system = "a\xFF"
+                                                       "b",
+                                        .host_kind = "folder",
+                                        .spool = "D:\\spool",
+                                        .services = services,
+                                        .service_count = 2 };
         struct po_manifest_core core;
-        struct po_buf out = {0};
+        struct po_buf out = { 0 };
         struct po_err err;
 
         help_random_fill(&random, manifest.archive_id, PO_ID_SIZE);
@@ -128,9 +128,9 @@ END_TEST
 
 START_TEST(the_same_manifest_gives_the_same_bytes)
 {
-    struct po_manifest manifest = {.created = 5, .host_name = "a"};
-    struct po_buf one = {0};
-    struct po_buf two = {0};
+    struct po_manifest manifest = { .created = 5, .host_name = "a" };
+    struct po_buf one = { 0 };
+    struct po_buf two = { 0 };
     struct po_err err;
 
     ck_assert_int_eq(po_manifest_put(&one, &manifest, &err), PO_OK);
@@ -150,118 +150,120 @@ static const struct {
     const char *text;
     enum po_status expected;
 } cases[] = {
-    {"the plainest one", "{" FORMAT REST, PO_OK},
-    {"unknown keys", "{\"later\": [1, {\"a\": null}], " FORMAT REST, PO_OK},
-    {"spaces around", " \n\t{" FORMAT REST "\r\n ", PO_OK},
-    {"nothing", "", PO_E_FORMAT},
-    {"no object", "[]", PO_E_FORMAT},
-    {"a string", "\"pobackup\"", PO_E_FORMAT},
-    {"a byte order mark", "\xEF\xBB\xBF{" FORMAT REST, PO_E_FORMAT},
-    {"something behind", "{" FORMAT REST "x", PO_E_FORMAT},
-    {"two documents", "{" FORMAT REST "{}", PO_E_FORMAT},
-    {"a comment", "{/**/" FORMAT REST, PO_E_FORMAT},
-    {"a comma too many", "{" FORMAT ",}", PO_E_FORMAT},
-    {"not UTF-8", "{\"a\": \"\xFF\", " FORMAT REST, PO_E_FORMAT},
-    {"an overlong slash", "{\"a\": \"\xC0\xAF\", " FORMAT REST, PO_E_FORMAT},
-    {"a surrogate", "{\"a\": \"\\uD800\", " FORMAT REST, PO_E_FORMAT},
-    {"NaN", "{\"a\": NaN, " FORMAT REST, PO_E_FORMAT},
-    {"a key twice", "{\"a\": 1, \"a\": 1, " FORMAT REST, PO_E_FORMAT},
-    {"a key twice, deep", "{\"b\": [{\"a\": 1, \"a\": 2}], " FORMAT REST, PO_E_FORMAT},
-    {"format twice", "{" FORMAT ", " FORMAT REST, PO_E_FORMAT},
-    {"a key twice, once escaped", "{\"a\": 1, \"\\u0061\": 2, " FORMAT REST, PO_E_FORMAT},
-    {"no format", "{\"a\": 1" REST, PO_E_FORMAT},
-    {"a format of null", "{\"format\": null" REST, PO_E_FORMAT},
-    {"another name", "{\"format\": {\"name\": \"x\", \"version\": 1, \"critical\": []}" REST,
-     PO_E_UNSUPPORTED},
-    {"no name", "{\"format\": {\"version\": 1, \"critical\": []}" REST, PO_E_FORMAT},
-    {"version 2", "{\"format\": {\"name\": \"pobackup\", \"version\": 2, \"critical\": []}" REST,
-     PO_E_UNSUPPORTED},
-    {"version 0", "{\"format\": {\"name\": \"pobackup\", \"version\": 0, \"critical\": []}" REST,
-     PO_E_UNSUPPORTED},
-    {"version -1", "{\"format\": {\"name\": \"pobackup\", \"version\": -1, \"critical\": []}" REST,
-     PO_E_UNSUPPORTED},
-    {"version 2^32 + 1",
-     "{\"format\": {\"name\": \"pobackup\", \"version\": 4294967297, \"critical\": []}" REST,
-     PO_E_UNSUPPORTED},
-    {"version \"1\"",
-     "{\"format\": {\"name\": \"pobackup\", \"version\": \"1\", \"critical\": []}" REST,
-     PO_E_FORMAT},
-    {"no version", "{\"format\": {\"name\": \"pobackup\", \"critical\": []}" REST, PO_E_FORMAT},
-    {"no critical", "{\"format\": {\"name\": \"pobackup\", \"version\": 1}" REST, PO_E_FORMAT},
-    {"critical an object",
-     "{\"format\": {\"name\": \"pobackup\", \"version\": 1, \"critical\": {}}" REST, PO_E_FORMAT},
-    {"an unknown critical string",
-     "{\"format\": {\"name\": \"pobackup\", \"version\": 1, \"critical\": [\"age\"]}" REST,
-     PO_E_UNSUPPORTED},
-    {"critical is no string",
-     "{\"format\": {\"name\": \"pobackup\", \"version\": 1, \"critical\": [1]}" REST, PO_E_FORMAT},
-    {"a newer one without the rest",
-     "{\"format\": {\"name\": \"pobackup\", \"version\": 2, \"critical\": []}}", PO_E_UNSUPPORTED},
-    {"no archive id",
-     "{" FORMAT ", \"created\": \"" CREATED "\", \"kind\": \"full\", \"parents\": []}",
-     PO_E_FORMAT},
-    {"an archive id that is too short",
-     "{" FORMAT ", \"archive_id\": \"00\", \"created\": \"" CREATED
-     "\", \"kind\": \"full\", \"parents\": []}",
-     PO_E_FORMAT},
-    {"an archive id in capitals",
-     "{" FORMAT ", \"archive_id\": \"00112233445566778899AABBCCDDEEFF\", \"created\": \"" CREATED
-     "\", \"kind\": \"full\", \"parents\": []}",
-     PO_E_FORMAT},
-    {"an archive id with a space",
-     "{" FORMAT ", \"archive_id\": \" 0112233445566778899aabbccddeeff\", \"created\": \"" CREATED
-     "\", \"kind\": \"full\", \"parents\": []}",
-     PO_E_FORMAT},
-    {"no date", "{" FORMAT ", \"archive_id\": \"" ID "\", \"kind\": \"full\", \"parents\": []}",
-     PO_E_FORMAT},
-    {"a date with six digits",
-     "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"2026-11-24T02:00:00.123456Z\", "
-     "\"kind\": \"full\", \"parents\": []}",
-     PO_E_FORMAT},
-    {"the 30th of February",
-     "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"2026-02-30T02:00:00.1234567Z\", "
-     "\"kind\": \"full\", \"parents\": []}",
-     PO_E_FORMAT},
-    {"no kind",
-     "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED "\", \"parents\": []}",
-     PO_E_FORMAT},
-    {"an unknown kind",
-     "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
-     "\", \"kind\": \"half\", \"parents\": []}",
-     PO_E_FORMAT},
-    {"no parents",
-     "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED "\", \"kind\": \"full\"}",
-     PO_E_FORMAT},
-    {"a differential without a parent",
-     "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
-     "\", \"kind\": \"diff\", \"parents\": []}",
-     PO_E_FORMAT},
-    {"a full with a parent",
-     "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
-     "\", \"kind\": \"full\", \"parents\": [" PARENT "]}",
-     PO_E_FORMAT},
-    {"a differential",
-     "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
-     "\", \"kind\": \"diff\", \"parents\": [" PARENT ", " PARENT "]}",
-     PO_OK},
-    {"a parent that is no object",
-     "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
-     "\", \"kind\": \"diff\", \"parents\": [" PARENT ", 5]}",
-     PO_E_FORMAT},
-    {"a parent without a digest",
-     "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
-     "\", \"kind\": \"diff\", \"parents\": [{\"archive_id\": \"" ID "\", \"created\": \"" CREATED
-     "\"}]}",
-     PO_E_FORMAT},
-    {"parents an object",
-     "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
-     "\", \"kind\": \"full\", \"parents\": {}}",
-     PO_E_FORMAT},
+    { "the plainest one", "{" FORMAT REST, PO_OK },
+    { "unknown keys", "{\"later\": [1, {\"a\": null}], " FORMAT REST, PO_OK },
+    { "spaces around", " \n\t{" FORMAT REST "\r\n ", PO_OK },
+    { "nothing", "", PO_E_FORMAT },
+    { "no object", "[]", PO_E_FORMAT },
+    { "a string", "\"pobackup\"", PO_E_FORMAT },
+    { "a byte order mark", "\xEF\xBB\xBF{" FORMAT REST, PO_E_FORMAT },
+    { "something behind", "{" FORMAT REST "x", PO_E_FORMAT },
+    { "two documents", "{" FORMAT REST "{}", PO_E_FORMAT },
+    { "a comment", "{/**/" FORMAT REST, PO_E_FORMAT },
+    { "a comma too many", "{" FORMAT ",}", PO_E_FORMAT },
+    { "not UTF-8", "{\"a\": \"\xFF\", " FORMAT REST, PO_E_FORMAT },
+    { "an overlong slash", "{\"a\": \"\xC0\xAF\", " FORMAT REST, PO_E_FORMAT },
+    { "a surrogate", "{\"a\": \"\\uD800\", " FORMAT REST, PO_E_FORMAT },
+    { "NaN", "{\"a\": NaN, " FORMAT REST, PO_E_FORMAT },
+    { "a key twice", "{\"a\": 1, \"a\": 1, " FORMAT REST, PO_E_FORMAT },
+    { "a key twice, deep", "{\"b\": [{\"a\": 1, \"a\": 2}], " FORMAT REST, PO_E_FORMAT },
+    { "format twice", "{" FORMAT ", " FORMAT REST, PO_E_FORMAT },
+    { "a key twice, once escaped", "{\"a\": 1, \"\\u0061\": 2, " FORMAT REST, PO_E_FORMAT },
+    { "no format", "{\"a\": 1" REST, PO_E_FORMAT },
+    { "a format of null", "{\"format\": null" REST, PO_E_FORMAT },
+    { "another name", "{\"format\": {\"name\": \"x\", \"version\": 1, \"critical\": []}" REST,
+      PO_E_UNSUPPORTED },
+    { "no name", "{\"format\": {\"version\": 1, \"critical\": []}" REST, PO_E_FORMAT },
+    { "version 2", "{\"format\": {\"name\": \"pobackup\", \"version\": 2, \"critical\": []}" REST,
+      PO_E_UNSUPPORTED },
+    { "version 0", "{\"format\": {\"name\": \"pobackup\", \"version\": 0, \"critical\": []}" REST,
+      PO_E_UNSUPPORTED },
+    { "version -1", "{\"format\": {\"name\": \"pobackup\", \"version\": -1, \"critical\": []}" REST,
+      PO_E_UNSUPPORTED },
+    { "version 2^32 + 1",
+      "{\"format\": {\"name\": \"pobackup\", \"version\": 4294967297, \"critical\": []}" REST,
+      PO_E_UNSUPPORTED },
+    { "version \"1\"",
+      "{\"format\": {\"name\": \"pobackup\", \"version\": \"1\", \"critical\": []}" REST,
+      PO_E_FORMAT },
+    { "no version", "{\"format\": {\"name\": \"pobackup\", \"critical\": []}" REST, PO_E_FORMAT },
+    { "no critical", "{\"format\": {\"name\": \"pobackup\", \"version\": 1}" REST, PO_E_FORMAT },
+    { "critical an object",
+      "{\"format\": {\"name\": \"pobackup\", \"version\": 1, \"critical\": {}}" REST, PO_E_FORMAT },
+    { "an unknown critical string",
+      "{\"format\": {\"name\": \"pobackup\", \"version\": 1, \"critical\": [\"age\"]}" REST,
+      PO_E_UNSUPPORTED },
+    { "critical is no string",
+      "{\"format\": {\"name\": \"pobackup\", \"version\": 1, \"critical\": [1]}" REST,
+      PO_E_FORMAT },
+    { "a newer one without the rest",
+      "{\"format\": {\"name\": \"pobackup\", \"version\": 2, \"critical\": []}}",
+      PO_E_UNSUPPORTED },
+    { "no archive id",
+      "{" FORMAT ", \"created\": \"" CREATED "\", \"kind\": \"full\", \"parents\": []}",
+      PO_E_FORMAT },
+    { "an archive id that is too short",
+      "{" FORMAT ", \"archive_id\": \"00\", \"created\": \"" CREATED
+      "\", \"kind\": \"full\", \"parents\": []}",
+      PO_E_FORMAT },
+    { "an archive id in capitals",
+      "{" FORMAT ", \"archive_id\": \"00112233445566778899AABBCCDDEEFF\", \"created\": \"" CREATED
+      "\", \"kind\": \"full\", \"parents\": []}",
+      PO_E_FORMAT },
+    { "an archive id with a space",
+      "{" FORMAT ", \"archive_id\": \" 0112233445566778899aabbccddeeff\", \"created\": \"" CREATED
+      "\", \"kind\": \"full\", \"parents\": []}",
+      PO_E_FORMAT },
+    { "no date", "{" FORMAT ", \"archive_id\": \"" ID "\", \"kind\": \"full\", \"parents\": []}",
+      PO_E_FORMAT },
+    { "a date with six digits",
+      "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"2026-11-24T02:00:00.123456Z\", "
+      "\"kind\": \"full\", \"parents\": []}",
+      PO_E_FORMAT },
+    { "the 30th of February",
+      "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"2026-02-30T02:00:00.1234567Z\", "
+      "\"kind\": \"full\", \"parents\": []}",
+      PO_E_FORMAT },
+    { "no kind",
+      "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED "\", \"parents\": []}",
+      PO_E_FORMAT },
+    { "an unknown kind",
+      "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
+      "\", \"kind\": \"half\", \"parents\": []}",
+      PO_E_FORMAT },
+    { "no parents",
+      "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED "\", \"kind\": \"full\"}",
+      PO_E_FORMAT },
+    { "a differential without a parent",
+      "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
+      "\", \"kind\": \"diff\", \"parents\": []}",
+      PO_E_FORMAT },
+    { "a full with a parent",
+      "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
+      "\", \"kind\": \"full\", \"parents\": [" PARENT "]}",
+      PO_E_FORMAT },
+    { "a differential",
+      "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
+      "\", \"kind\": \"diff\", \"parents\": [" PARENT ", " PARENT "]}",
+      PO_OK },
+    { "a parent that is no object",
+      "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
+      "\", \"kind\": \"diff\", \"parents\": [" PARENT ", 5]}",
+      PO_E_FORMAT },
+    { "a parent without a digest",
+      "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
+      "\", \"kind\": \"diff\", \"parents\": [{\"archive_id\": \"" ID "\", \"created\": \"" CREATED
+      "\"}]}",
+      PO_E_FORMAT },
+    { "parents an object",
+      "{" FORMAT ", \"archive_id\": \"" ID "\", \"created\": \"" CREATED
+      "\", \"kind\": \"full\", \"parents\": {}}",
+      PO_E_FORMAT },
 };
 
 START_TEST(each_rule_of_the_manifest_is_checked)
 {
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     enum po_status st = judge(cases[_i].text, &err);
 
     ck_assert_msg(st == cases[_i].expected, "%s: %s: %s", cases[_i].what, po_status_name(st),
@@ -376,7 +378,7 @@ check_list(const json_t *list, const struct po_problem *problems, size_t count)
     for (size_t i = 0; i < count; i++) {
         const json_t *row = json_array_get(list, i);
         const json_t *path = json_object_get(row, "path");
-        struct po_buf hex = {0};
+        struct po_buf hex = { 0 };
 
         ck_assert_str_eq(json_string_value(json_object_get(row, "reason")), problems[i].reason);
         if (po_text_is_utf8(problems[i].path, problems[i].path_size)) {
@@ -417,25 +419,25 @@ check_summary(const struct po_buf *out, const struct po_summary *s, size_t liste
 /* spec-test: SUMMARY-1 */
 START_TEST(a_summary_tells_all_counts_and_lists_names_of_any_bytes)
 {
-    static char reasons[3][16] = {"in use", "", "\xC3\xA4"};
+    static char reasons[3][16] = { "in use", "", "\xC3\xA4" };
     struct help_random random = help_random_begin("summary", 0);
 
     for (int round = 0; round < 60; round++) {
         struct po_problem problems[20];
         size_t count = help_random_below(&random, 20);
-        struct po_summary summary = {.finished = 5,
-                                     .outage_seconds = round % 2 == 0 ? -1 : 12.5,
-                                     .stop_seconds = 1,
-                                     .files = help_random_below(&random, 1000),
-                                     .directories = 3,
-                                     .links = 4,
-                                     .bytes = help_random_next(&random) >> 1,
-                                     .skipped = problems,
-                                     .skipped_count = count,
-                                     .changed = problems,
-                                     .changed_count = count / 2,
-                                     .listed_max = help_random_below(&random, 20)};
-        struct po_buf out = {0};
+        struct po_summary summary = { .finished = 5,
+                                      .outage_seconds = round % 2 == 0 ? -1 : 12.5,
+                                      .stop_seconds = 1,
+                                      .files = help_random_below(&random, 1000),
+                                      .directories = 3,
+                                      .links = 4,
+                                      .bytes = help_random_next(&random) >> 1,
+                                      .skipped = problems,
+                                      .skipped_count = count,
+                                      .changed = problems,
+                                      .changed_count = count / 2,
+                                      .listed_max = help_random_below(&random, 20) };
+        struct po_buf out = { 0 };
         struct po_err err;
 
         for (size_t i = 0; i < count; i++) {
@@ -459,13 +461,15 @@ START_TEST(a_long_list_is_cut_and_the_counts_are_not)
     static char path[] = "a";
     static char reason[] = "gone";
     struct po_problem *problems = malloc(20000 * sizeof *problems);
-    struct po_summary summary = {.outage_seconds = -1, .skipped = problems, .skipped_count = 20000};
-    struct po_buf out = {0};
+    struct po_summary summary = { .outage_seconds = -1,
+                                  .skipped = problems,
+                                  .skipped_count = 20000 };
+    struct po_buf out = { 0 };
     struct po_err err;
 
     ck_assert_ptr_nonnull(problems);
     for (size_t i = 0; i < 20000; i++)
-        problems[i] = (struct po_problem){.path = path, .path_size = 1, .reason = reason};
+        problems[i] = (struct po_problem){ .path = path, .path_size = 1, .reason = reason };
     ck_assert_int_eq(po_summary_put(&out, &summary, &err), PO_OK);
     check_summary(&out, &summary, 10000);
     po_buf_deinit(&out);
@@ -478,16 +482,16 @@ START_TEST(a_summary_is_one_strict_object)
     static const struct {
         const char *text;
         enum po_status expected;
-    } texts[] = {{"{}", PO_OK},
-                 {"{\"any\": [1, 2.5, null]}", PO_OK},
-                 {"", PO_E_FORMAT},
-                 {"[]", PO_E_FORMAT},
-                 {"5", PO_E_FORMAT},
-                 {"{} {}", PO_E_FORMAT},
-                 {"{\"a\": 1, \"a\": 2}", PO_E_FORMAT},
-                 {"{'a': 1}", PO_E_FORMAT},
-                 {"{\"a\": 01}", PO_E_FORMAT},
-                 {"{\"a\": \"\t\"}", PO_E_FORMAT}};
+    } texts[] = { { "{}", PO_OK },
+                  { "{\"any\": [1, 2.5, null]}", PO_OK },
+                  { "", PO_E_FORMAT },
+                  { "[]", PO_E_FORMAT },
+                  { "5", PO_E_FORMAT },
+                  { "{} {}", PO_E_FORMAT },
+                  { "{\"a\": 1, \"a\": 2}", PO_E_FORMAT },
+                  { "{'a': 1}", PO_E_FORMAT },
+                  { "{\"a\": 01}", PO_E_FORMAT },
+                  { "{\"a\": \"\t\"}", PO_E_FORMAT } };
 
     for (size_t i = 0; i < HELP_COUNT(texts); i++) {
         struct po_err err;

@@ -57,7 +57,8 @@ static void
 start(struct fixture *f, unsigned workers, size_t slots)
 {
     struct po_ordered_options options = {
-        .workers = workers, .slots = slots, .work = work, .ctx = f};
+        .workers = workers, .slots = slots, .work = work, .ctx = f
+    };
 
     /* Without a process for each test (CK_FORK=no) the last one's counts are still there. */
     memset(f->items, 0, sizeof(f->items));
@@ -123,7 +124,7 @@ consume(struct fixture *f, unsigned *count)
 static const struct {
     unsigned workers;
     size_t slots;
-} shapes[] = {{1, 1}, {1, 2}, {2, 1}, {4, 1}, {2, 4}, {4, 6}, {8, 3}, {3, 16}};
+} shapes[] = { { 1, 1 }, { 1, 2 }, { 2, 1 }, { 4, 1 }, { 2, 4 }, { 4, 6 }, { 8, 3 }, { 3, 16 } };
 
 START_TEST(results_come_in_the_order_of_submission)
 {
@@ -226,13 +227,13 @@ END_TEST
 START_TEST(nonsense_is_refused)
 {
     static struct fixture f;
-    struct po_ordered_options options = {.workers = 0, .slots = 1, .work = work};
+    struct po_ordered_options options = { .workers = 0, .slots = 1, .work = work };
     struct po_ordered *out = (struct po_ordered *)&f;
     void *got = NULL;
     void *again = NULL;
 
     ck_assert_int_eq(po_ordered_new(&out, &options, f.pointers, &err), PO_E_USAGE);
-    options = (struct po_ordered_options){.workers = 1, .slots = 0, .work = work};
+    options = (struct po_ordered_options){ .workers = 1, .slots = 0, .work = work };
     ck_assert_int_eq(po_ordered_new(&out, &options, f.pointers, &err), PO_E_USAGE);
     options.slots = SIZE_MAX;
     ck_assert_int_eq(po_ordered_new(&out, &options, f.pointers, &err), PO_E_NOMEM);
@@ -429,9 +430,9 @@ fail_silently(void *ctx, void *item, unsigned worker, struct po_err *own)
 
 START_TEST(a_failure_without_words_is_still_a_failure)
 {
-    struct item item = {0};
-    void *items[1] = {&item};
-    struct po_ordered_options options = {.workers = 1, .slots = 1, .work = fail_silently};
+    struct item item = { 0 };
+    void *items[1] = { &item };
+    struct po_ordered_options options = { .workers = 1, .slots = 1, .work = fail_silently };
     struct po_ordered *ordered = NULL;
     void *got = NULL;
 

@@ -52,7 +52,7 @@ free_frames(struct frames *frames)
         free(frames->contents[i]);
     free(frames->contents);
     free(frames->sizes);
-    *frames = (struct frames){0};
+    *frames = (struct frames){ 0 };
 }
 
 /* ---- a packer and what went into it ---- */
@@ -69,9 +69,9 @@ init_run(struct run *run)
 {
     uint8_t *bytes = malloc(CAPACITY);
 
-    *run = (struct run){0};
+    *run = (struct run){ 0 };
     ck_assert_ptr_nonnull(bytes);
-    po_packer_init(&run->packer, (struct po_frame_buf){.bytes = bytes, .capacity = CAPACITY},
+    po_packer_init(&run->packer, (struct po_frame_buf){ .bytes = bytes, .capacity = CAPACITY },
                    take_frame, &run->frames);
 }
 
@@ -180,7 +180,7 @@ check_frames(const struct run *run)
 
     for (size_t i = 0; i < run->list.count; i++) {
         const struct po_entry *entry = &run->list.entries[i];
-        struct po_tar_member member = {0};
+        struct po_tar_member member = { 0 };
         struct po_err err;
         uint64_t done = 0;
         uint64_t total = po_tar_padded(entry->size);
@@ -238,7 +238,7 @@ check_by_libarchive(const struct run *run)
 {
     struct archive *reader = archive_read_new();
     struct archive_entry *seen;
-    struct po_buf tar = {0};
+    struct po_buf tar = { 0 };
 
     for (uint32_t i = 0; i < run->frames.count; i++)
         po_buf_put(&tar, run->frames.contents[i], run->frames.sizes[i]);
@@ -279,9 +279,10 @@ make_index(const struct run *run)
     static const uint8_t id[PO_ID_SIZE];
     struct po_frame_info *infos = calloc(run->frames.count + 1, sizeof *infos);
     struct po_index_source source = {
-        .list = &run->list, .frames = infos, .frame_count = run->frames.count, .archive_id = id};
+        .list = &run->list, .frames = infos, .frame_count = run->frames.count, .archive_id = id
+    };
     struct po_index *index = NULL;
-    struct po_buf bytes = {0};
+    struct po_buf bytes = { 0 };
     uint32_t *order = NULL;
     struct po_err err;
 
@@ -494,7 +495,7 @@ START_TEST(a_frame_that_cannot_be_taken_is_a_failure_of_the_member)
     struct help_random random = help_random_begin("packer failing", 0);
     struct run run;
     struct po_entry *entry;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     init_run(&run);
     run.frames.is_failing = true;

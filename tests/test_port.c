@@ -106,9 +106,9 @@ START_TEST(unclean_paths_are_refused_everywhere)
         const char *path;
         size_t size;
     } bad[] = {
-        {S("/")},     {S("/a")},     {S("a/")},   {S("a//b")}, {S(".")},
-        {S("..")},    {S("./a")},    {S("../a")}, {S("a/.")},  {S("a/..")},
-        {S("a/./b")}, {S("a/../b")}, {S("a\0b")}, {S("\0")},   {S("a/b\0/c")},
+        { S("/") },     { S("/a") },     { S("a/") },   { S("a//b") }, { S(".") },
+        { S("..") },    { S("./a") },    { S("../a") }, { S("a/.") },  { S("a/..") },
+        { S("a/./b") }, { S("a/../b") }, { S("a\0b") }, { S("\0") },   { S("a/b\0/c") },
     };
     struct po_file *file;
     struct po_dir *dir;
@@ -145,7 +145,7 @@ END_TEST
 
 START_TEST(names_that_only_look_like_dots_are_fine)
 {
-    static const char *const names[] = {"...", ".a", "..a", "a.", "a..", " ", "\\", "*", "-"};
+    static const char *const names[] = { "...", ".a", "..a", "a.", "a..", " ", "\\", "*", "-" };
 
     use_way(_i);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -157,8 +157,8 @@ END_TEST
 
 START_TEST(odd_names_come_through_unchanged)
 {
-    static const char *const names[] = {"line\nbreak", "\xE4\xF6\xFC", "\xFF\xFE",
-                                        "tab\t",       "\x01",         "\xC3\xA4"};
+    static const char *const names[] = { "line\nbreak", "\xE4\xF6\xFC", "\xFF\xFE",
+                                         "tab\t",       "\x01",         "\xC3\xA4" };
 
     use_way(_i);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -214,7 +214,7 @@ count_child(void *ctx, const char *name, size_t name_size, const struct po_node_
 
 START_TEST(paths_of_any_length_work_in_every_call)
 {
-    static const size_t sizes[] = {4094, 4095, 4096, 4097, 20000};
+    static const size_t sizes[] = { 4094, 4095, 4096, 4097, 20000 };
 
     use_way(_i);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -364,7 +364,7 @@ END_TEST
 START_TEST(a_symlink_at_the_end_is_never_followed)
 {
     struct po_file *file;
-    struct po_node_info info = {0};
+    struct po_node_info info = { 0 };
     bool exists = false;
 
     use_way(_i);
@@ -430,7 +430,7 @@ END_TEST
 START_TEST(only_regular_files_are_opened)
 {
     char *path = po_os_path_join(base, "socket");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     struct po_file *file;
 
@@ -618,9 +618,9 @@ note_child(void *ctx, const char *name, size_t name_size, const struct po_node_i
         const char *name;
         enum po_node_type type;
     } expected[] = {
-        {"dir", PO_NODE_DIRECTORY},        {"file", PO_NODE_FILE},
-        {"link", PO_NODE_SYMLINK},         {"fifo", PO_NODE_FIFO},
-        {"line\nbreak\xFF", PO_NODE_FILE},
+        { "dir", PO_NODE_DIRECTORY },        { "file", PO_NODE_FILE },
+        { "link", PO_NODE_SYMLINK },         { "fifo", PO_NODE_FIFO },
+        { "line\nbreak\xFF", PO_NODE_FILE },
     };
     struct listing *listing = ctx;
 
@@ -640,7 +640,7 @@ note_child(void *ctx, const char *name, size_t name_size, const struct po_node_i
 
 START_TEST(a_listing_tells_each_child_once_with_its_type)
 {
-    struct listing listing = {0};
+    struct listing listing = { 0 };
     char *path = po_os_path_join(base, "d/fifo");
 
     use_way(_i);
@@ -652,10 +652,10 @@ START_TEST(a_listing_tells_each_child_once_with_its_type)
     OK(po_dir_list(root, S("d"), note_child, &listing, &err));
     ck_assert_int_eq(listing.count, 5);
     ck_assert_uint_eq(listing.seen, 31);
-    listing = (struct listing){.stop_at = 2};
+    listing = (struct listing){ .stop_at = 2 };
     ck_assert_int_eq(po_dir_list(root, S("d"), note_child, &listing, &err), PO_E_CANCELLED);
     ck_assert_int_eq(listing.count, 2);
-    listing = (struct listing){0};
+    listing = (struct listing){ 0 };
     OK(po_dir_list(root, "", 0, note_child, &listing, &err));
     ck_assert_int_eq(listing.count, 1);
     OK(po_dir_list(root, S("d/dir"), note_child, &listing, &err));
@@ -668,7 +668,7 @@ END_TEST
 
 START_TEST(what_is_not_there_does_not_exist)
 {
-    struct po_node_info info = {.size = 77};
+    struct po_node_info info = { .size = 77 };
     bool exists = true;
 
     use_way(_i);
@@ -729,8 +729,8 @@ END_TEST
 
 START_TEST(times_keep_100_ns_before_and_after_1970)
 {
-    static const int64_t times[] = {0,        1,         -1,        9999999,
-                                    -9999999, -10000000, -10000001, INT64_C(17954856001234567)};
+    static const int64_t times[] = { 0,        1,         -1,        9999999,
+                                     -9999999, -10000000, -10000001, INT64_C(17954856001234567) };
     struct po_node_info info;
     bool exists;
 
@@ -754,7 +754,7 @@ END_TEST
 START_TEST(times_are_rounded_down_and_not_towards_1970)
 {
     char *path = po_os_path_join(base, "f");
-    struct timespec ts[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = -1, .tv_nsec = 999999950}};
+    struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = -1, .tv_nsec = 999999950 } };
     struct po_node_info info;
     bool exists;
 
@@ -991,7 +991,7 @@ START_TEST(no_call_leaves_a_descriptor_open)
 {
     int first = dup(0);
     struct po_command_result result;
-    struct po_buf output = {0};
+    struct po_buf output = { 0 };
     struct po_file *file;
 
     ck_assert_int_eq(close(first), 0);
@@ -1026,9 +1026,9 @@ END_TEST
 
 START_TEST(the_machine_tells_about_itself)
 {
-    struct po_buf buf = {0};
-    uint8_t a[100] = {0};
-    uint8_t b[100] = {0};
+    struct po_buf buf = { 0 };
+    uint8_t a[100] = { 0 };
+    uint8_t b[100] = { 0 };
 
     ck_assert_uint_ge(po_sys_cpu_count(), 1);
     ck_assert_uint_eq(po_sys_process_id(), (uint32_t)getpid());
@@ -1049,7 +1049,7 @@ END_TEST
 
 START_TEST(local_time_has_its_offset)
 {
-    struct po_buf buf = {0};
+    struct po_buf buf = { 0 };
 
     ck_assert_int_eq(setenv("TZ", "XXX-1", 1), 0);
     po_sys_put_local_time(&buf, INT64_C(17954856000000000));
@@ -1086,7 +1086,7 @@ END_TEST
 static struct po_command_result
 run(const char *command, unsigned timeout_ms, struct po_buf *output)
 {
-    struct po_command_result result = {.exit_code = -77};
+    struct po_command_result result = { .exit_code = -77 };
 
     OK(po_sys_run(command, NULL, timeout_ms, &result, output, &err));
     ck_assert_int_eq(po_buf_check(output, &err), PO_OK);
@@ -1095,7 +1095,7 @@ run(const char *command, unsigned timeout_ms, struct po_buf *output)
 
 START_TEST(a_command_gives_its_output_and_exit_code)
 {
-    struct po_buf output = {0};
+    struct po_buf output = { 0 };
     struct po_command_result result;
 
     po_buf_put_text(&output, "before;");
@@ -1115,7 +1115,7 @@ END_TEST
 
 START_TEST(a_command_runs_in_the_directory_asked_for)
 {
-    struct po_buf output = {0};
+    struct po_buf output = { 0 };
     struct po_command_result result;
 
     OK(po_sys_run("pwd", "/", 10000, &result, &output, &err));
@@ -1127,7 +1127,7 @@ END_TEST
 
 START_TEST(a_command_is_in_a_session_of_its_own_with_signals_as_usual)
 {
-    struct po_buf output = {0};
+    struct po_buf output = { 0 };
     char own[40];
 
     po_sys_catch_interrupts(&interrupt); /* ignores SIGPIPE here, but not there */
@@ -1143,7 +1143,7 @@ END_TEST
 
 START_TEST(a_command_that_takes_too_long_is_ended_with_its_children)
 {
-    struct po_buf output = {0};
+    struct po_buf output = { 0 };
     struct po_command_result result;
     double start = po_sys_monotonic();
     pid_t child;
@@ -1179,7 +1179,7 @@ END_TEST
 
 START_TEST(a_background_child_that_holds_the_output_does_not_hold_us)
 {
-    struct po_buf output = {0};
+    struct po_buf output = { 0 };
     struct po_command_result result;
     double start = po_sys_monotonic();
 
@@ -1195,7 +1195,7 @@ END_TEST
 
 START_TEST(of_much_output_64_kib_are_kept_and_the_rest_is_read)
 {
-    struct po_buf output = {0};
+    struct po_buf output = { 0 };
     struct po_command_result result =
         run("i=0; while [ $i -lt 3000 ]; do echo "
             "0123456789012345678901234567890123456789012345678; i=$((i+1)); done; exit 3",
@@ -1214,7 +1214,7 @@ START_TEST(commands_run_even_when_the_standard_descriptors_are_closed)
     pid_t child = fork();
 
     if (child == 0) {
-        struct po_buf output = {0};
+        struct po_buf output = { 0 };
         struct po_command_result result;
 
         close(0);
@@ -1258,7 +1258,7 @@ count_up(void *ctx)
 
 START_TEST(threads_count_together_under_a_lock)
 {
-    struct counter counter = {0};
+    struct counter counter = { 0 };
     struct po_thread *threads[4];
 
     OK(po_mutex_new(&counter.mutex, &err));

@@ -21,7 +21,7 @@ static struct po_reg *
 parse_as(const void *bytes, size_t size, enum po_reg_code_page code_page)
 {
     struct po_reg *reg = NULL;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     if (po_reg_parse(&reg, bytes, size, code_page, &err) != PO_OK)
         ck_abort_msg("refused: %s", err.text);
@@ -38,7 +38,7 @@ parse(const char *text)
 static struct po_reg *
 parse_line(const char *header, const char *line, const struct po_reg_value **value)
 {
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
     struct po_reg *reg;
 
     po_buf_printf(&text, "%s" KEY "%s\r\n", header, line);
@@ -55,7 +55,7 @@ assert_refused(const void *bytes, size_t size, enum po_reg_code_page code_page,
                enum po_status status, const char *text)
 {
     struct po_reg *reg = NULL;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(po_reg_parse(&reg, bytes, size, code_page, &err), status);
     ck_assert_ptr_null(reg);
@@ -96,7 +96,7 @@ is_same(const struct po_reg *a, const struct po_reg *b)
 static void
 print(const struct po_reg *reg, struct po_buf *out)
 {
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     if (po_reg_print(reg, out, &err) != PO_OK)
         ck_abort_msg("not printed: %s", err.text);
@@ -105,7 +105,7 @@ print(const struct po_reg *reg, struct po_buf *out)
 static void
 assert_prints_and_parses_again(const struct po_reg *reg)
 {
-    struct po_buf printed = {0};
+    struct po_buf printed = { 0 };
     struct po_reg *again;
 
     print(reg, &printed);
@@ -119,8 +119,8 @@ assert_prints_and_parses_again(const struct po_reg *reg)
 static void
 assert_prints(const struct po_reg *reg, const char *expected)
 {
-    struct po_buf printed = {0};
-    struct po_buf text = {0};
+    struct po_buf printed = { 0 };
+    struct po_buf text = { 0 };
 
     print(reg, &printed);
     ck_assert_uint_ge(printed.size, 2);
@@ -172,10 +172,10 @@ static const char everything[] =
 START_TEST(a_document_is_the_same_in_every_encoding)
 {
     struct po_reg *reg = parse(everything);
-    const char *marks[] = {"", "\xFF\xFE", "\xFE\xFF", "\xEF\xBB\xBF", "big", "little"};
+    const char *marks[] = { "", "\xFF\xFE", "\xFE\xFF", "\xEF\xBB\xBF", "big", "little" };
 
     for (size_t i = 0; i < COUNT(marks); i++) {
-        struct po_buf text = {0};
+        struct po_buf text = { 0 };
         struct po_reg *other;
 
         if (i < 4)
@@ -224,7 +224,7 @@ END_TEST
 
 START_TEST(a_surrogate_without_partner_survives)
 {
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
     struct po_reg *reg;
 
     po_buf_put_u16le(&text, 0xFEFF);
@@ -246,7 +246,7 @@ END_TEST
 
 START_TEST(line_ends_may_be_newlines_alone)
 {
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
     struct po_reg *reg = parse(V5 KEY "\"a\"=hex:01,\\\r\n  02\r\n\r\n");
     struct po_reg *other;
 
@@ -272,28 +272,29 @@ START_TEST(each_form_of_value_gives_its_bytes)
         size_t size;
         const char *data;
     } cases[] = {
-        {V5, "@=\"ab\"", "", PO_REG_SZ, 6, "a\0b\0\0\0"},
-        {V5, "\"\"=\"ab\"", "", PO_REG_SZ, 6, "a\0b\0\0\0"},
-        {V4, "\"x\"=\"\"", "x", PO_REG_SZ, 2, "\0\0"},
-        {V5, "\"a\\\\b\\\"\"=\"\\\\\\\"\\n\\r\"", "a\\b\"", PO_REG_SZ, 10, "\\\0\"\0\n\0\r\0\0\0"},
-        {V5, "\"x\"=\"a\r\nb\"", "x", PO_REG_SZ, 10, "a\0\r\0\n\0b\0\0\0"},
-        {V5, "\"x\"=\"a;b\" ;c", "x", PO_REG_SZ, 8, "a\0;\0b\0\0\0"},
-        {V5, "  \"x\" \t= \t\"a\"  ", "x", PO_REG_SZ, 4, "a\0\0\0"},
-        {V5, "\"x\"=dword:12345678", "x", PO_REG_DWORD, 4, "\x78\x56\x34\x12"},
-        {V5, "\"x\"=dword: fF ;c", "x", PO_REG_DWORD, 4, "\xFF\0\0\0"},
-        {V5, "\"x\"=hex:", "x", PO_REG_BINARY, 0, ""},
-        {V5, "\"x\"=hex:0,1,fF", "x", PO_REG_BINARY, 3, "\0\1\xFF"},
-        {V5, "\"x\"=hex(3): 01 , 02", "x", PO_REG_BINARY, 2, "\1\2"},
-        {V5, "\"x\"=hex:01\\\r\n,02,\\ ; c\r\n\r\n ;c\r\n03;c", "x", PO_REG_BINARY, 3, "\1\2\3"},
-        {V5, "\"x\"=hex(7):\\\r\n  00,00", "x", PO_REG_MULTI_SZ, 2, "\0\0"},
-        {V5, "\"x\"=hex(2):61,00", "x", PO_REG_EXPAND_SZ, 2, "a\0"},
-        {V5, "\"x\"=hex(1):61", "x", PO_REG_SZ, 1, "a"},
-        {V5, "\"x\"=hex(ffffffff):61", "x", 0xFFFFFFFF, 1, "a"},
-        {V4, "\"x\"=hex(2):61,00", "x", PO_REG_EXPAND_SZ, 4, "a\0\0\0"},
-        {V4, "\"x\"=hex(7):c3,a9,00,00", "x", PO_REG_MULTI_SZ, 6, "\xE9\0\0\0\0\0"},
-        {V4, "\"x\"=hex(7):e9,00,00", "x", PO_REG_MULTI_SZ, 6, "\xE9\0\0\0\0\0"},
-        {V4, "\"x\"=hex(0):61", "x", PO_REG_NONE, 1, "a"},
-        {V4, "\"x\"=hex:61,00", "x", PO_REG_BINARY, 2, "a\0"},
+        { V5, "@=\"ab\"", "", PO_REG_SZ, 6, "a\0b\0\0\0" },
+        { V5, "\"\"=\"ab\"", "", PO_REG_SZ, 6, "a\0b\0\0\0" },
+        { V4, "\"x\"=\"\"", "x", PO_REG_SZ, 2, "\0\0" },
+        { V5, "\"a\\\\b\\\"\"=\"\\\\\\\"\\n\\r\"", "a\\b\"", PO_REG_SZ, 10,
+          "\\\0\"\0\n\0\r\0\0\0" },
+        { V5, "\"x\"=\"a\r\nb\"", "x", PO_REG_SZ, 10, "a\0\r\0\n\0b\0\0\0" },
+        { V5, "\"x\"=\"a;b\" ;c", "x", PO_REG_SZ, 8, "a\0;\0b\0\0\0" },
+        { V5, "  \"x\" \t= \t\"a\"  ", "x", PO_REG_SZ, 4, "a\0\0\0" },
+        { V5, "\"x\"=dword:12345678", "x", PO_REG_DWORD, 4, "\x78\x56\x34\x12" },
+        { V5, "\"x\"=dword: fF ;c", "x", PO_REG_DWORD, 4, "\xFF\0\0\0" },
+        { V5, "\"x\"=hex:", "x", PO_REG_BINARY, 0, "" },
+        { V5, "\"x\"=hex:0,1,fF", "x", PO_REG_BINARY, 3, "\0\1\xFF" },
+        { V5, "\"x\"=hex(3): 01 , 02", "x", PO_REG_BINARY, 2, "\1\2" },
+        { V5, "\"x\"=hex:01\\\r\n,02,\\ ; c\r\n\r\n ;c\r\n03;c", "x", PO_REG_BINARY, 3, "\1\2\3" },
+        { V5, "\"x\"=hex(7):\\\r\n  00,00", "x", PO_REG_MULTI_SZ, 2, "\0\0" },
+        { V5, "\"x\"=hex(2):61,00", "x", PO_REG_EXPAND_SZ, 2, "a\0" },
+        { V5, "\"x\"=hex(1):61", "x", PO_REG_SZ, 1, "a" },
+        { V5, "\"x\"=hex(ffffffff):61", "x", 0xFFFFFFFF, 1, "a" },
+        { V4, "\"x\"=hex(2):61,00", "x", PO_REG_EXPAND_SZ, 4, "a\0\0\0" },
+        { V4, "\"x\"=hex(7):c3,a9,00,00", "x", PO_REG_MULTI_SZ, 6, "\xE9\0\0\0\0\0" },
+        { V4, "\"x\"=hex(7):e9,00,00", "x", PO_REG_MULTI_SZ, 6, "\xE9\0\0\0\0\0" },
+        { V4, "\"x\"=hex(0):61", "x", PO_REG_NONE, 1, "a" },
+        { V4, "\"x\"=hex:61,00", "x", PO_REG_BINARY, 2, "a\0" },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -360,56 +361,56 @@ START_TEST(what_is_malformed_is_refused_with_its_line)
         const char *text;
         const char *begins;
     } cases[] = {
-        {V5 "\"x\"=\"1\"\r\n", "line 3: a value before any key"},
-        {V5 "x\r\n", "line 3: neither"},
-        {V5 "HKLM\\A]\r\n", "line 3: neither"},
-        {V5 "\r\n[HKLM\\A\r\n", "line 4: a key"},
-        {V5 "[", "line 3: a key without"},
-        {V5 "[]", "line 3: a key without"},
-        {V5 "[-]", "line 3: a key without"},
-        {V5 "[ HKLM\\A]", "line 3: a key that begins"},
-        {V5 "[- HKLM\\A]", "line 3: a key that begins"},
-        {V5 "[HK\rLM\\A]", "line 3: a key that"},
-        {V5 "[HKEY_LOCAL_MACHINES\\A]", "line 3: unknown root"},
-        {V5 "[\\]", "line 3: unknown root"},
-        {V5 "[\\\\server\\HKLM\\A]", "line 3: unknown root"},
-        {V5 "[HKLM\\\\A]", "line 3: a key with an empty name"},
-        {V5 "[HKLM\\A] x", "line 3: text behind"},
-        {V5 "[-HKLM\\A]\r\n\"x\"=\"1\"\r\n", "line 4: a value of a key that is deleted"},
-        {V5 KEY "\"x\"", "line 4: a value's name without"},
-        {V5 KEY "\"x\" \"1\"", "line 4: a value's name without"},
-        {V5 KEY "\"x=1\r\n\r\n", "line 4: a quote without"},
-        {V5 KEY "\"x\"=\"1\r\n\r\n", "line 4: a quote without"},
-        {V5 KEY "\"x\"=\"\\", "line 4: a \\ in quotes"},
-        {V5 KEY "\"x\"=\"a\\0\"", "line 4: a \\ in quotes"},
-        {V5 KEY "\"x\"=\"C:\\Post.Office\"", "line 4: a \\ in quotes"},
-        {V5 KEY "\"x\"=\"a\"b\"", "line 4: text behind"},
-        {V5 KEY "\"x\"=\"a\" #c", "line 4: text behind"},
-        {V5 KEY "\"x\"=", "line 4: a value that is no"},
-        {V5 KEY "\"x\"=a", "line 4: a value that is no"},
-        {V5 KEY "\"x\"=DWORD:1", "line 4: a value that is no"},
-        {V5 KEY "\"x\"=-\"a\"", "line 4: text behind"},
-        {V5 KEY "\"x\"=dword:", "line 4: a dword"},
-        {V5 KEY "\"x\"=dword:0x1", "line 4: text behind"},
-        {V5 KEY "\"x\"=dword:000000001", "line 4: a dword"},
-        {V5 KEY "\"x\"=dword:1234 5678", "line 4: text behind"},
-        {V5 KEY "\"x\"=hex", "line 4: \"hex\" without"},
-        {V5 KEY "\"x\"=hex(", "line 4: a type"},
-        {V5 KEY "\"x\"=hex():", "line 4: a type"},
-        {V5 KEY "\"x\"=hex(0x2):", "line 4: a type"},
-        {V5 KEY "\"x\"=hex(100000000):", "line 4: a type"},
-        {V5 KEY "\"x\"=hex:100", "line 4: hex data"},
-        {V5 KEY "\"x\"=hex:1,,2", "line 4: hex data"},
-        {V5 KEY "\"x\"=hex:1,", "line 4: hex data"},
-        {V5 KEY "\"x\"=hex:1,\r\n2", "line 4: hex data"},
-        {V5 KEY "\"x\"=hex:1 2", "line 4: text behind"},
-        {V5 KEY "\"x\"=hex:1,\\ 2", "line 4: text behind the \\"},
-        {V5 KEY "\"x\"=hex:1,\\", "line 4: the file ends inside"},
-        {V5 KEY "\"x\"=hex:1,\\\r\n\r\n", "line 6: the file ends inside"},
-        {V5 KEY "\"x\"=hex:1,\\\r\n\"y\"=\"\"\r\n", "line 5: hex data"},
-        {V5 KEY "\"x\"=hex:1,\\\r\n#\r\n2\r\n", "line 5: hex data"},
-        {V5 KEY "\"x\"=hex:1,\\\r\n2,3\r\n4\r\n", "line 6: neither"},
-        {V5 KEY "@\"x\"=\"\"", "line 4: a value's name without"},
+        { V5 "\"x\"=\"1\"\r\n", "line 3: a value before any key" },
+        { V5 "x\r\n", "line 3: neither" },
+        { V5 "HKLM\\A]\r\n", "line 3: neither" },
+        { V5 "\r\n[HKLM\\A\r\n", "line 4: a key" },
+        { V5 "[", "line 3: a key without" },
+        { V5 "[]", "line 3: a key without" },
+        { V5 "[-]", "line 3: a key without" },
+        { V5 "[ HKLM\\A]", "line 3: a key that begins" },
+        { V5 "[- HKLM\\A]", "line 3: a key that begins" },
+        { V5 "[HK\rLM\\A]", "line 3: a key that" },
+        { V5 "[HKEY_LOCAL_MACHINES\\A]", "line 3: unknown root" },
+        { V5 "[\\]", "line 3: unknown root" },
+        { V5 "[\\\\server\\HKLM\\A]", "line 3: unknown root" },
+        { V5 "[HKLM\\\\A]", "line 3: a key with an empty name" },
+        { V5 "[HKLM\\A] x", "line 3: text behind" },
+        { V5 "[-HKLM\\A]\r\n\"x\"=\"1\"\r\n", "line 4: a value of a key that is deleted" },
+        { V5 KEY "\"x\"", "line 4: a value's name without" },
+        { V5 KEY "\"x\" \"1\"", "line 4: a value's name without" },
+        { V5 KEY "\"x=1\r\n\r\n", "line 4: a quote without" },
+        { V5 KEY "\"x\"=\"1\r\n\r\n", "line 4: a quote without" },
+        { V5 KEY "\"x\"=\"\\", "line 4: a \\ in quotes" },
+        { V5 KEY "\"x\"=\"a\\0\"", "line 4: a \\ in quotes" },
+        { V5 KEY "\"x\"=\"C:\\Post.Office\"", "line 4: a \\ in quotes" },
+        { V5 KEY "\"x\"=\"a\"b\"", "line 4: text behind" },
+        { V5 KEY "\"x\"=\"a\" #c", "line 4: text behind" },
+        { V5 KEY "\"x\"=", "line 4: a value that is no" },
+        { V5 KEY "\"x\"=a", "line 4: a value that is no" },
+        { V5 KEY "\"x\"=DWORD:1", "line 4: a value that is no" },
+        { V5 KEY "\"x\"=-\"a\"", "line 4: text behind" },
+        { V5 KEY "\"x\"=dword:", "line 4: a dword" },
+        { V5 KEY "\"x\"=dword:0x1", "line 4: text behind" },
+        { V5 KEY "\"x\"=dword:000000001", "line 4: a dword" },
+        { V5 KEY "\"x\"=dword:1234 5678", "line 4: text behind" },
+        { V5 KEY "\"x\"=hex", "line 4: \"hex\" without" },
+        { V5 KEY "\"x\"=hex(", "line 4: a type" },
+        { V5 KEY "\"x\"=hex():", "line 4: a type" },
+        { V5 KEY "\"x\"=hex(0x2):", "line 4: a type" },
+        { V5 KEY "\"x\"=hex(100000000):", "line 4: a type" },
+        { V5 KEY "\"x\"=hex:100", "line 4: hex data" },
+        { V5 KEY "\"x\"=hex:1,,2", "line 4: hex data" },
+        { V5 KEY "\"x\"=hex:1,", "line 4: hex data" },
+        { V5 KEY "\"x\"=hex:1,\r\n2", "line 4: hex data" },
+        { V5 KEY "\"x\"=hex:1 2", "line 4: text behind" },
+        { V5 KEY "\"x\"=hex:1,\\ 2", "line 4: text behind the \\" },
+        { V5 KEY "\"x\"=hex:1,\\", "line 4: the file ends inside" },
+        { V5 KEY "\"x\"=hex:1,\\\r\n\r\n", "line 6: the file ends inside" },
+        { V5 KEY "\"x\"=hex:1,\\\r\n\"y\"=\"\"\r\n", "line 5: hex data" },
+        { V5 KEY "\"x\"=hex:1,\\\r\n#\r\n2\r\n", "line 5: hex data" },
+        { V5 KEY "\"x\"=hex:1,\\\r\n2,3\r\n4\r\n", "line 6: neither" },
+        { V5 KEY "@\"x\"=\"\"", "line 4: a value's name without" },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++)
@@ -420,17 +421,17 @@ END_TEST
 
 START_TEST(what_is_no_document_is_unsupported)
 {
-    static const char *const cases[] = {"",
-                                        "R",
-                                        "REGEDIT",
-                                        "regedit4",
-                                        "REGEDIT44",
-                                        "REGEDIT4 x",
-                                        "\r\nREGEDIT4",
-                                        "Windows Registry Editor Version 4.00\r\n",
-                                        "WINE REGISTRY Version 2\r\n",
-                                        "\xEF\xBB\xBF",
-                                        "\xFF\xFE"};
+    static const char *const cases[] = { "",
+                                         "R",
+                                         "REGEDIT",
+                                         "regedit4",
+                                         "REGEDIT44",
+                                         "REGEDIT4 x",
+                                         "\r\nREGEDIT4",
+                                         "Windows Registry Editor Version 4.00\r\n",
+                                         "WINE REGISTRY Version 2\r\n",
+                                         "\xEF\xBB\xBF",
+                                         "\xFF\xFE" };
 
     for (size_t i = 0; i < COUNT(cases); i++)
         assert_refused(cases[i], strlen(cases[i]), PO_REG_CODE_PAGE_AUTO, PO_E_UNSUPPORTED,
@@ -456,7 +457,7 @@ END_TEST
 START_TEST(keys_are_512_levels_deep_at_most)
 {
     for (int depth = PO_REG_DEPTH_MAX; depth <= PO_REG_DEPTH_MAX + 1; depth++) {
-        struct po_buf text = {0};
+        struct po_buf text = { 0 };
 
         po_buf_put_text(&text, V5 "[HKLM");
         for (int i = 1; i < depth; i++)
@@ -478,7 +479,7 @@ START_TEST(values_have_64_mib_at_most)
     const size_t longest = PO_REG_VALUE_MAX / 2 - 1;
 
     for (size_t length = longest; length <= longest + 1; length++) {
-        struct po_buf text = {0};
+        struct po_buf text = { 0 };
         struct po_reg *reg;
 
         po_buf_put_text(&text, V5 KEY "\"x\"=\"");
@@ -504,7 +505,7 @@ END_TEST
 START_TEST(the_model_refuses_what_the_registry_cannot_hold)
 {
     struct po_reg *reg = NULL;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(po_reg_new(&reg, &err), PO_OK);
     ck_assert_int_eq(po_reg_add_value(reg, "x", 1, PO_REG_SZ, "", 0, &err), PO_E_FORMAT);
@@ -527,7 +528,7 @@ START_TEST(a_value_can_be_given_other_data)
 {
     struct po_reg *reg = NULL;
     struct po_reg_key *key = NULL;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(po_reg_new(&reg, &err), PO_OK);
     ck_assert_int_eq(po_reg_add_key(reg, "HKLM\\a", 6, false, &key, &err), PO_OK);
@@ -607,25 +608,25 @@ START_TEST(what_a_string_would_lose_is_printed_as_hex)
         const char *data;
         const char *printed;
     } cases[] = {
-        {PO_REG_SZ, 0, "", "hex(1):"},
-        {PO_REG_SZ, 1, "a", "hex(1):61"},
-        {PO_REG_SZ, 2, "a\0", "hex(1):61,00"},
-        {PO_REG_SZ, 3, "a\0\0", "hex(1):61,00,00"},
-        {PO_REG_SZ, 4, "\0\0\0\0", "hex(1):00,00,00,00"},
-        {PO_REG_SZ, 6, "\0\0a\0\0\0", "hex(1):00,00,61,00,00,00"},
-        {PO_REG_SZ, 4, "\n\0\0\0", "hex(1):0a,00,00,00"},
-        {PO_REG_SZ, 2, "\0\0", "\"\""},
-        {PO_REG_DWORD, 0, "", "hex(4):"},
-        {PO_REG_DWORD, 3, "\1\2\3", "hex(4):01,02,03"},
-        {PO_REG_DWORD, 4, "\1\2\3\0", "dword:00030201"},
-        {PO_REG_DWORD, 5, "\1\2\3\0\0", "hex(4):01,02,03,00,00"},
-        {5, 4, "\1\2\3\4", "hex(5):01,02,03,04"},
+        { PO_REG_SZ, 0, "", "hex(1):" },
+        { PO_REG_SZ, 1, "a", "hex(1):61" },
+        { PO_REG_SZ, 2, "a\0", "hex(1):61,00" },
+        { PO_REG_SZ, 3, "a\0\0", "hex(1):61,00,00" },
+        { PO_REG_SZ, 4, "\0\0\0\0", "hex(1):00,00,00,00" },
+        { PO_REG_SZ, 6, "\0\0a\0\0\0", "hex(1):00,00,61,00,00,00" },
+        { PO_REG_SZ, 4, "\n\0\0\0", "hex(1):0a,00,00,00" },
+        { PO_REG_SZ, 2, "\0\0", "\"\"" },
+        { PO_REG_DWORD, 0, "", "hex(4):" },
+        { PO_REG_DWORD, 3, "\1\2\3", "hex(4):01,02,03" },
+        { PO_REG_DWORD, 4, "\1\2\3\0", "dword:00030201" },
+        { PO_REG_DWORD, 5, "\1\2\3\0\0", "hex(4):01,02,03,00,00" },
+        { 5, 4, "\1\2\3\4", "hex(5):01,02,03,04" },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct po_reg *reg = NULL;
-        struct po_buf text = {0};
-        struct po_err err = {0};
+        struct po_buf text = { 0 };
+        struct po_err err = { 0 };
 
         ck_assert_int_eq(po_reg_new(&reg, &err), PO_OK);
         ck_assert_int_eq(po_reg_add_key(reg, "HKCU", 4, false, NULL, &err), PO_OK);
@@ -644,8 +645,8 @@ END_TEST
 START_TEST(a_key_that_no_file_can_hold_is_not_printed)
 {
     struct po_reg *reg = NULL;
-    struct po_buf out = {0};
-    struct po_err err = {0};
+    struct po_buf out = { 0 };
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(po_reg_new(&reg, &err), PO_OK);
     ck_assert_int_eq(po_reg_add_key(reg, "HKCU\\a\nb", 8, false, NULL, &err), PO_OK);
@@ -660,7 +661,7 @@ END_TEST
 static enum po_status
 note_difference(void *ctx, const struct po_reg_difference *difference, struct po_err *err)
 {
-    static const char signs[] = {'+', '-', '*'};
+    static const char signs[] = { '+', '-', '*' };
     const struct po_reg_value *value =
         difference->after != NULL ? difference->after : difference->before;
     struct po_buf *out = ctx;
@@ -676,9 +677,9 @@ note_difference(void *ctx, const struct po_reg_difference *difference, struct po
 static void
 assert_differences(const char *before, const char *after, unsigned flags, const char *expected)
 {
-    struct po_buf text = {0};
-    struct po_buf found = {0};
-    struct po_err err = {0};
+    struct po_buf text = { 0 };
+    struct po_buf found = { 0 };
+    struct po_err err = { 0 };
     struct po_reg *reg[2];
 
     po_buf_printf(&text, "REGEDIT4\n%s", before);
@@ -701,30 +702,30 @@ START_TEST(differences_are_told_by_key_and_value)
         const char *after;
         const char *expected;
     } cases[] = {
-        {"", "", ""},
-        {"[HKLM\\a]\n@=\"1\"\n\"x\"=dword:1", "[HKLM\\a]\n\"x\"=dword:1\n@=\"1\"", ""},
-        {"", "[HKLM\\a]\n\"x\"=\"1\"", "+HKLM\\a +HKLM\\a:x "},
-        {"[HKLM\\a]\n\"x\"=\"1\"", "", "-HKLM\\a -HKLM\\a:x "},
-        {"[HKLM\\a]\n\"x\"=\"1\"", "[HKLM\\a]\n\"x\"=\"2\"", "*HKLM\\a:x "},
-        {"[HKLM\\a]\n\"x\"=hex(2):00", "[HKLM\\a]\n\"x\"=hex(7):00", "*HKLM\\a:x "},
-        {"[HKLM\\a]\n\"x\"=\"1\"", "[HKLM\\a]\n\"y\"=\"1\"", "-HKLM\\a:x +HKLM\\a:y "},
+        { "", "", "" },
+        { "[HKLM\\a]\n@=\"1\"\n\"x\"=dword:1", "[HKLM\\a]\n\"x\"=dword:1\n@=\"1\"", "" },
+        { "", "[HKLM\\a]\n\"x\"=\"1\"", "+HKLM\\a +HKLM\\a:x " },
+        { "[HKLM\\a]\n\"x\"=\"1\"", "", "-HKLM\\a -HKLM\\a:x " },
+        { "[HKLM\\a]\n\"x\"=\"1\"", "[HKLM\\a]\n\"x\"=\"2\"", "*HKLM\\a:x " },
+        { "[HKLM\\a]\n\"x\"=hex(2):00", "[HKLM\\a]\n\"x\"=hex(7):00", "*HKLM\\a:x " },
+        { "[HKLM\\a]\n\"x\"=\"1\"", "[HKLM\\a]\n\"y\"=\"1\"", "-HKLM\\a:x +HKLM\\a:y " },
         /* Letters of either case, and the root by either name. */
-        {"[HKLM\\Post.Office]\n\"Spool\"=\"1\"",
-         "[hkey_local_machine\\POST.OFFICE]\n\"sPOOL\"=\"1\"", ""},
-        {"[HKLM\\\xC3\xA9\xD0\xB6\xEF\xBD\x81]", "[HKLM\\\xC3\x89\xD0\x96\xEF\xBC\xA1]", ""},
-        {"[HKLM\\\xC3\xB7]", "[HKLM\\\xC3\x97]", "+HKLM\\\xC3\x97 -HKLM\\\xC3\xB7 "},
+        { "[HKLM\\Post.Office]\n\"Spool\"=\"1\"",
+          "[hkey_local_machine\\POST.OFFICE]\n\"sPOOL\"=\"1\"", "" },
+        { "[HKLM\\\xC3\xA9\xD0\xB6\xEF\xBD\x81]", "[HKLM\\\xC3\x89\xD0\x96\xEF\xBC\xA1]", "" },
+        { "[HKLM\\\xC3\xB7]", "[HKLM\\\xC3\x97]", "+HKLM\\\xC3\x97 -HKLM\\\xC3\xB7 " },
         /* Subkeys before siblings, whatever the next letter is. */
-        {"", "[HKLM\\a!]\n[HKLM\\a\\b]\n[HKLM\\a]", "+HKLM\\a +HKLM\\a\\b +HKLM\\a! "},
+        { "", "[HKLM\\a!]\n[HKLM\\a\\b]\n[HKLM\\a]", "+HKLM\\a +HKLM\\a\\b +HKLM\\a! " },
         /* The last line counts; deletions leave nothing. */
-        {"[HKLM\\a]\n\"x\"=\"1\"\n\"x\"=\"2\"", "[HKLM\\a]\n\"x\"=\"2\"", ""},
-        {"[HKLM\\a]\n\"x\"=\"1\"\n\"x\"=-", "[HKLM\\a]\n\"y\"=-", ""},
-        {"[HKLM\\a]\n\"x\"=-\n\"x\"=\"1\"", "[HKLM\\a]\n\"x\"=\"1\"", ""},
-        {"[HKLM\\a]\n\"x\"=\"1\"\n[HKLM\\a\\b]\n[-HKLM\\A]", "", ""},
-        {"[HKLM\\a]\n\"x\"=\"1\"\n[-HKLM\\A]\n[HKLM\\a]\n\"y\"=\"1\"", "[HKLM\\a]\n\"y\"=\"1\"",
-         ""},
-        {"[HKLM\\ab]\n[HKLM\\a\\b]\n[HKLM\\a\\b\\c]\n[-HKLM\\a\\b]\n[-HKLM\\a]\n[HKLM\\a\\b\\d]",
-         "[HKLM\\ab]\n[HKLM\\a\\b\\d]", ""},
-        {"[-HKLM\\a]\n[HKLM\\a\\b]\n[-HKLM\\a\\b]\n[HKLM\\a\\c]", "[HKLM\\a\\c]", ""},
+        { "[HKLM\\a]\n\"x\"=\"1\"\n\"x\"=\"2\"", "[HKLM\\a]\n\"x\"=\"2\"", "" },
+        { "[HKLM\\a]\n\"x\"=\"1\"\n\"x\"=-", "[HKLM\\a]\n\"y\"=-", "" },
+        { "[HKLM\\a]\n\"x\"=-\n\"x\"=\"1\"", "[HKLM\\a]\n\"x\"=\"1\"", "" },
+        { "[HKLM\\a]\n\"x\"=\"1\"\n[HKLM\\a\\b]\n[-HKLM\\A]", "", "" },
+        { "[HKLM\\a]\n\"x\"=\"1\"\n[-HKLM\\A]\n[HKLM\\a]\n\"y\"=\"1\"", "[HKLM\\a]\n\"y\"=\"1\"",
+          "" },
+        { "[HKLM\\ab]\n[HKLM\\a\\b]\n[HKLM\\a\\b\\c]\n[-HKLM\\a\\b]\n[-HKLM\\a]\n[HKLM\\a\\b\\d]",
+          "[HKLM\\ab]\n[HKLM\\a\\b\\d]", "" },
+        { "[-HKLM\\a]\n[HKLM\\a\\b]\n[-HKLM\\a\\b]\n[HKLM\\a\\c]", "[HKLM\\a\\c]", "" },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++)
@@ -762,7 +763,7 @@ START_TEST(a_failing_callback_ends_the_comparing)
 {
     struct po_reg *reg = parse(everything);
     struct po_reg *empty = parse("REGEDIT4");
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     int calls = 0;
 
     ck_assert_int_eq(po_reg_compare(reg, empty, 0, stop_comparing, &calls, &err), PO_E_CANCELLED);
@@ -790,9 +791,9 @@ START_TEST(damaged_documents_are_read_or_refused_and_never_crash)
 
     printf("seed %llu\n", (unsigned long long)state);
     for (int round = 0; round < 20000; round++) {
-        struct po_buf text = {0};
+        struct po_buf text = { 0 };
         struct po_reg *reg = NULL;
-        struct po_err err = {0};
+        struct po_err err = { 0 };
 
         if (round % 2 == 0)
             po_buf_put_text(&text, everything);
@@ -854,10 +855,10 @@ struct tally {
 static void
 try_file(const char *path, struct tally *tally)
 {
-    struct po_buf text = {0};
-    struct po_buf printed = {0};
+    struct po_buf text = { 0 };
+    struct po_buf printed = { 0 };
     struct po_reg *reg = NULL;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     read_file(path, &text);
     if (po_reg_parse(&reg, text.bytes, text.size, PO_REG_CODE_PAGE_AUTO, &err) == PO_OK) {
@@ -888,7 +889,7 @@ try_tree(const char *path, struct tally *tally)
 
     ck_assert_ptr_nonnull(dir);
     while ((item = readdir(dir)) != NULL) {
-        struct po_buf child = {0};
+        struct po_buf child = { 0 };
         struct stat info;
         size_t size = strlen(item->d_name);
 
@@ -909,8 +910,8 @@ START_TEST(files_written_by_others_are_read_or_refused_with_a_line)
 {
     const char *pack = POBACKUP_SOURCE_DIR "/../shared/testdata/reg.tar.zst";
     char dir[] = "/tmp/pobackup-test-reg-XXXXXX";
-    struct po_buf command = {0};
-    struct tally tally = {0};
+    struct po_buf command = { 0 };
+    struct tally tally = { 0 };
 
     if (access(pack, R_OK) != 0) {
         printf("skipped: no pack of .reg files at %s\n", pack);

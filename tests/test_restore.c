@@ -130,15 +130,15 @@ open_rig(struct rig *rig, const struct rig_item *items, size_t count)
 {
     struct po_err err;
 
-    *rig = (struct rig){.ops = {.kind = "folder",
-                                .place = host_place,
-                                .service_count = host_service_count,
-                                .service = host_service,
-                                .service_state = host_service_state,
-                                .service_stop = host_service_stop,
-                                .service_start = host_service_start,
-                                .registry_export = host_registry_export,
-                                .registry_import = host_registry_import}};
+    *rig = (struct rig){ .ops = { .kind = "folder",
+                                  .place = host_place,
+                                  .service_count = host_service_count,
+                                  .service = host_service,
+                                  .service_state = host_service_state,
+                                  .service_stop = host_service_stop,
+                                  .service_start = host_service_start,
+                                  .registry_export = host_registry_export,
+                                  .registry_import = host_registry_import } };
     rig->host.ops = &rig->ops;
     rig_make(&rig->archive, items, count);
     ck_assert_msg(po_host_folder_open(&rig->folder, rig_at("site"), &err) == PO_OK, "%s", err.text);
@@ -162,10 +162,10 @@ watch_event(void *ctx, const struct po_event *event)
 static enum po_status
 run(struct rig *rig)
 {
-    struct po_watch watch = {watch_event, rig, &rig->cancel};
+    struct po_watch watch = { watch_event, rig, &rig->cancel };
 
     po_restore_result_deinit(&rig->result);
-    rig->err = (struct po_err){0};
+    rig->err = (struct po_err){ 0 };
     rig->stopped = 0;
     return po_restore_run(rig->archive.reader, &rig->host, &rig->options, &watch, &rig->result,
                           &rig->err);
@@ -247,28 +247,28 @@ assert_services(const char *log)
 /* ---- a set, and a site that differs from it in every way ---- */
 
 static const struct rig_item set[] = {
-    {.path = REG, .text = "new registry"},
-    {.path = BIN, .type = POBACKUP_DIRECTORY},
-    {.path = BIN "/program", .text = "new program"},
-    {.path = SPOOL, .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 1},
-    {.path = SPOOL "/config", .text = "new config", .mode = 0640, .time = RIG_TIME + 2},
-    {.path = SPOOL "/control", .type = POBACKUP_DIRECTORY, .mode = 0711, .time = RIG_TIME + 3},
-    {.path = SPOOL "/control/1-Control", .text = "1", .time = RIG_TIME + 4},
-    {.path = SPOOL "/empty", .type = POBACKUP_DIRECTORY, .mode = 0700, .time = RIG_TIME + 5},
-    {.path = BOX, .type = POBACKUP_DIRECTORY},
-    {.path = BOX "/user01", .type = POBACKUP_DIRECTORY, .time = RIG_TIME + 6},
-    {.path = BOX "/user01/1.MSG", .text = "new 1", .time = RIG_TIME + 7},
-    {.path = BOX "/user01/2.MSG", .size = 3 * RIG_FRAME},
-    {.path = BOX "/user02", .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 8},
-    {.path = BOX "/user02/1.MSG", .text = "user02", .time = RIG_TIME + 9},
-    {.path = BOX "/user02/hard",
-     .type = POBACKUP_HARDLINK,
-     .text = BOX "/user02/1.MSG",
-     .time = RIG_TIME + 9},
-    {.path = BOX "/user02/soft",
-     .type = POBACKUP_SYMLINK,
-     .text = "../nowhere",
-     .time = RIG_TIME + 10},
+    { .path = REG, .text = "new registry" },
+    { .path = BIN, .type = POBACKUP_DIRECTORY },
+    { .path = BIN "/program", .text = "new program" },
+    { .path = SPOOL, .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 1 },
+    { .path = SPOOL "/config", .text = "new config", .mode = 0640, .time = RIG_TIME + 2 },
+    { .path = SPOOL "/control", .type = POBACKUP_DIRECTORY, .mode = 0711, .time = RIG_TIME + 3 },
+    { .path = SPOOL "/control/1-Control", .text = "1", .time = RIG_TIME + 4 },
+    { .path = SPOOL "/empty", .type = POBACKUP_DIRECTORY, .mode = 0700, .time = RIG_TIME + 5 },
+    { .path = BOX, .type = POBACKUP_DIRECTORY },
+    { .path = BOX "/user01", .type = POBACKUP_DIRECTORY, .time = RIG_TIME + 6 },
+    { .path = BOX "/user01/1.MSG", .text = "new 1", .time = RIG_TIME + 7 },
+    { .path = BOX "/user01/2.MSG", .size = 3 * RIG_FRAME },
+    { .path = BOX "/user02", .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 8 },
+    { .path = BOX "/user02/1.MSG", .text = "user02", .time = RIG_TIME + 9 },
+    { .path = BOX "/user02/hard",
+      .type = POBACKUP_HARDLINK,
+      .text = BOX "/user02/1.MSG",
+      .time = RIG_TIME + 9 },
+    { .path = BOX "/user02/soft",
+      .type = POBACKUP_SYMLINK,
+      .text = "../nowhere",
+      .time = RIG_TIME + 10 },
 };
 
 static void
@@ -421,9 +421,13 @@ END_TEST
 START_TEST(owners_come_back_when_root_restores)
 {
     static const struct rig_item items[] = {
-        {.path = SPOOL, .type = POBACKUP_DIRECTORY, .uid = 1201, .gid = 1301, .mode = 02770},
-        {.path = SPOOL "/config", .text = "x", .uid = 1202, .gid = 1302, .mode = 0600},
-        {.path = SPOOL "/new", .type = POBACKUP_DIRECTORY, .uid = 1203, .gid = 1303, .mode = 0700},
+        { .path = SPOOL, .type = POBACKUP_DIRECTORY, .uid = 1201, .gid = 1301, .mode = 02770 },
+        { .path = SPOOL "/config", .text = "x", .uid = 1202, .gid = 1302, .mode = 0600 },
+        { .path = SPOOL "/new",
+          .type = POBACKUP_DIRECTORY,
+          .uid = 1203,
+          .gid = 1303,
+          .mode = 0700 },
     };
     struct rig rig;
 
@@ -477,7 +481,7 @@ END_TEST
 
 START_TEST(patterns_limit_what_is_restored_and_removed)
 {
-    static const char *const patterns[] = {BOX "/user01/*.MSG"};
+    static const char *const patterns[] = { BOX "/user01/*.MSG" };
 
     for (int is_exact = 0; is_exact < 2; is_exact++) {
         struct rig rig;
@@ -511,7 +515,7 @@ END_TEST
 
 START_TEST(a_pattern_can_bring_back_a_deleted_account)
 {
-    static const char *const patterns[] = {BOX "/user02/hard"};
+    static const char *const patterns[] = { BOX "/user02/hard" };
     struct rig rig;
 
     make_old_site();
@@ -532,12 +536,12 @@ END_TEST
 START_TEST(what_is_of_another_type_is_set_aside_whole)
 {
     static const struct rig_item items[] = {
-        {.path = BOX "/a", .text = "file"},
-        {.path = BOX "/b", .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/b/c", .text = "c"},
-        {.path = BOX "/d", .type = POBACKUP_SYMLINK, .text = "a"},
-        {.path = BOX "/e", .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/f/g", .text = "g"},
+        { .path = BOX "/a", .text = "file" },
+        { .path = BOX "/b", .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/b/c", .text = "c" },
+        { .path = BOX "/d", .type = POBACKUP_SYMLINK, .text = "a" },
+        { .path = BOX "/e", .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/f/g", .text = "g" },
     };
     struct rig rig;
 
@@ -687,7 +691,7 @@ END_TEST
 START_TEST(every_reason_is_told_at_once)
 {
     static const struct rig_item items[] = {
-        {.path = BOX, .text = "no directory"},
+        { .path = BOX, .text = "no directory" },
     };
     char text[1024];
     struct rig rig;
@@ -728,15 +732,15 @@ START_TEST(places_that_cannot_be_are_reasons)
         const char *trees;
         const char *reason;
     } cases[] = {
-        {"spool = none", "spool: the site has no place"},
-        {"registry = none", "registry: the site has no place"},
-        {"spool = a-file", "it is no directory"},
-        {"spool = a-file/spool", "is no directory"},
-        {"spool = a/../../b", "\"..\""},
-        {"spool = dangling", "a link that leads nowhere"},
-        {"spool = tree\nmailbox = tree/inner", "it lies in that of spool"},
-        {"spool = tree\nmailbox = tree", "it lies in that of"},
-        {"spool = tree/inner\nmailbox = tree", "it lies in that of mailbox"},
+        { "spool = none", "spool: the site has no place" },
+        { "registry = none", "registry: the site has no place" },
+        { "spool = a-file", "it is no directory" },
+        { "spool = a-file/spool", "is no directory" },
+        { "spool = a/../../b", "\"..\"" },
+        { "spool = dangling", "a link that leads nowhere" },
+        { "spool = tree\nmailbox = tree/inner", "it lies in that of spool" },
+        { "spool = tree\nmailbox = tree", "it lies in that of" },
+        { "spool = tree/inner\nmailbox = tree", "it lies in that of mailbox" },
     };
 
     for (size_t i = 0; i < RIG_COUNT(cases); i++) {
@@ -763,8 +767,8 @@ END_TEST
 START_TEST(too_little_space_is_a_reason)
 {
     static const struct rig_item items[] = {
-        {.path = BOX, .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/large", .size = 6 << 20},
+        { .path = BOX, .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/large", .size = 6 << 20 },
     };
     struct rig rig;
 
@@ -799,10 +803,10 @@ END_TEST
 START_TEST(hostile_names_are_named_and_the_rest_is_restored)
 {
     static const struct rig_item items[] = {
-        {.path = BOX, .type = POBACKUP_DIRECTORY},
-        {.path = BOX "/../../up", .text = "x"},
-        {.path = BOX "/.pobackup-stage-x/y", .text = "x"},
-        {.path = BOX "/good", .text = "good"},
+        { .path = BOX, .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/../../up", .text = "x" },
+        { .path = BOX "/.pobackup-stage-x/y", .text = "x" },
+        { .path = BOX "/good", .text = "good" },
     };
     struct rig rig;
 
@@ -950,8 +954,8 @@ END_TEST
 static char *
 picture_of_parts(void)
 {
-    static const char *const parts[] = {BIN, SPOOL, BOX};
-    struct po_buf all = {0};
+    static const char *const parts[] = { BIN, SPOOL, BOX };
+    struct po_buf all = { 0 };
     char *text;
 
     po_buf_put_text(&all, rig_read("site/" REG));
@@ -1155,7 +1159,7 @@ random_below(uint32_t below_what)
 static const char *
 random_name(void)
 {
-    static const char *const names[] = {"a", "a.b", "a-", "b", "a0", "c", "B", "\xC3\xA4", "a b"};
+    static const char *const names[] = { "a", "a.b", "a-", "b", "a0", "c", "B", "\xC3\xA4", "a b" };
 
     return names[random_below(RIG_COUNT(names))];
 }
@@ -1165,8 +1169,8 @@ make_random_items(struct rig_item *items, char paths[][256])
 {
     size_t count = 0;
 
-    items[count++] = (struct rig_item){.path = REG, .text = "new registry"};
-    items[count++] = (struct rig_item){.path = SPOOL, .type = POBACKUP_DIRECTORY};
+    items[count++] = (struct rig_item){ .path = REG, .text = "new registry" };
+    items[count++] = (struct rig_item){ .path = SPOOL, .type = POBACKUP_DIRECTORY };
     while (count < RANDOM_ITEMS) {
         const struct rig_item *parent = &items[1 + random_below((uint32_t)count - 1)];
         bool is_new = true;
@@ -1180,10 +1184,10 @@ make_random_items(struct rig_item *items, char paths[][256])
             continue;
         if (!is_new)
             break;
-        items[count] = (struct rig_item){.path = paths[count],
-                                         .type = (enum pobackup_type)(1 + random_below(3)),
-                                         .text = "content",
-                                         .time = RIG_TIME + random_below(1000000000)};
+        items[count] = (struct rig_item){ .path = paths[count],
+                                          .type = (enum pobackup_type)(1 + random_below(3)),
+                                          .text = "content",
+                                          .time = RIG_TIME + random_below(1000000000) };
         if (items[count].type != POBACKUP_SYMLINK)
             items[count].mode = 0700 + random_below(8) * 8;
         count++;
@@ -1293,7 +1297,7 @@ END_TEST
 
 START_TEST(tree_order_keeps_directories_together)
 {
-    static const char *const sorted[] = {"", "a", "a/b", "a/b/c", "a/c", "a!", "a.b", "aa", "b"};
+    static const char *const sorted[] = { "", "a", "a/b", "a/b/c", "a/c", "a!", "a.b", "aa", "b" };
 
     for (size_t i = 0; i < RIG_COUNT(sorted); i++) {
         for (size_t j = 0; j < RIG_COUNT(sorted); j++) {

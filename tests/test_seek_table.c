@@ -21,9 +21,9 @@ random_entries(struct help_random *random, uint32_t count, uint64_t *sum)
     ck_assert_ptr_nonnull(entries);
     *sum = 0;
     for (uint32_t i = 0; i < count; i++) {
-        entries[i] = (struct po_seek_entry){.compressed_size = (uint32_t)help_random_next(random),
-                                            .content_size = (uint32_t)help_random_next(random),
-                                            .checksum = (uint32_t)help_random_next(random)};
+        entries[i] = (struct po_seek_entry){ .compressed_size = (uint32_t)help_random_next(random),
+                                             .content_size = (uint32_t)help_random_next(random),
+                                             .checksum = (uint32_t)help_random_next(random) };
         *sum += entries[i].compressed_size;
     }
     return entries;
@@ -52,13 +52,13 @@ parse(const uint8_t *table, size_t size, uint64_t offset, bool foreign,
 /* spec-test: SEEK-1, SEEK-2, FRAME-7 */
 START_TEST(a_table_of_any_size_survives_the_round_trip)
 {
-    static const uint32_t counts[] = {0, 1, 2, 3, 255, 256, 1000, 100000};
+    static const uint32_t counts[] = { 0, 1, 2, 3, 255, 256, 1000, 100000 };
     struct help_random random = help_random_begin("seek table", (uint64_t)_i);
     uint32_t count = counts[_i];
     uint64_t sum;
     struct po_seek_entry *entries = random_entries(&random, count, &sum);
     struct po_seek_entry *read;
-    struct po_buf table = {0};
+    struct po_buf table = { 0 };
     struct po_err err;
     unsigned entry_size = 0;
     uint32_t read_count = 99;
@@ -82,7 +82,7 @@ START_TEST(every_flipped_bit_of_a_table_is_refused_or_changes_a_value_that_other
     struct help_random random = help_random_begin("seek table bits", 0);
     uint64_t sum;
     struct po_seek_entry *entries = random_entries(&random, 5, &sum);
-    struct po_buf table = {0};
+    struct po_buf table = { 0 };
     unsigned refused = 0;
 
     po_seek_table_put(&table, entries, 5);
@@ -125,19 +125,19 @@ START_TEST(a_hostile_footer_is_refused_before_anything_is_allocated)
         enum po_status expected;
         enum po_status foreign;
     } cases[] = {
-        {1, 0x80, 0x8F92EAB1, 29, PO_OK, PO_OK},
-        {1, 0x80, 0x8F92EAB1, 28, PO_E_FORMAT, PO_E_FORMAT},
-        {1, 0x00, 0x8F92EAB1, 25, PO_E_FORMAT, PO_OK},
-        {1, 0x00, 0x8F92EAB1, 24, PO_E_FORMAT, PO_E_FORMAT},
-        {1, 0x83, 0x8F92EAB1, 29, PO_E_FORMAT, PO_OK},
-        {1, 0x84, 0x8F92EAB1, 29, PO_E_FORMAT, PO_E_FORMAT},
-        {1, 0xC0, 0x8F92EAB1, 29, PO_E_FORMAT, PO_E_FORMAT},
-        {1, 0x80, 0x8F92EAB0, 29, PO_E_FORMAT, PO_E_FORMAT},
-        {0, 0x80, 0x8F92EAB1, 17, PO_OK, PO_OK},
-        {0, 0x80, 0x8F92EAB1, 16, PO_E_FORMAT, PO_E_FORMAT},
-        {4194304, 0x80, 0x8F92EAB1, 4194304 * 12 + 17, PO_OK, PO_OK},
-        {4194305, 0x80, 0x8F92EAB1, UINT64_MAX, PO_E_FORMAT, PO_E_FORMAT},
-        {UINT32_MAX, 0x80, 0x8F92EAB1, UINT64_MAX, PO_E_FORMAT, PO_E_FORMAT},
+        { 1, 0x80, 0x8F92EAB1, 29, PO_OK, PO_OK },
+        { 1, 0x80, 0x8F92EAB1, 28, PO_E_FORMAT, PO_E_FORMAT },
+        { 1, 0x00, 0x8F92EAB1, 25, PO_E_FORMAT, PO_OK },
+        { 1, 0x00, 0x8F92EAB1, 24, PO_E_FORMAT, PO_E_FORMAT },
+        { 1, 0x83, 0x8F92EAB1, 29, PO_E_FORMAT, PO_OK },
+        { 1, 0x84, 0x8F92EAB1, 29, PO_E_FORMAT, PO_E_FORMAT },
+        { 1, 0xC0, 0x8F92EAB1, 29, PO_E_FORMAT, PO_E_FORMAT },
+        { 1, 0x80, 0x8F92EAB0, 29, PO_E_FORMAT, PO_E_FORMAT },
+        { 0, 0x80, 0x8F92EAB1, 17, PO_OK, PO_OK },
+        { 0, 0x80, 0x8F92EAB1, 16, PO_E_FORMAT, PO_E_FORMAT },
+        { 4194304, 0x80, 0x8F92EAB1, 4194304 * 12 + 17, PO_OK, PO_OK },
+        { 4194305, 0x80, 0x8F92EAB1, UINT64_MAX, PO_E_FORMAT, PO_E_FORMAT },
+        { UINT32_MAX, 0x80, 0x8F92EAB1, UINT64_MAX, PO_E_FORMAT, PO_E_FORMAT },
     };
 
     for (size_t i = 0; i < HELP_COUNT(cases); i++) {
@@ -162,10 +162,10 @@ END_TEST
 
 START_TEST(sizes_that_wrap_around_do_not_add_up)
 {
-    const struct po_seek_entry entries[2] = {{.compressed_size = UINT32_MAX},
-                                             {.compressed_size = 11}};
+    const struct po_seek_entry entries[2] = { { .compressed_size = UINT32_MAX },
+                                              { .compressed_size = 11 } };
     struct po_seek_entry *read;
-    struct po_buf table = {0};
+    struct po_buf table = { 0 };
     struct po_err err;
     unsigned entry_size;
     uint32_t count;
@@ -186,9 +186,9 @@ END_TEST
 
 START_TEST(a_foreign_table_without_checksums_is_read_when_asked)
 {
-    static const uint8_t table[] = {0x5E, 0x2A, 0x4D, 0x18, 25, 0, 0,    0,    7,    0,    0,
-                                    0,    100,  0,    0,    0,  9, 0,    0,    0,    5,    0,
-                                    0,    0,    2,    0,    0,  0, 0x00, 0xB1, 0xEA, 0x92, 0x8F};
+    static const uint8_t table[] = { 0x5E, 0x2A, 0x4D, 0x18, 25, 0, 0,    0,    7,    0,    0,
+                                     0,    100,  0,    0,    0,  9, 0,    0,    0,    5,    0,
+                                     0,    0,    2,    0,    0,  0, 0x00, 0xB1, 0xEA, 0x92, 0x8F };
     struct po_seek_entry *read;
     struct po_err err;
     unsigned entry_size;

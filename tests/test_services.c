@@ -14,8 +14,8 @@ static void
 setup(void)
 {
     help_host_init(&host);
-    services = (struct po_services){0};
-    err = (struct po_err){0};
+    services = (struct po_services){ 0 };
+    err = (struct po_err){ 0 };
 }
 
 static void
@@ -210,7 +210,7 @@ cancel_at_stop(void *ctx, const char *call)
 
 START_TEST(cancelled_before_the_first_stop_nothing_is_stopped)
 {
-    const struct po_watch watch = {.cancel = &cancel};
+    const struct po_watch watch = { .cancel = &cancel };
 
     cancel = 2;
     init();
@@ -221,7 +221,7 @@ END_TEST
 
 START_TEST(cancelled_in_the_middle_the_rest_stays_up_and_what_was_stopped_comes_back)
 {
-    const struct po_watch watch = {.cancel = &cancel};
+    const struct po_watch watch = { .cancel = &cancel };
 
     cancel = 0;
     host.hook = cancel_at_stop;
@@ -250,8 +250,8 @@ note_phase(void *ctx, const struct po_event *event)
 
 START_TEST(each_stop_and_start_is_told_before_it_happens)
 {
-    struct po_buf told = {0};
-    const struct po_watch watch = {.event = note_phase, .ctx = &told};
+    struct po_buf told = { 0 };
+    const struct po_watch watch = { .event = note_phase, .ctx = &told };
 
     init();
     stop(&watch);

@@ -44,12 +44,12 @@ check_against_qsort(const uint32_t *keys, uint32_t count)
     uint32_t *spare = malloc((count + 1) * sizeof *spare);
     struct pair *pairs = malloc((count + 1) * sizeof *pairs);
     unsigned long compared = 0;
-    const struct rows rows = {.keys = keys, .compared = &compared};
+    const struct rows rows = { .keys = keys, .compared = &compared };
 
     ck_assert(numbers != NULL && spare != NULL && pairs != NULL);
     for (uint32_t i = 0; i < count; i++) {
         numbers[i] = i;
-        pairs[i] = (struct pair){.key = keys[i], .number = i};
+        pairs[i] = (struct pair){ .key = keys[i], .number = i };
     }
     numbers[count] = spare[count] = 12345;
     po_sort_numbers(numbers, spare, count, compare_keys, &rows);
@@ -108,7 +108,7 @@ START_TEST(rows_that_are_in_order_cost_one_comparison_each)
     uint32_t numbers[1024];
     uint32_t spare[1024];
     unsigned long compared = 0;
-    const struct rows rows = {.keys = keys, .compared = &compared};
+    const struct rows rows = { .keys = keys, .compared = &compared };
 
     for (uint32_t i = 0; i < 1024; i++)
         keys[i] = numbers[i] = i;

@@ -43,7 +43,7 @@ setup(void)
     help_enter();
     help_make_directory("tree");
     help_must(po_dir_open(&root, "tree", &err), &err);
-    walk = (struct po_walk){.list = &list, .problem = note_problem};
+    walk = (struct po_walk){ .list = &list, .problem = note_problem };
 }
 
 static void
@@ -140,8 +140,8 @@ END_TEST
 
 START_TEST(what_the_system_says_of_a_file_is_kept)
 {
-    const struct timespec times[2] = {{.tv_sec = -5, .tv_nsec = 123456789},
-                                      {.tv_sec = -5, .tv_nsec = 123456789}};
+    const struct timespec times[2] = { { .tv_sec = -5, .tv_nsec = 123456789 },
+                                       { .tv_sec = -5, .tv_nsec = 123456789 } };
     struct po_posix_owner owner;
     struct stat info;
     size_t size;
@@ -171,7 +171,8 @@ START_TEST(names_are_kept_byte_for_byte)
         "a\nb",      "\xFF\xFE\x80", "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E",
         "trailing ", "dots...",      "a\\b:c",
         "\x01\x7F",  "-rf",          "...",
-        "*?[x]"};
+        "*?[x]"
+    };
 
     memset(longest, 'n', 255);
     longest[255] = '\0';
@@ -260,7 +261,7 @@ START_TEST(sixty_five_thousand_entries_in_one_directory_are_listed)
     walk_tree();
     ck_assert_uint_eq(list.count, 65001);
     for (size_t i = 1; i < list.count; i++) {
-        char name[16] = {0};
+        char name[16] = { 0 };
 
         ck_assert_uint_lt(list.entries[i].path_size, 10);
         memcpy(name, po_entry_path(&list, &list.entries[i]), list.entries[i].path_size);
@@ -275,11 +276,11 @@ START_TEST(symbolic_links_are_kept_and_never_followed)
     static const struct {
         const char *name;
         const char *target;
-    } links[] = {{"out", "/etc"},
-                 {"up", "../outside"},
-                 {"dangling", "no where"},
-                 {"self", "self"},
-                 {"to-dir", "dir"}};
+    } links[] = { { "out", "/etc" },
+                  { "up", "../outside" },
+                  { "dangling", "no where" },
+                  { "self", "self" },
+                  { "to-dir", "dir" } };
 
     help_write_text("outside/secret", "x");
     help_write_text("tree/dir/f", "x");
@@ -311,7 +312,7 @@ END_TEST
 
 START_TEST(fifos_sockets_and_devices_are_named_as_problems) /* req: B8 */
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "tree/socket"};
+    struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "tree/socket" };
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     size_t expected = 2;
 
@@ -416,7 +417,7 @@ END_TEST
 
 START_TEST(what_is_excluded_is_counted_and_nothing_below_it_is_listed)
 {
-    static const char *const globs[] = {"T/*.log", "T/cache", "T/**/tmp"};
+    static const char *const globs[] = { "T/*.log", "T/cache", "T/**/tmp" };
 
     walk.excludes = globs;
     walk.exclude_count = COUNT(globs);
@@ -482,7 +483,7 @@ cancel_now(const char *path, size_t path_size)
 
 START_TEST(a_walk_can_be_cancelled_at_each_directory)
 {
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     cancel = 0;
     walk.cancel = &cancel;
@@ -507,7 +508,7 @@ refuse_problem(void *ctx, const char *path, size_t path_size, const char *reason
 
 START_TEST(a_problem_that_cannot_be_noted_ends_the_walk)
 {
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     walk.problem = refuse_problem;
     ck_assert_int_eq(mkfifo("tree/fifo", 0600), 0);
@@ -591,7 +592,8 @@ next(struct po_readahead *ahead)
     return item;
 }
 
-/* The item of this path; the others before it are passed over. The readahead must be freed after. */
+/* The item of this path; the others before it are passed over. The readahead must be freed after.
+ */
 static const struct po_read_item *
 next_of(struct po_readahead *ahead, const char *path)
 {
@@ -902,7 +904,7 @@ append_for_ever(void *ctx)
 
 START_TEST(a_file_that_is_written_to_all_the_time_is_consistent_with_its_hash)
 {
-    struct writer writer = {0};
+    struct writer writer = { 0 };
     struct po_thread *thread = NULL;
     struct po_err err;
 

@@ -50,7 +50,7 @@ write_file(const char *path, const char *text)
 static void
 assert_file(const char *path, const char *text)
 {
-    char bytes[256] = {0};
+    char bytes[256] = { 0 };
     FILE *file = fopen(path, "rb");
 
     ck_assert_msg(file != NULL, "%s is missing", path);
@@ -84,7 +84,7 @@ static struct po_store_sink *
 create(const char *path)
 {
     struct po_store_sink *sink = NULL;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     if (po_store_file_create(&sink, path, &err) != PO_OK)
         ck_abort_msg("%s: not created: %s", path, err.text);
@@ -95,7 +95,7 @@ static void
 assert_not_created(const char *path, enum po_status status, const char *text)
 {
     struct po_store_sink *sink = NULL;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(po_store_file_create(&sink, path, &err), status);
     ck_assert_ptr_null(sink);
@@ -105,7 +105,7 @@ assert_not_created(const char *path, enum po_status status, const char *text)
 static void
 put(struct po_store_sink *sink, const char *text)
 {
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     if (sink->ops->write(sink, text, strlen(text), &err) != PO_OK)
         ck_abort_msg("not written: %s", err.text);
@@ -114,7 +114,7 @@ put(struct po_store_sink *sink, const char *text)
 static void
 commit(struct po_store_sink *sink)
 {
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     if (sink->ops->commit(sink, &err) != PO_OK)
         ck_abort_msg("not committed: %s", err.text);
@@ -143,7 +143,7 @@ END_TEST
 
 START_TEST(an_absolute_path_works_too)
 {
-    struct po_buf path = {0};
+    struct po_buf path = { 0 };
     struct po_store_sink *sink;
 
     po_buf_printf(&path, "%s/a", directory);
@@ -200,7 +200,7 @@ END_TEST
 START_TEST(a_file_that_appears_meanwhile_is_not_replaced)
 {
     struct po_store_sink *sink = create("a");
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     put(sink, "new");
     write_file("a", "old");
@@ -252,7 +252,7 @@ START_TEST(the_partial_file_of_a_live_run_is_left_alone)
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         struct po_store_sink *other = NULL;
-        struct po_err err = {0};
+        struct po_err err = { 0 };
 
         _exit(po_store_file_create(&other, "a", &err) == PO_E_USAGE ? 0 : 1);
     }
@@ -283,7 +283,7 @@ END_TEST
 
 START_TEST(a_path_that_names_no_file_is_refused)
 {
-    static const char *const paths[] = {"", ".", "..", "/", "./", "x/.", "x/.."};
+    static const char *const paths[] = { "", ".", "..", "/", "./", "x/.", "x/.." };
 
     ck_assert_int_eq(mkdir("x", 0700), 0);
     for (size_t i = 0; i < COUNT(paths); i++)
@@ -296,9 +296,9 @@ END_TEST
 START_TEST(a_failed_write_cannot_be_committed)
 {
     struct po_store_sink *sink = create("a");
-    struct rlimit old = {0};
-    struct rlimit limit = {0};
-    struct po_err err = {0};
+    struct rlimit old = { 0 };
+    struct rlimit limit = { 0 };
+    struct po_err err = { 0 };
     enum po_status st[2];
 
     (void)signal(SIGXFSZ, SIG_IGN);
@@ -324,7 +324,7 @@ END_TEST
 START_TEST(a_committed_sink_takes_no_more)
 {
     struct po_store_sink *sink = create("a");
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     commit(sink);
     ck_assert_int_eq(sink->ops->write(sink, "x", 1, &err), PO_E_USAGE);
@@ -357,7 +357,7 @@ START_TEST(standard_output_gets_the_bytes_and_stays_open)
 {
     const struct po_store_sink_ops *ops;
     struct po_store_sink *sink = NULL;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     int saved = redirect(open("out", O_WRONLY | O_CREAT, 0600));
     bool is_good = po_store_stdout_create(&sink, &err) == PO_OK &&
                    sink->ops->write(sink, "one", 3, &err) == PO_OK &&
@@ -378,8 +378,8 @@ END_TEST
 START_TEST(a_broken_pipe_is_an_error)
 {
     struct po_store_sink *sink = NULL;
-    struct po_err err = {0};
-    enum po_status st[3] = {PO_OK, PO_OK, PO_OK};
+    struct po_err err = { 0 };
+    enum po_status st[3] = { PO_OK, PO_OK, PO_OK };
     int ends[2];
     int saved;
 
@@ -404,9 +404,9 @@ END_TEST
 
 START_TEST(a_blob_is_read_at_any_offset)
 {
-    struct pobackup_blob blob = {0};
-    struct po_err err = {0};
-    char bytes[8] = {0};
+    struct pobackup_blob blob = { 0 };
+    struct po_err err = { 0 };
+    char bytes[8] = { 0 };
 
     write_file("a", "0123456789");
     ck_assert_int_eq(po_store_file_open(&blob, "a", &err), PO_OK);
@@ -427,8 +427,8 @@ END_TEST
 
 START_TEST(what_cannot_be_a_blob_is_refused)
 {
-    struct pobackup_blob blob = {0};
-    struct po_err err = {0};
+    struct pobackup_blob blob = { 0 };
+    struct po_err err = { 0 };
 
     ck_assert_int_eq(po_store_file_open(&blob, "missing", &err), PO_E_IO);
     ck_assert_msg(strstr(err.text, "missing") != NULL, "%s", err.text);
@@ -448,7 +448,7 @@ static void *
 read_often(void *ctx)
 {
     const struct pobackup_blob *blob = ctx;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     static const char failed[] = "failed";
 
     for (unsigned i = 0; i < 2000; i++) {
@@ -464,8 +464,8 @@ read_often(void *ctx)
 
 START_TEST(several_threads_may_read_a_blob)
 {
-    struct pobackup_blob blob = {0};
-    struct po_err err = {0};
+    struct pobackup_blob blob = { 0 };
+    struct po_err err = { 0 };
     pthread_t threads[THREADS];
     FILE *file = fopen("a", "wb");
 

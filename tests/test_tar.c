@@ -14,33 +14,33 @@
 
 /* ---- round trip ---- */
 
-static const int64_t times[] = {0,
-                                1,
-                                -1,
-                                TICKS,
-                                -TICKS,
-                                -TICKS - 1,
-                                TICKS - 1,
-                                15,
-                                120 * (int64_t)TICKS + 5000000,
-                                ((INT64_C(1) << 33) - 1) * TICKS,
-                                ((INT64_C(1) << 33) - 1) * TICKS + 1,
-                                (INT64_C(1) << 33) * TICKS,
-                                -(INT64_C(1) << 33) * TICKS,
-                                INT64_MAX,
-                                INT64_MAX / TICKS *TICKS,
-                                INT64_MIN + 1,
-                                INT64_MIN / TICKS *TICKS};
+static const int64_t times[] = { 0,
+                                 1,
+                                 -1,
+                                 TICKS,
+                                 -TICKS,
+                                 -TICKS - 1,
+                                 TICKS - 1,
+                                 15,
+                                 120 * (int64_t)TICKS + 5000000,
+                                 ((INT64_C(1) << 33) - 1) * TICKS,
+                                 ((INT64_C(1) << 33) - 1) * TICKS + 1,
+                                 (INT64_C(1) << 33) * TICKS,
+                                 -(INT64_C(1) << 33) * TICKS,
+                                 INT64_MAX,
+                                 INT64_MAX / TICKS *TICKS,
+                                 INT64_MIN + 1,
+                                 INT64_MIN / TICKS *TICKS };
 
 static const uint64_t sizes[] = {
-    0,        1, 511, 512, 077777777777u, 0100000000000u, 0100000000001u, UINT64_C(10000000000),
-    INT64_MAX};
+    0, 1, 511, 512, 077777777777u, 0100000000000u, 0100000000001u, UINT64_C(10000000000), INT64_MAX
+};
 
-static const uint32_t ids[] = {0, 1, 07777777, 010000000, 65534, INT32_MAX, UINT32_MAX};
+static const uint32_t ids[] = { 0, 1, 07777777, 010000000, 65534, INT32_MAX, UINT32_MAX };
 
-static const size_t name_sizes[] = {1,   2,   98,  99,  100, 101,  102,  154,  155,  156,
-                                    157, 199, 200, 253, 254, 255,  256,  257,  258,  511,
-                                    512, 900, 985, 986, 987, 1000, 4095, 4096, 4999, 5000};
+static const size_t name_sizes[] = { 1,   2,   98,  99,  100, 101,  102,  154,  155,  156,
+                                     157, 199, 200, 253, 254, 255,  256,  257,  258,  511,
+                                     512, 900, 985, 986, 987, 1000, 4095, 4096, 4999, 5000 };
 
 /* A member made up; its strings come from the heap. */
 struct sample {
@@ -52,12 +52,12 @@ struct sample {
 static void
 make_sample(struct sample *sample, struct help_random *random)
 {
-    static const uint8_t types[] = {POBACKUP_FILE, POBACKUP_FILE, POBACKUP_DIRECTORY,
-                                    POBACKUP_SYMLINK, POBACKUP_HARDLINK};
+    static const uint8_t types[] = { POBACKUP_FILE, POBACKUP_FILE, POBACKUP_DIRECTORY,
+                                     POBACKUP_SYMLINK, POBACKUP_HARDLINK };
     struct po_tar_member *m = &sample->member;
     bool is_edge = help_random_below(random, 2) == 0;
 
-    *sample = (struct sample){0};
+    *sample = (struct sample){ 0 };
     m->path_size = is_edge ? name_sizes[help_random_below(random, HELP_COUNT(name_sizes))]
                            : 1 + help_random_below(random, 5000);
     sample->path =
@@ -112,8 +112,8 @@ START_TEST(a_member_of_any_kind_survives_the_round_trip)
     struct help_random random = help_random_begin("tar round trip", 0);
 
     for (int round = 0; round < 4000; round++) {
-        struct po_buf out = {0};
-        struct po_tar_member read = {0};
+        struct po_buf out = { 0 };
+        struct po_tar_member read = { 0 };
         struct sample sample;
         struct po_err err;
         size_t header_size = 0;
@@ -137,13 +137,13 @@ START_TEST(every_cut_of_the_header_blocks_is_refused)
     struct help_random random = help_random_begin("tar cuts", 0);
 
     for (int round = 0; round < 10; round++) {
-        struct po_buf out = {0};
+        struct po_buf out = { 0 };
         struct sample sample;
 
         make_sample(&sample, &random);
         po_tar_put_header(&out, &sample.member);
         for (size_t size = 0; size < out.size; size++) {
-            struct po_tar_member read = {0};
+            struct po_tar_member read = { 0 };
             struct po_err err;
             size_t header_size;
             /* From the heap and of exactly that size: a read beyond it is seen by the sanitizer. */
@@ -166,10 +166,11 @@ START_TEST(a_name_of_up_to_256_bytes_with_a_place_to_split_it_needs_no_extended_
     for (size_t size = 1; size <= 300; size++) {
         for (size_t slash = 0; slash < size; slash++) {
             char path[301];
-            struct po_buf out = {0};
+            struct po_buf out = { 0 };
             struct po_tar_member member = {
-                .path = path, .path_size = size, .type = POBACKUP_FILE, .mode = 0644};
-            struct po_tar_member read = {0};
+                .path = path, .path_size = size, .type = POBACKUP_FILE, .mode = 0644
+            };
+            struct po_tar_member read = { 0 };
             size_t header_size;
             struct po_err err;
             /* A slash at the end is none; one at the start leaves no prefix. */
@@ -196,27 +197,27 @@ START_TEST(plain_members_need_no_extended_header_and_others_one)
         struct po_tar_member member;
         bool is_plain;
     } cases[] = {
-        {{.path = "a", .path_size = 1, .type = 1, .size = 077777777777u}, true},
-        {{.path = "a", .path_size = 1, .type = 1, .size = 0100000000000u}, false},
-        {{.path = "a", .path_size = 1, .type = 1, .write_time = 5 * (int64_t)TICKS}, true},
-        {{.path = "a", .path_size = 1, .type = 1, .write_time = 5 * (int64_t)TICKS + 1}, false},
-        {{.path = "a", .path_size = 1, .type = 1, .write_time = -(int64_t)TICKS}, false},
-        {{.path = "a", .path_size = 1, .type = 1, .write_time = 0x1FFFFFFFF * (int64_t)TICKS},
-         true},
-        {{.path = "a", .path_size = 1, .type = 1, .write_time = 0x200000000 * (int64_t)TICKS},
-         false},
-        {{.path = "a", .path_size = 1, .type = 1, .uid = 07777777}, true},
-        {{.path = "a", .path_size = 1, .type = 1, .uid = 010000000}, false},
-        {{.path = "a", .path_size = 1, .type = 1, .gid = 010000000}, false},
-        {{.path = "~", .path_size = 1, .type = 1}, true},
-        {{.path = "\x7F", .path_size = 1, .type = 1}, false},
-        {{.path = "\x1F", .path_size = 1, .type = 1}, false},
-        {{.path = "\xC3\xA4", .path_size = 2, .type = 1}, false},
-        {{.path = "a", .path_size = 1, .type = 3, .link = "\xFF", .link_size = 1}, false},
+        { { .path = "a", .path_size = 1, .type = 1, .size = 077777777777u }, true },
+        { { .path = "a", .path_size = 1, .type = 1, .size = 0100000000000u }, false },
+        { { .path = "a", .path_size = 1, .type = 1, .write_time = 5 * (int64_t)TICKS }, true },
+        { { .path = "a", .path_size = 1, .type = 1, .write_time = 5 * (int64_t)TICKS + 1 }, false },
+        { { .path = "a", .path_size = 1, .type = 1, .write_time = -(int64_t)TICKS }, false },
+        { { .path = "a", .path_size = 1, .type = 1, .write_time = 0x1FFFFFFFF * (int64_t)TICKS },
+          true },
+        { { .path = "a", .path_size = 1, .type = 1, .write_time = 0x200000000 * (int64_t)TICKS },
+          false },
+        { { .path = "a", .path_size = 1, .type = 1, .uid = 07777777 }, true },
+        { { .path = "a", .path_size = 1, .type = 1, .uid = 010000000 }, false },
+        { { .path = "a", .path_size = 1, .type = 1, .gid = 010000000 }, false },
+        { { .path = "~", .path_size = 1, .type = 1 }, true },
+        { { .path = "\x7F", .path_size = 1, .type = 1 }, false },
+        { { .path = "\x1F", .path_size = 1, .type = 1 }, false },
+        { { .path = "\xC3\xA4", .path_size = 2, .type = 1 }, false },
+        { { .path = "a", .path_size = 1, .type = 3, .link = "\xFF", .link_size = 1 }, false },
     };
 
     for (size_t i = 0; i < HELP_COUNT(cases); i++) {
-        struct po_buf out = {0};
+        struct po_buf out = { 0 };
 
         po_tar_put_header(&out, &cases[i].member);
         ck_assert_msg((out.size == 512) == cases[i].is_plain, "case %zu: %zu bytes", i, out.size);
@@ -230,22 +231,22 @@ START_TEST(owner_names_survive_when_ustar_can_hold_them)
     static const struct {
         const char *name;
         bool is_kept;
-    } cases[] = {{"", true},
-                 {"root", true},
-                 {"a234567890123456789012345678901", true},
-                 {"a2345678901234567890123456789012", false},
-                 {"\xC3\xA4", false}};
+    } cases[] = { { "", true },
+                  { "root", true },
+                  { "a234567890123456789012345678901", true },
+                  { "a2345678901234567890123456789012", false },
+                  { "\xC3\xA4", false } };
 
     for (size_t i = 0; i < HELP_COUNT(cases); i++) {
-        struct po_tar_member member = {.path = "a",
-                                       .path_size = 1,
-                                       .type = POBACKUP_FILE,
-                                       .user = cases[i].name,
-                                       .user_size = strlen(cases[i].name),
-                                       .group = cases[i].name,
-                                       .group_size = strlen(cases[i].name)};
-        struct po_tar_member read = {0};
-        struct po_buf out = {0};
+        struct po_tar_member member = { .path = "a",
+                                        .path_size = 1,
+                                        .type = POBACKUP_FILE,
+                                        .user = cases[i].name,
+                                        .user_size = strlen(cases[i].name),
+                                        .group = cases[i].name,
+                                        .group_size = strlen(cases[i].name) };
+        struct po_tar_member read = { 0 };
+        struct po_buf out = { 0 };
         struct po_err err;
         size_t header_size;
 
@@ -316,7 +317,7 @@ START_TEST(libarchive_reads_what_was_written)
     for (int round = 0; round < 3000; round++) {
         struct archive *reader = archive_read_new();
         struct archive_entry *seen;
-        struct po_buf out = {0};
+        struct po_buf out = { 0 };
         struct sample sample;
         int rc;
 
@@ -381,47 +382,47 @@ struct change {
 
 /* spec-test: TAR-1, TAR-2, TAR-4, TAR-5, TAR-8 */
 static const struct change changes[] = {
-    {"nothing", "a", '0', 0, BYTES("a"), PO_OK},
-    {"numbers ended by a space", "a", '0', 100, BYTES("000644 "), PO_OK},
-    {"short numbers", "a", '0', 124, BYTES("7\0\0\0\0\0\0\0\0\0\0\0"), PO_OK},
-    {"a prefix", "a", '0', 345, BYTES("p"), PO_OK},
-    {"device numbers", "a", '0', 329, BYTES("garbage"), PO_OK},
-    {"no magic", "a", '0', 257, BYTES("\0"), PO_E_FORMAT},
-    {"the magic of GNU tar", "a", '0', 257, BYTES("ustar  \0"), PO_E_FORMAT},
-    {"version 01", "a", '0', 263, BYTES("01"), PO_E_FORMAT},
-    {"a mode that is not octal", "a", '0', 100, BYTES("0000684"), PO_E_FORMAT},
-    {"a mode without digits", "a", '0', 100, BYTES("\0\0\0\0\0\0\0\0"), PO_E_FORMAT},
-    {"a uid without end", "a", '0', 108, BYTES("00000000"), PO_E_FORMAT},
-    {"a gid with a minus sign", "a", '0', 116, BYTES("-000001"), PO_E_FORMAT},
-    {"a size without end", "a", '0', 124, BYTES("000000000000"), PO_E_FORMAT},
-    {"a size with a leading space", "a", '0', 124, BYTES(" 0000000001"), PO_E_FORMAT},
-    {"a binary size", "a", '0', 124, BYTES("\x80\0\0\0\0\0\0\0\0\0\0\x01"), PO_E_FORMAT},
-    {"a binary time", "a", '0', 136, BYTES("\xFF\xFF\xFF\xFF"), PO_E_FORMAT},
-    {"a high byte in the name", "a", '0', 0, BYTES("\x80"), PO_E_FORMAT},
-    {"a control character in the name", "a", '0', 0, BYTES("\x1F"), PO_E_FORMAT},
-    {"DEL in the name", "a", '0', 0, BYTES("\x7F"), PO_E_FORMAT},
-    {"a high byte in the prefix", "a", '0', 345, BYTES("\xC3\xA4"), PO_E_FORMAT},
-    {"a high byte in the link name", "a", '2', 157, BYTES("\x80"), PO_E_FORMAT},
-    {"no name", "a", '0', 0, BYTES("\0"), PO_E_FORMAT},
-    {"a directory named /", "a", '5', 0, BYTES("/"), PO_E_FORMAT},
-    {"a directory's name without /", "a", '5', 0, BYTES("a"), PO_E_FORMAT},
-    {"a directory", "a/", '5', 0, BYTES("a/"), PO_OK},
-    {"a directory with a size", "a/", '5', 124, BYTES("00000000001"), PO_E_FORMAT},
-    {"a file's name with /", "a/", '0', 0, BYTES("a/"), PO_E_FORMAT},
-    {"a symbolic link", "a", '2', 157, BYTES("b"), PO_OK},
-    {"a symbolic link to nowhere", "a", '2', 157, BYTES("\0"), PO_E_FORMAT},
-    {"a symbolic link's name with /", "a/", '2', 157, BYTES("b"), PO_E_FORMAT},
-    {"a symbolic link with a size", "a", '2', 124, BYTES("00000001000"), PO_E_FORMAT},
-    {"a hard link with a size", "a", '1', 124, BYTES("00000001000"), PO_E_FORMAT},
-    {"an extended header without records", "a", 'x', 0, BYTES("a"), PO_E_FORMAT},
+    { "nothing", "a", '0', 0, BYTES("a"), PO_OK },
+    { "numbers ended by a space", "a", '0', 100, BYTES("000644 "), PO_OK },
+    { "short numbers", "a", '0', 124, BYTES("7\0\0\0\0\0\0\0\0\0\0\0"), PO_OK },
+    { "a prefix", "a", '0', 345, BYTES("p"), PO_OK },
+    { "device numbers", "a", '0', 329, BYTES("garbage"), PO_OK },
+    { "no magic", "a", '0', 257, BYTES("\0"), PO_E_FORMAT },
+    { "the magic of GNU tar", "a", '0', 257, BYTES("ustar  \0"), PO_E_FORMAT },
+    { "version 01", "a", '0', 263, BYTES("01"), PO_E_FORMAT },
+    { "a mode that is not octal", "a", '0', 100, BYTES("0000684"), PO_E_FORMAT },
+    { "a mode without digits", "a", '0', 100, BYTES("\0\0\0\0\0\0\0\0"), PO_E_FORMAT },
+    { "a uid without end", "a", '0', 108, BYTES("00000000"), PO_E_FORMAT },
+    { "a gid with a minus sign", "a", '0', 116, BYTES("-000001"), PO_E_FORMAT },
+    { "a size without end", "a", '0', 124, BYTES("000000000000"), PO_E_FORMAT },
+    { "a size with a leading space", "a", '0', 124, BYTES(" 0000000001"), PO_E_FORMAT },
+    { "a binary size", "a", '0', 124, BYTES("\x80\0\0\0\0\0\0\0\0\0\0\x01"), PO_E_FORMAT },
+    { "a binary time", "a", '0', 136, BYTES("\xFF\xFF\xFF\xFF"), PO_E_FORMAT },
+    { "a high byte in the name", "a", '0', 0, BYTES("\x80"), PO_E_FORMAT },
+    { "a control character in the name", "a", '0', 0, BYTES("\x1F"), PO_E_FORMAT },
+    { "DEL in the name", "a", '0', 0, BYTES("\x7F"), PO_E_FORMAT },
+    { "a high byte in the prefix", "a", '0', 345, BYTES("\xC3\xA4"), PO_E_FORMAT },
+    { "a high byte in the link name", "a", '2', 157, BYTES("\x80"), PO_E_FORMAT },
+    { "no name", "a", '0', 0, BYTES("\0"), PO_E_FORMAT },
+    { "a directory named /", "a", '5', 0, BYTES("/"), PO_E_FORMAT },
+    { "a directory's name without /", "a", '5', 0, BYTES("a"), PO_E_FORMAT },
+    { "a directory", "a/", '5', 0, BYTES("a/"), PO_OK },
+    { "a directory with a size", "a/", '5', 124, BYTES("00000000001"), PO_E_FORMAT },
+    { "a file's name with /", "a/", '0', 0, BYTES("a/"), PO_E_FORMAT },
+    { "a symbolic link", "a", '2', 157, BYTES("b"), PO_OK },
+    { "a symbolic link to nowhere", "a", '2', 157, BYTES("\0"), PO_E_FORMAT },
+    { "a symbolic link's name with /", "a/", '2', 157, BYTES("b"), PO_E_FORMAT },
+    { "a symbolic link with a size", "a", '2', 124, BYTES("00000001000"), PO_E_FORMAT },
+    { "a hard link with a size", "a", '1', 124, BYTES("00000001000"), PO_E_FORMAT },
+    { "an extended header without records", "a", 'x', 0, BYTES("a"), PO_E_FORMAT },
 };
 
 START_TEST(a_malformed_ustar_header_is_refused)
 {
     const struct change *change = &changes[_i];
     uint8_t header[512];
-    struct po_tar_member member = {0};
-    struct po_err err = {0};
+    struct po_tar_member member = { 0 };
+    struct po_err err = { 0 };
     size_t header_size;
     enum po_status st;
 
@@ -438,7 +439,7 @@ START_TEST(only_five_typeflags_are_supported)
 {
     for (int type = 0; type < 256; type++) {
         uint8_t header[512];
-        struct po_tar_member member = {0};
+        struct po_tar_member member = { 0 };
         struct po_err err;
         size_t header_size;
         enum po_status st;
@@ -466,7 +467,7 @@ START_TEST(a_wrong_bit_anywhere_in_the_header_breaks_its_checksum)
 
     put_plain(header, "some/name", '0');
     for (size_t bit = 0; bit < sizeof header * 8; bit++) {
-        struct po_tar_member member = {0};
+        struct po_tar_member member = { 0 };
 
         header[bit / 8] ^= (uint8_t)(1 << bit % 8);
         if (po_tar_parse_header(&member, &header_size, header, sizeof header, &err) == PO_OK) {
@@ -492,57 +493,57 @@ struct records {
 
 /* spec-test: TAR-3, TAR-4, TAR-6, TAR-8 */
 static const struct records records[] = {
-    {"a path", BYTES("10 path=b\n"), PO_OK},
-    {"unknown keywords", BYTES("13 SCHILY.x=\n14 comment=hi\n"), PO_OK},
-    {"known and unknown keywords", BYTES("10 path=b\n14 comment=hi\n"), PO_OK},
-    {"a keyword twice", BYTES("10 path=b\n10 path=c\n"), PO_OK},
-    {"a record of length 0", BYTES("0 path=b\n"), PO_E_FORMAT},
-    {"a length that is too small", BYTES("8 path=b\n"), PO_E_FORMAT},
-    {"a length that is too large", BYTES("11 path=b\n"), PO_E_FORMAT},
-    {"a length beyond all numbers", BYTES("99999999999999999999999 path=b\n"), PO_E_FORMAT},
-    {"a length that is the record's head alone", BYTES("3 p\n"), PO_E_FORMAT},
-    {"a record without a length", BYTES(" path=b\n"), PO_E_FORMAT},
-    {"a record that ends behind its length", BYTES("2"), PO_E_FORMAT},
-    {"a length with a minus sign", BYTES("-10 path=b\n"), PO_E_FORMAT},
-    {"a record without =", BYTES("9 pathb_\n"), PO_E_FORMAT},
-    {"a record without a keyword", BYTES("6 =b_\n"), PO_E_FORMAT},
-    {"a record without a line feed", BYTES("10 path=b_"), PO_E_FORMAT},
-    {"a second record that is cut off", BYTES("10 path=b\n10 pa"), PO_E_FORMAT},
-    {"zeros behind a record", BYTES("10 path=b\n\0\0"), PO_E_FORMAT},
-    {"an empty path", BYTES("8 path=\n"), PO_E_FORMAT},
-    {"a path with a NUL", BYTES("12 path=b\0c\n"), PO_E_FORMAT},
-    {"a link with a NUL", BYTES("16 linkpath=b\0c\n"), PO_E_FORMAT},
-    {"a path that is not UTF-8", BYTES("10 path=\xFF\n"), PO_E_FORMAT},
-    {"a surrogate in UTF-8", BYTES("12 path=\xED\xA0\x80\n"), PO_E_FORMAT},
-    {"a binary path", BYTES("21 hdrcharset=BINARY\n10 path=\xFF\n"), PO_OK},
-    {"an unknown charset", BYTES("20 hdrcharset=KLING\n10 path=b\n"), PO_E_UNSUPPORTED},
-    {"a path with / at its end", BYTES("11 path=b/\n"), PO_E_FORMAT},
-    {"a size", BYTES("10 size=0\n"), PO_OK},
-    {"a negative size", BYTES("11 size=-1\n"), PO_E_FORMAT},
-    {"a size with a sign", BYTES("11 size=+1\n"), PO_E_FORMAT},
-    {"no size", BYTES("8 size=\n"), PO_E_FORMAT},
-    {"a size with a space behind", BYTES("11 size=1 \n"), PO_E_FORMAT},
-    {"a size of 2^63", BYTES("28 size=9223372036854775808\n"), PO_E_FORMAT},
-    {"a size of 2^63 - 1", BYTES("28 size=9223372036854775807\n"), PO_OK},
-    {"a size of 2^64", BYTES("29 size=18446744073709551616\n"), PO_E_FORMAT},
-    {"a uid of 2^32", BYTES("18 uid=4294967296\n"), PO_E_FORMAT},
-    {"a uid of 2^32 - 1", BYTES("18 uid=4294967295\n"), PO_OK},
-    {"a gid that is no number", BYTES("9 gid=ab\n"), PO_E_FORMAT},
-    {"a time", BYTES("21 mtime=-12.0000001\n"), PO_OK},
-    {"a time with seven digits", BYTES("20 mtime=12.0000001\n"), PO_OK},
-    {"a time with eight digits", BYTES("21 mtime=12.00000001\n"), PO_E_FORMAT},
-    {"a time with a point and no digits", BYTES("13 mtime=12.\n"), PO_E_FORMAT},
-    {"a time without whole seconds", BYTES("12 mtime=.5\n"), PO_E_FORMAT},
-    {"a time with a plus sign", BYTES("13 mtime=+12\n"), PO_E_FORMAT},
-    {"a time with two minus signs", BYTES("13 mtime=--1\n"), PO_E_FORMAT},
-    {"a minus sign alone", BYTES("11 mtime=-\n"), PO_E_FORMAT},
-    {"no time", BYTES("10 mtime=\n"), PO_E_FORMAT},
-    {"a time with an exponent", BYTES("13 mtime=1e3\n"), PO_E_FORMAT},
-    {"the last time", BYTES("30 mtime=922337203685.4775807\n"), PO_OK},
-    {"a time beyond the last", BYTES("30 mtime=922337203685.4775808\n"), PO_E_FORMAT},
-    {"the first time", BYTES("31 mtime=-922337203685.4775807\n"), PO_OK},
-    {"the time that means unknown", BYTES("31 mtime=-922337203685.4775808\n"), PO_E_FORMAT},
-    {"a time beyond all numbers", BYTES("33 mtime=99999999999999999999999\n"), PO_E_FORMAT},
+    { "a path", BYTES("10 path=b\n"), PO_OK },
+    { "unknown keywords", BYTES("13 SCHILY.x=\n14 comment=hi\n"), PO_OK },
+    { "known and unknown keywords", BYTES("10 path=b\n14 comment=hi\n"), PO_OK },
+    { "a keyword twice", BYTES("10 path=b\n10 path=c\n"), PO_OK },
+    { "a record of length 0", BYTES("0 path=b\n"), PO_E_FORMAT },
+    { "a length that is too small", BYTES("8 path=b\n"), PO_E_FORMAT },
+    { "a length that is too large", BYTES("11 path=b\n"), PO_E_FORMAT },
+    { "a length beyond all numbers", BYTES("99999999999999999999999 path=b\n"), PO_E_FORMAT },
+    { "a length that is the record's head alone", BYTES("3 p\n"), PO_E_FORMAT },
+    { "a record without a length", BYTES(" path=b\n"), PO_E_FORMAT },
+    { "a record that ends behind its length", BYTES("2"), PO_E_FORMAT },
+    { "a length with a minus sign", BYTES("-10 path=b\n"), PO_E_FORMAT },
+    { "a record without =", BYTES("9 pathb_\n"), PO_E_FORMAT },
+    { "a record without a keyword", BYTES("6 =b_\n"), PO_E_FORMAT },
+    { "a record without a line feed", BYTES("10 path=b_"), PO_E_FORMAT },
+    { "a second record that is cut off", BYTES("10 path=b\n10 pa"), PO_E_FORMAT },
+    { "zeros behind a record", BYTES("10 path=b\n\0\0"), PO_E_FORMAT },
+    { "an empty path", BYTES("8 path=\n"), PO_E_FORMAT },
+    { "a path with a NUL", BYTES("12 path=b\0c\n"), PO_E_FORMAT },
+    { "a link with a NUL", BYTES("16 linkpath=b\0c\n"), PO_E_FORMAT },
+    { "a path that is not UTF-8", BYTES("10 path=\xFF\n"), PO_E_FORMAT },
+    { "a surrogate in UTF-8", BYTES("12 path=\xED\xA0\x80\n"), PO_E_FORMAT },
+    { "a binary path", BYTES("21 hdrcharset=BINARY\n10 path=\xFF\n"), PO_OK },
+    { "an unknown charset", BYTES("20 hdrcharset=KLING\n10 path=b\n"), PO_E_UNSUPPORTED },
+    { "a path with / at its end", BYTES("11 path=b/\n"), PO_E_FORMAT },
+    { "a size", BYTES("10 size=0\n"), PO_OK },
+    { "a negative size", BYTES("11 size=-1\n"), PO_E_FORMAT },
+    { "a size with a sign", BYTES("11 size=+1\n"), PO_E_FORMAT },
+    { "no size", BYTES("8 size=\n"), PO_E_FORMAT },
+    { "a size with a space behind", BYTES("11 size=1 \n"), PO_E_FORMAT },
+    { "a size of 2^63", BYTES("28 size=9223372036854775808\n"), PO_E_FORMAT },
+    { "a size of 2^63 - 1", BYTES("28 size=9223372036854775807\n"), PO_OK },
+    { "a size of 2^64", BYTES("29 size=18446744073709551616\n"), PO_E_FORMAT },
+    { "a uid of 2^32", BYTES("18 uid=4294967296\n"), PO_E_FORMAT },
+    { "a uid of 2^32 - 1", BYTES("18 uid=4294967295\n"), PO_OK },
+    { "a gid that is no number", BYTES("9 gid=ab\n"), PO_E_FORMAT },
+    { "a time", BYTES("21 mtime=-12.0000001\n"), PO_OK },
+    { "a time with seven digits", BYTES("20 mtime=12.0000001\n"), PO_OK },
+    { "a time with eight digits", BYTES("21 mtime=12.00000001\n"), PO_E_FORMAT },
+    { "a time with a point and no digits", BYTES("13 mtime=12.\n"), PO_E_FORMAT },
+    { "a time without whole seconds", BYTES("12 mtime=.5\n"), PO_E_FORMAT },
+    { "a time with a plus sign", BYTES("13 mtime=+12\n"), PO_E_FORMAT },
+    { "a time with two minus signs", BYTES("13 mtime=--1\n"), PO_E_FORMAT },
+    { "a minus sign alone", BYTES("11 mtime=-\n"), PO_E_FORMAT },
+    { "no time", BYTES("10 mtime=\n"), PO_E_FORMAT },
+    { "a time with an exponent", BYTES("13 mtime=1e3\n"), PO_E_FORMAT },
+    { "the last time", BYTES("30 mtime=922337203685.4775807\n"), PO_OK },
+    { "a time beyond the last", BYTES("30 mtime=922337203685.4775808\n"), PO_E_FORMAT },
+    { "the first time", BYTES("31 mtime=-922337203685.4775807\n"), PO_OK },
+    { "the time that means unknown", BYTES("31 mtime=-922337203685.4775808\n"), PO_E_FORMAT },
+    { "a time beyond all numbers", BYTES("33 mtime=99999999999999999999999\n"), PO_E_FORMAT },
 };
 
 /* The member "a" behind an extended header with these records. */
@@ -564,8 +565,8 @@ START_TEST(malformed_records_are_refused)
 {
     const struct records *test = &records[_i];
     uint8_t blocks[2048];
-    struct po_tar_member member = {0};
-    struct po_err err = {0};
+    struct po_tar_member member = { 0 };
+    struct po_err err = { 0 };
     size_t size = put_extended(blocks, test->bytes, test->size);
     size_t header_size;
     enum po_status st = po_tar_parse_header(&member, &header_size, blocks, size, &err);
@@ -577,7 +578,7 @@ END_TEST
 START_TEST(of_a_keyword_that_comes_twice_the_later_counts)
 {
     uint8_t blocks[2048];
-    struct po_tar_member member = {0};
+    struct po_tar_member member = { 0 };
     struct po_err err;
     size_t size = put_extended(blocks, BYTES("10 path=b\n10 size=1\n10 path=c\n10 size=2\n"));
     size_t header_size;
@@ -599,7 +600,7 @@ START_TEST(records_have_a_limit_of_one_mebibyte_and_zero_padding)
 
     ck_assert(blocks != NULL && text != NULL);
     for (size_t over = 0; over < 2; over++) {
-        struct po_tar_member member = {0};
+        struct po_tar_member member = { 0 };
         size_t size = (1u << 20) + over;
 
         memset(text, 'x', size);
@@ -612,7 +613,7 @@ START_TEST(records_have_a_limit_of_one_mebibyte_and_zero_padding)
                          over == 0 ? PO_OK : PO_E_FORMAT);
     }
     for (size_t at = 10; at < 512; at++) {
-        struct po_tar_member member = {0};
+        struct po_tar_member member = { 0 };
         size_t size = put_extended(blocks, BYTES("10 path=b\n"));
 
         blocks[512 + at] = 1;
@@ -630,9 +631,9 @@ START_TEST(a_path_has_at_most_131072_bytes)
     for (size_t over = 0; over < 2; over++) {
         size_t size = PO_PATH_MAX_SIZE + over;
         char *path = malloc(size);
-        struct po_tar_member member = {.path = path, .path_size = size, .type = POBACKUP_FILE};
-        struct po_tar_member read = {0};
-        struct po_buf out = {0};
+        struct po_tar_member member = { .path = path, .path_size = size, .type = POBACKUP_FILE };
+        struct po_tar_member read = { 0 };
+        struct po_buf out = { 0 };
         struct po_err err;
         size_t header_size;
 
@@ -651,7 +652,7 @@ START_TEST(two_extended_headers_in_a_row_are_refused)
 {
     uint8_t blocks[4096];
     uint8_t second[2048];
-    struct po_tar_member member = {0};
+    struct po_tar_member member = { 0 };
     struct po_err err;
     size_t size = put_extended(blocks, BYTES("10 path=b\n")) - 512;
     size_t header_size;
@@ -669,8 +670,8 @@ START_TEST(random_damage_to_headers_never_breaks_the_parser)
     int refused = 0;
 
     for (int round = 0; round < 20000; round++) {
-        struct po_tar_member member = {0};
-        struct po_buf out = {0};
+        struct po_tar_member member = { 0 };
+        struct po_buf out = { 0 };
         struct sample sample;
         struct po_err err;
         size_t header_size = 0;

@@ -18,79 +18,79 @@ struct name_case {
 };
 
 static const struct name_case names[] = {
-    {"a", true, true},
-    {"a/b/c.MSG", true, true},
-    {"Post.OfficemailboxBackup/example.com/user01/00000001.MSG", true, true},
-    {"\xE3\x83\xA1\xE3\x83\xBC\xE3\x83\xAB", true, true},
-    {"...", true, false},
-    {"..a", true, true},
-    {".a", true, true},
-    {"a b", true, true},
-    {" a", true, true},
-    {"-rf", true, true},
-    {"CONSOLE", true, true},
-    {"COM", true, true},
-    {"COM0", true, true},
-    {"COM10", true, true},
-    {"LPTx", true, true},
-    {"aCON", true, true},
-    {"a.CON", true, true},
-    {"\xFF\xFE", true, true},
-    {"", false, false},
-    {"/", false, false},
-    {"/etc/passwd", false, false},
-    {"//server/share", false, false},
-    {".", false, false},
-    {"..", false, false},
-    {"../a", false, false},
-    {"a/..", false, false},
-    {"a/../b", false, false},
-    {"a/./b", false, false},
-    {"./a", false, false},
-    {"a/.", false, false},
-    {"a//b", false, false},
-    {"a/", false, false},
-    {"C:", true, false},
-    {"C:/a", true, false},
-    {"C:a", true, false},
-    {"a/C:", true, false},
-    {"a:stream", true, false},
-    {"a\\b", true, false},
-    {"..\\a", true, false},
-    {"\\\\server\\share", true, false},
-    {"a\nb", true, false},
-    {"a\tb", true, false},
-    {"\x01", true, false},
-    {"a\x7F", true, false},
-    {"CON", true, false},
-    {"con", true, false},
-    {"Prn", true, false},
-    {"AUX", true, false},
-    {"nul", true, false},
-    {"NUL.txt", true, false},
-    {"nul.tar.gz", true, false},
-    {"NUL .txt", true, false},
-    {"a/NUL/b", true, false},
-    {"COM1", true, false},
-    {"com9.log", true, false},
-    {"LPT1", true, false},
-    {"lpt9.x", true, false},
-    {"COM\xC2\xB9", true, false},
-    {"LPT\xC2\xB3.txt", true, false},
-    {"CONIN$", true, false},
-    {"conout$", true, false},
-    {"a.", true, false},
-    {"a ", true, false},
-    {"a./b", true, false},
-    {"a /b", true, false},
-    {"a/b. ", true, false},
+    { "a", true, true },
+    { "a/b/c.MSG", true, true },
+    { "Post.OfficemailboxBackup/example.com/user01/00000001.MSG", true, true },
+    { "\xE3\x83\xA1\xE3\x83\xBC\xE3\x83\xAB", true, true },
+    { "...", true, false },
+    { "..a", true, true },
+    { ".a", true, true },
+    { "a b", true, true },
+    { " a", true, true },
+    { "-rf", true, true },
+    { "CONSOLE", true, true },
+    { "COM", true, true },
+    { "COM0", true, true },
+    { "COM10", true, true },
+    { "LPTx", true, true },
+    { "aCON", true, true },
+    { "a.CON", true, true },
+    { "\xFF\xFE", true, true },
+    { "", false, false },
+    { "/", false, false },
+    { "/etc/passwd", false, false },
+    { "//server/share", false, false },
+    { ".", false, false },
+    { "..", false, false },
+    { "../a", false, false },
+    { "a/..", false, false },
+    { "a/../b", false, false },
+    { "a/./b", false, false },
+    { "./a", false, false },
+    { "a/.", false, false },
+    { "a//b", false, false },
+    { "a/", false, false },
+    { "C:", true, false },
+    { "C:/a", true, false },
+    { "C:a", true, false },
+    { "a/C:", true, false },
+    { "a:stream", true, false },
+    { "a\\b", true, false },
+    { "..\\a", true, false },
+    { "\\\\server\\share", true, false },
+    { "a\nb", true, false },
+    { "a\tb", true, false },
+    { "\x01", true, false },
+    { "a\x7F", true, false },
+    { "CON", true, false },
+    { "con", true, false },
+    { "Prn", true, false },
+    { "AUX", true, false },
+    { "nul", true, false },
+    { "NUL.txt", true, false },
+    { "nul.tar.gz", true, false },
+    { "NUL .txt", true, false },
+    { "a/NUL/b", true, false },
+    { "COM1", true, false },
+    { "com9.log", true, false },
+    { "LPT1", true, false },
+    { "lpt9.x", true, false },
+    { "COM\xC2\xB9", true, false },
+    { "LPT\xC2\xB3.txt", true, false },
+    { "CONIN$", true, false },
+    { "conout$", true, false },
+    { "a.", true, false },
+    { "a ", true, false },
+    { "a./b", true, false },
+    { "a /b", true, false },
+    { "a/b. ", true, false },
 };
 
 /* spec-test: NAME-1 */
 START_TEST(hostile_names_are_refused)
 {
     for (size_t i = 0; i < RIG_COUNT(names); i++) {
-        struct po_err err = {0};
+        struct po_err err = { 0 };
         size_t size = strlen(names[i].name);
         enum po_status here = po_name_check(names[i].name, size, false, &err);
         enum po_status windows = po_name_check(names[i].name, size, true, &err);
@@ -179,7 +179,7 @@ rig_begin(struct rig *rig, const struct rig_item *items, size_t count)
 {
     struct po_err err;
 
-    *rig = (struct rig){.options = {.place = place, .problem = note}};
+    *rig = (struct rig){ .options = { .place = place, .problem = note } };
     rig_make(&rig->archive, items, count);
     rig_directory("target");
     ck_assert_int_eq(po_dir_open(&rig->dir, rig_at("target"), &err), PO_OK);
@@ -266,11 +266,11 @@ rig_assert_clean(const struct rig *rig)
 START_TEST(contents_modes_and_times_are_the_archives)
 {
     static const struct rig_item items[] = {
-        {.path = "d", .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 1},
-        {.path = "d/e", .type = POBACKUP_DIRECTORY, .mode = 0555, .time = RIG_TIME + 2},
-        {.path = "d/e/f", .text = "f", .mode = 0640, .time = RIG_TIME + 3},
-        {.path = "d/g", .text = "", .mode = 0400, .time = -12345678},
-        {.path = "d/h", .text = "", .mode = 0600, .time = RIG_TIME},
+        { .path = "d", .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 1 },
+        { .path = "d/e", .type = POBACKUP_DIRECTORY, .mode = 0555, .time = RIG_TIME + 2 },
+        { .path = "d/e/f", .text = "f", .mode = 0640, .time = RIG_TIME + 3 },
+        { .path = "d/g", .text = "", .mode = 0400, .time = -12345678 },
+        { .path = "d/h", .text = "", .mode = 0600, .time = RIG_TIME },
     };
     struct rig rig;
 
@@ -293,9 +293,9 @@ END_TEST
 START_TEST(owners_are_set_only_when_asked_for)
 {
     static const struct rig_item items[] = {
-        {.path = "d", .type = POBACKUP_DIRECTORY, .uid = 1201, .gid = 1301},
-        {.path = "d/f", .text = "f", .mode = 04755, .uid = 1202, .gid = 1302},
-        {.path = "d/l", .type = POBACKUP_SYMLINK, .text = "f", .uid = 1203, .gid = 1303},
+        { .path = "d", .type = POBACKUP_DIRECTORY, .uid = 1201, .gid = 1301 },
+        { .path = "d/f", .text = "f", .mode = 04755, .uid = 1202, .gid = 1302 },
+        { .path = "d/l", .type = POBACKUP_SYMLINK, .text = "f", .uid = 1203, .gid = 1303 },
     };
 
     for (int sets_owner = 0; sets_owner < 2; sets_owner++) {
@@ -324,12 +324,15 @@ END_TEST
 START_TEST(links_are_made_as_they_are)
 {
     static const struct rig_item items[] = {
-        {.path = "a", .text = "a", .mode = 0640},
-        {.path = "b", .type = POBACKUP_HARDLINK, .text = "a"},
-        {.path = "d", .type = POBACKUP_DIRECTORY},
-        {.path = "d/c", .type = POBACKUP_HARDLINK, .text = "a"},
-        {.path = "d/s", .type = POBACKUP_SYMLINK, .text = "../nowhere/\xFF", .time = RIG_TIME + 5},
-        {.path = "s", .type = POBACKUP_SYMLINK, .text = "/etc/passwd", .time = RIG_TIME + 6},
+        { .path = "a", .text = "a", .mode = 0640 },
+        { .path = "b", .type = POBACKUP_HARDLINK, .text = "a" },
+        { .path = "d", .type = POBACKUP_DIRECTORY },
+        { .path = "d/c", .type = POBACKUP_HARDLINK, .text = "a" },
+        { .path = "d/s",
+          .type = POBACKUP_SYMLINK,
+          .text = "../nowhere/\xFF",
+          .time = RIG_TIME + 5 },
+        { .path = "s", .type = POBACKUP_SYMLINK, .text = "/etc/passwd", .time = RIG_TIME + 6 },
     };
     char text[64] = "";
     struct rig rig;
@@ -352,8 +355,8 @@ END_TEST
 START_TEST(a_hard_link_to_what_was_not_written_is_a_problem)
 {
     static const struct rig_item items[] = {
-        {.path = "a", .text = "a"},
-        {.path = "b", .type = POBACKUP_HARDLINK, .text = "a"},
+        { .path = "a", .text = "a" },
+        { .path = "b", .type = POBACKUP_HARDLINK, .text = "a" },
     };
     struct rig rig;
 
@@ -373,9 +376,9 @@ END_TEST
 START_TEST(a_hard_link_can_stand_in_for_its_file)
 {
     static const struct rig_item items[] = {
-        {.path = "a", .text = "a"},
-        {.path = "b", .type = POBACKUP_HARDLINK, .text = "a", .mode = 0600, .time = RIG_TIME + 9},
-        {.path = "c", .type = POBACKUP_HARDLINK, .text = "a"},
+        { .path = "a", .text = "a" },
+        { .path = "b", .type = POBACKUP_HARDLINK, .text = "a", .mode = 0600, .time = RIG_TIME + 9 },
+        { .path = "c", .type = POBACKUP_HARDLINK, .text = "a" },
     };
     struct po_err err;
     struct rig rig;
@@ -403,8 +406,8 @@ END_TEST
 START_TEST(a_hard_link_into_another_place_becomes_a_copy)
 {
     static const struct rig_item items[] = {
-        {.path = "a", .text = "a", .mode = 0640, .time = RIG_TIME + 7},
-        {.path = "other/b", .type = POBACKUP_HARDLINK, .text = "a"},
+        { .path = "a", .text = "a", .mode = 0640, .time = RIG_TIME + 7 },
+        { .path = "other/b", .type = POBACKUP_HARDLINK, .text = "a" },
     };
     struct po_err err;
     struct rig rig;
@@ -425,10 +428,10 @@ END_TEST
 START_TEST(missing_parents_are_made_and_look_as_in_the_archive)
 {
     static const struct rig_item items[] = {
-        {.path = "d", .type = POBACKUP_DIRECTORY, .mode = 0710, .time = RIG_TIME + 1},
-        {.path = "d/e", .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 2},
-        {.path = "d/e/f", .text = "f"},
-        {.path = "x/y/z", .text = "z"},
+        { .path = "d", .type = POBACKUP_DIRECTORY, .mode = 0710, .time = RIG_TIME + 1 },
+        { .path = "d/e", .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 2 },
+        { .path = "d/e/f", .text = "f" },
+        { .path = "x/y/z", .text = "z" },
     };
     struct rig rig;
 
@@ -456,10 +459,10 @@ END_TEST
 START_TEST(files_that_are_there_stay)
 {
     static const struct rig_item items[] = {
-        {.path = "a", .text = "a"},
-        {.path = "b", .type = POBACKUP_SYMLINK, .text = "a"},
-        {.path = "d", .text = "d"},
-        {.path = "c", .type = POBACKUP_HARDLINK, .text = "d"},
+        { .path = "a", .text = "a" },
+        { .path = "b", .type = POBACKUP_SYMLINK, .text = "a" },
+        { .path = "d", .text = "d" },
+        { .path = "c", .type = POBACKUP_HARDLINK, .text = "d" },
     };
     struct rig rig;
 
@@ -484,13 +487,13 @@ END_TEST
 START_TEST(overwriting_replaces_files_and_links_but_no_directory)
 {
     static const struct rig_item items[] = {
-        {.path = "a", .text = "a"},
-        {.path = "b", .type = POBACKUP_SYMLINK, .text = "new"},
-        {.path = "c", .type = POBACKUP_HARDLINK, .text = "a"},
-        {.path = "d", .text = "d"},
-        {.path = "e", .type = POBACKUP_DIRECTORY},
-        {.path = "f", .type = POBACKUP_SYMLINK, .text = "new"},
-        {.path = "g", .text = "g"},
+        { .path = "a", .text = "a" },
+        { .path = "b", .type = POBACKUP_SYMLINK, .text = "new" },
+        { .path = "c", .type = POBACKUP_HARDLINK, .text = "a" },
+        { .path = "d", .text = "d" },
+        { .path = "e", .type = POBACKUP_DIRECTORY },
+        { .path = "f", .type = POBACKUP_SYMLINK, .text = "new" },
+        { .path = "g", .text = "g" },
     };
     struct rig rig;
 
@@ -533,7 +536,7 @@ END_TEST
 
 START_TEST(what_a_dead_run_left_does_not_stop_the_next)
 {
-    static const struct rig_item items[] = {{.path = "a", .text = "a"}};
+    static const struct rig_item items[] = { { .path = "a", .text = "a" } };
     struct rig rig;
     char name[64];
 
@@ -555,8 +558,8 @@ END_TEST
 START_TEST(a_file_in_pieces_gets_its_name_at_the_end)
 {
     static const struct rig_item items[] = {
-        {.path = "d", .type = POBACKUP_DIRECTORY},
-        {.path = "d/a", .text = "abc", .mode = 0640, .time = RIG_TIME + 4},
+        { .path = "d", .type = POBACKUP_DIRECTORY },
+        { .path = "d/a", .text = "abc", .mode = 0640, .time = RIG_TIME + 4 },
     };
     struct po_err err;
     struct rig rig;
@@ -580,7 +583,8 @@ END_TEST
 
 START_TEST(an_abandoned_file_leaves_nothing)
 {
-    static const struct rig_item items[] = {{.path = "a", .text = "a"}, {.path = "b", .text = "b"}};
+    static const struct rig_item items[] = { { .path = "a", .text = "a" },
+                                             { .path = "b", .text = "b" } };
     struct po_err err;
     struct rig rig;
     char *before;
@@ -614,7 +618,8 @@ END_TEST
 
 START_TEST(a_file_in_pieces_does_not_take_the_place_of_another)
 {
-    static const struct rig_item items[] = {{.path = "a", .text = "a"}, {.path = "b", .text = "b"}};
+    static const struct rig_item items[] = { { .path = "a", .text = "a" },
+                                             { .path = "b", .text = "b" } };
     struct po_err err;
     struct rig rig;
 
@@ -637,9 +642,10 @@ END_TEST
 
 START_TEST(a_write_that_fails_leaves_nothing_and_the_rest_goes_on)
 {
-    static const struct rig_item items[] = {{.path = "a", .text = "a"}, {.path = "b", .text = "b"}};
+    static const struct rig_item items[] = { { .path = "a", .text = "a" },
+                                             { .path = "b", .text = "b" } };
     static const uint8_t large[100000];
-    const struct rlimit small = {50000, RLIM_INFINITY};
+    const struct rlimit small = { 50000, RLIM_INFINITY };
     struct po_err err;
     struct rig rig;
 
@@ -664,16 +670,16 @@ END_TEST
 START_TEST(hostile_paths_change_nothing_outside)
 {
     static const struct rig_item items[] = {
-        {.path = "../up", .text = "x"},
-        {.path = "/tmp/pobackup-test-absolute", .text = "x"},
-        {.path = "a/../../up", .text = "x"},
-        {.path = "a/./b", .text = "x"},
-        {.path = "a//b", .text = "x"},
-        {.path = "..", .type = POBACKUP_DIRECTORY, .mode = 0700},
-        {.path = ".", .type = POBACKUP_DIRECTORY, .mode = 0700},
-        {.path = "../link", .type = POBACKUP_SYMLINK, .text = "target"},
-        {.path = ".pobackup-new-00000001", .text = "x"},
-        {.path = "good", .text = "good"},
+        { .path = "../up", .text = "x" },
+        { .path = "/tmp/pobackup-test-absolute", .text = "x" },
+        { .path = "a/../../up", .text = "x" },
+        { .path = "a/./b", .text = "x" },
+        { .path = "a//b", .text = "x" },
+        { .path = "..", .type = POBACKUP_DIRECTORY, .mode = 0700 },
+        { .path = ".", .type = POBACKUP_DIRECTORY, .mode = 0700 },
+        { .path = "../link", .type = POBACKUP_SYMLINK, .text = "target" },
+        { .path = ".pobackup-new-00000001", .text = "x" },
+        { .path = "good", .text = "good" },
     };
     struct rig rig;
     char *before;
@@ -701,13 +707,13 @@ END_TEST
 START_TEST(nothing_is_written_through_a_link_of_the_archive)
 {
     static const struct rig_item items[] = {
-        {.path = "out", .type = POBACKUP_SYMLINK, .text = ".."},
-        {.path = "out/escaped", .text = "x"},
-        {.path = "out/escaped-dir", .type = POBACKUP_DIRECTORY},
-        {.path = "out/deep/escaped", .text = "x"},
-        {.path = "out/deep/hard", .type = POBACKUP_HARDLINK, .text = "out/deep/escaped"},
-        {.path = "file", .text = "file"},
-        {.path = "file/below", .text = "x"},
+        { .path = "out", .type = POBACKUP_SYMLINK, .text = ".." },
+        { .path = "out/escaped", .text = "x" },
+        { .path = "out/escaped-dir", .type = POBACKUP_DIRECTORY },
+        { .path = "out/deep/escaped", .text = "x" },
+        { .path = "out/deep/hard", .type = POBACKUP_HARDLINK, .text = "out/deep/escaped" },
+        { .path = "file", .text = "file" },
+        { .path = "file/below", .text = "x" },
     };
     struct rig rig;
     char *before;
@@ -736,12 +742,12 @@ END_TEST
 START_TEST(nothing_is_written_through_a_link_that_is_there)
 {
     static const struct rig_item items[] = {
-        {.path = "d", .type = POBACKUP_DIRECTORY, .mode = 0700},
-        {.path = "d/e", .type = POBACKUP_DIRECTORY, .mode = 0700},
-        {.path = "d/e/f", .text = "f"},
-        {.path = "d/g", .text = "g"},
-        {.path = "x/y", .text = "y"},
-        {.path = "z", .text = "z", .mode = 0777},
+        { .path = "d", .type = POBACKUP_DIRECTORY, .mode = 0700 },
+        { .path = "d/e", .type = POBACKUP_DIRECTORY, .mode = 0700 },
+        { .path = "d/e/f", .text = "f" },
+        { .path = "d/g", .text = "g" },
+        { .path = "x/y", .text = "y" },
+        { .path = "z", .text = "z", .mode = 0777 },
     };
 
     for (int is_overwriting = 0; is_overwriting < 2; is_overwriting++) {
@@ -776,14 +782,14 @@ END_TEST
 START_TEST(windows_names_are_refused_when_asked_for)
 {
     static const struct rig_item items[] = {
-        {.path = "A", .type = POBACKUP_DIRECTORY},
-        {.path = "A/x", .text = "x"},
-        {.path = "NUL.txt", .text = "x"},
-        {.path = "a", .type = POBACKUP_DIRECTORY},
-        {.path = "a/y", .text = "y"},
-        {.path = "b.", .text = "x"},
-        {.path = "c:d", .text = "x"},
-        {.path = "good", .text = "good"},
+        { .path = "A", .type = POBACKUP_DIRECTORY },
+        { .path = "A/x", .text = "x" },
+        { .path = "NUL.txt", .text = "x" },
+        { .path = "a", .type = POBACKUP_DIRECTORY },
+        { .path = "a/y", .text = "y" },
+        { .path = "b.", .text = "x" },
+        { .path = "c:d", .text = "x" },
+        { .path = "good", .text = "good" },
     };
     struct rig rig;
 
@@ -838,7 +844,7 @@ foreign_add(struct foreign *foreign, const char *path, enum pobackup_type type, 
         return;
     }
     foreign->items[foreign->count++] =
-        (struct rig_item){.path = copy, .type = type, .text = strdup(text), .mode = 04777};
+        (struct rig_item){ .path = copy, .type = type, .text = strdup(text), .mode = 04777 };
 }
 
 /* Reads the headers that libarchive can make out; contents do not matter here. */
@@ -931,7 +937,7 @@ check_foreign(const char *name, const void *bytes, size_t size, size_t *items, s
         union {
             const char *in;
             char *out;
-        } path = {.in = foreign.items[i].path}, text = {.in = foreign.items[i].text};
+        } path = { .in = foreign.items[i].path }, text = { .in = foreign.items[i].text };
 
         free(path.out);
         free(text.out);

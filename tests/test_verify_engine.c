@@ -21,7 +21,7 @@ static struct po_err err;
 static void
 make_archive(void)
 {
-    const struct po_backup_options options = {.threads = 2, .frame_size = FRAME_SIZE};
+    const struct po_backup_options options = { .threads = 2, .frame_size = FRAME_SIZE };
 
     help_must(po_backup_run(&host.host, &sink.sink, &options, NULL, &backup, &err), &err);
 }
@@ -55,7 +55,7 @@ struct hits {
 static struct hits
 new_hits(const struct help_archive *archive)
 {
-    struct hits hits = {.index = archive->reader->index};
+    struct hits hits = { .index = archive->reader->index };
 
     hits.is_hit = calloc(hits.index->count, 1);
     ck_assert_ptr_nonnull(hits.is_hit);
@@ -88,7 +88,7 @@ struct judgement {
 static struct judgement
 judge_by_library(const struct help_archive *archive, bool is_deep)
 {
-    struct judgement judgement = {.hits = new_hits(archive)};
+    struct judgement judgement = { .hits = new_hits(archive) };
 
     judgement.status =
         pobackup_verify(archive->archive, is_deep ? 1 : 0, hit, &judgement.hits, &judgement.err);
@@ -105,9 +105,9 @@ count_items(void *ctx, const struct po_event *event)
 static struct judgement
 judge_by_engine(const struct help_archive *archive, bool is_deep, unsigned threads)
 {
-    struct judgement judgement = {.hits = new_hits(archive)};
+    struct judgement judgement = { .hits = new_hits(archive) };
     size_t told = 0;
-    const struct po_watch watch = {.event = count_items, .ctx = &told};
+    const struct po_watch watch = { .event = count_items, .ctx = &told };
     struct po_verify_result result;
 
     judgement.status =
@@ -374,7 +374,7 @@ read_vector(struct vector *vector, const char *name)
     size_t capacity = 0;
     FILE *file;
 
-    *vector = (struct vector){0};
+    *vector = (struct vector){ 0 };
     (void)snprintf(path, sizeof path, POBACKUP_SOURCE_DIR "/format-spec/vectors/%s", name);
     file = fopen(path, "r");
     ck_assert_ptr_nonnull(file);
@@ -397,7 +397,7 @@ verdict_of(enum po_status status)
 static void
 assert_vector_hits(const struct vector *vector, const struct hits *hits, const char *name)
 {
-    struct po_buf got = {0};
+    struct po_buf got = { 0 };
 
     if (vector->hits.size == 0)
         return;
@@ -417,7 +417,7 @@ assert_vector_hits(const struct vector *vector, const struct hits *hits, const c
 static void
 check_vector(const struct vector *vector, const char *name)
 {
-    struct help_archive archive = {.bytes = vector->bytes.bytes, .size = vector->bytes.size};
+    struct help_archive archive = { .bytes = vector->bytes.bytes, .size = vector->bytes.size };
     struct judgement deep;
     struct judgement quick;
 
@@ -471,7 +471,7 @@ START_TEST(a_registry_that_does_not_parse_is_a_warning_of_deep_verification)
     struct help_archive archive;
     struct po_verify_result result;
     size_t told = 0;
-    const struct po_watch watch = {.event = count_items, .ctx = &told};
+    const struct po_watch watch = { .event = count_items, .ctx = &told };
 
     host.registry = "no registry document at all";
     make_archive();
@@ -524,8 +524,8 @@ failing_read(void *ctx, uint64_t offset, void *bytes, size_t size, struct po_err
 
 START_TEST(an_unreadable_archive_is_no_damage_and_ends_it)
 {
-    struct failing_blob failing = {0};
-    struct pobackup_blob blob = {.ctx = &failing, .read_at = failing_read};
+    struct failing_blob failing = { 0 };
+    struct pobackup_blob blob = { .ctx = &failing, .read_at = failing_read };
     struct po_reader *reader = NULL;
     struct po_verify_result result;
     unsigned opening;
@@ -570,9 +570,10 @@ cancel_at_event(void *ctx, const struct po_event *event)
 
 START_TEST(verification_can_be_cancelled_at_any_event)
 {
-    struct canceller canceller = {0};
-    const struct po_watch watch = {
-        .event = cancel_at_event, .ctx = &canceller, .cancel = &canceller.cancel};
+    struct canceller canceller = { 0 };
+    const struct po_watch watch = { .event = cancel_at_event,
+                                    .ctx = &canceller,
+                                    .cancel = &canceller.cancel };
     struct help_archive archive;
     struct po_verify_result result;
     unsigned events;
@@ -585,7 +586,7 @@ START_TEST(verification_can_be_cancelled_at_any_event)
     ck_assert_uint_gt(events, 6);
     /* After the last one there is nothing left to be cancelled. */
     for (unsigned i = 1; i < events; i++) {
-        canceller = (struct canceller){.at = i};
+        canceller = (struct canceller){ .at = i };
         ck_assert_int_eq(po_engine_verify(archive.reader, true, 2, &watch, &result, &err),
                          PO_E_CANCELLED);
         po_verify_result_deinit(&result);

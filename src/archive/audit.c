@@ -10,7 +10,7 @@ po_audit_init(struct po_audit *verify, const struct po_reader *reader, struct po
 {
     enum po_status st;
 
-    *verify = (struct po_audit){.reader = reader};
+    *verify = (struct po_audit){ .reader = reader };
     st = po_layout_init(&verify->layout, reader->index, err);
     if (st == PO_OK)
         st = po_hasher_new(&verify->hasher, err);
@@ -27,7 +27,8 @@ po_audit_deinit(struct po_audit *verify)
     verify->hasher = NULL;
 }
 
-/* A member that is no entry: it lost against a later one of its name, or is unlisted. spec: TAR-7, INDEX-7, INDEX-11 */
+/* A member that is no entry: it lost against a later one of its name, or is unlisted. spec: TAR-7,
+ * INDEX-7, INDEX-11 */
 static enum po_status
 check_loser(const struct po_audit *verify, const struct po_tar_member *member,
             struct po_audit_part *part, uint32_t offset, struct po_err *err)
@@ -65,7 +66,7 @@ check_member(const struct po_audit *verify, const uint8_t *content, size_t size,
 {
     const struct po_index *index = verify->reader->index;
     uint32_t entry = po_layout_at(&verify->layout, part->frame, (uint32_t)offset);
-    struct po_tar_member member = {0};
+    struct po_tar_member member = { 0 };
     uint8_t hash[PO_HASH_SIZE];
     size_t at;
     enum po_status st = po_tar_parse_header(&member, &at, content + offset, size - offset, err);
@@ -130,7 +131,7 @@ po_audit_frame(const struct po_audit *verify, struct po_frame_decoder *decoder, 
     uint32_t count;
     enum po_status st = po_reader_check_frame(verify->reader, frame, bytes, true, err);
 
-    *part = (struct po_audit_part){.frame = frame, .open_entry = PO_NONE};
+    *part = (struct po_audit_part){ .frame = frame, .open_entry = PO_NONE };
     if (st == PO_OK) {
         st = po_frame_decode(decoder, bytes, seek->compressed_size, content, seek->content_size,
                              NULL, err);
@@ -255,7 +256,7 @@ po_audit_end(struct po_audit *verify, struct po_err *err)
 enum po_status
 po_audit_documents(const struct po_reader *reader, struct po_err *err)
 {
-    struct po_buf json = {0};
+    struct po_buf json = { 0 };
     enum po_status st = po_reader_manifest(reader, &json, err);
 
     po_buf_clear(&json);

@@ -1,6 +1,7 @@
 /*
- * audit.h - deep verification: the tar against the index, every content against its hash. Made for many threads: po_audit_frame looks at
- * one frame alone (members that begin and end in it); po_audit_join, called in the order of the frames, joins what crosses their borders.
+ * audit.h - deep verification: the tar against the index, every content against its hash. Made for
+ * many threads: po_audit_frame looks at one frame alone (members that begin and end in it);
+ * po_audit_join, called in the order of the frames, joins what crosses their borders.
  */
 #ifndef PO_ARCHIVE_AUDIT_H
 #define PO_ARCHIVE_AUDIT_H
@@ -42,8 +43,9 @@ PO_NODISCARD enum po_status po_audit_init(struct po_audit *verify, const struct 
 void po_audit_deinit(struct po_audit *verify);
 
 /*
- * Checks a frame's digests, decodes it into `content` and checks the members in it. PO_E_FORMAT or PO_E_UNSUPPORTED:
- * part->is_damaged is set too, and verification may go on with the next frame. Any number of threads, each with its own decoder and buffers.
+ * Checks a frame's digests, decodes it into `content` and checks the members in it. PO_E_FORMAT or
+ * PO_E_UNSUPPORTED: part->is_damaged is set too, and verification may go on with the next frame.
+ * Any number of threads, each with its own decoder and buffers.
  */
 PO_NODISCARD enum po_status po_audit_frame(const struct po_audit *verify,
                                            struct po_frame_decoder *decoder, uint32_t frame,

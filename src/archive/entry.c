@@ -13,7 +13,7 @@ rows_deinit(struct po_rows *rows)
 {
     po_buf_deinit(&rows->heap);
     po_mem_free(rows->ends);
-    *rows = (struct po_rows){0};
+    *rows = (struct po_rows){ 0 };
 }
 
 void
@@ -24,7 +24,7 @@ po_entry_list_deinit(struct po_entry_list *list)
     rows_deinit(&list->links);
     rows_deinit(&list->securities);
     po_mem_free(list->security_slots);
-    *list = (struct po_entry_list){0};
+    *list = (struct po_entry_list){ 0 };
 }
 
 static enum po_status
@@ -81,12 +81,12 @@ po_entry_list_add(struct po_entry_list *list, const void *path, size_t path_size
         list->capacity = capacity;
     }
     entry = &list->entries[list->count];
-    *entry = (struct po_entry){.path_start = (uint32_t)list->paths.size,
-                               .path_size = (uint32_t)path_size,
-                               .write_time = POBACKUP_TIME_UNKNOWN,
-                               .create_time = POBACKUP_TIME_UNKNOWN,
-                               .change_time = POBACKUP_TIME_UNKNOWN,
-                               .link = PO_NONE};
+    *entry = (struct po_entry){ .path_start = (uint32_t)list->paths.size,
+                                .path_size = (uint32_t)path_size,
+                                .write_time = POBACKUP_TIME_UNKNOWN,
+                                .create_time = POBACKUP_TIME_UNKNOWN,
+                                .change_time = POBACKUP_TIME_UNKNOWN,
+                                .link = PO_NONE };
     po_buf_put(&list->paths, path, path_size);
     if (list->paths.failed)
         return po_buf_check(&list->paths, err);

@@ -1,6 +1,7 @@
 /*
- * entry.h - the list of entries of one snapshot, as it is being made: the walk adds what it finds, the packer notes where it put it, the index
- * writer prints it. One row an entry (about 90 bytes and its path), so that 200,000 files cost 30 MB.
+ * entry.h - the list of entries of one snapshot, as it is being made: the walk adds what it finds,
+ * the packer notes where it put it, the index writer prints it. One row an entry (about 90 bytes
+ * and its path), so that 200,000 files cost 30 MB.
  */
 #ifndef PO_ARCHIVE_ENTRY_H
 #define PO_ARCHIVE_ENTRY_H
@@ -12,9 +13,10 @@
 
 enum po_entry_state {
     PO_ENTRY_PLANNED,
-    PO_ENTRY_SAVED,   /* in the archive, frame and offset are set */
-    PO_ENTRY_SKIPPED, /* could not be read: not in the index */
-    PO_ENTRY_UNLISTED, /* begun, then it could not be read on: in the tar, not in the snapshot (INDEX-11) */
+    PO_ENTRY_SAVED,    /* in the archive, frame and offset are set */
+    PO_ENTRY_SKIPPED,  /* could not be read: not in the index */
+    PO_ENTRY_UNLISTED, /* begun, then it could not be read on: in the tar, not in the snapshot
+                          (INDEX-11) */
 };
 
 struct po_entry {
@@ -74,7 +76,8 @@ struct po_entry_list {
 };
 
 void po_entry_list_deinit(struct po_entry_list *list);
-/* Adds a planned entry with this path, all else zero and times unknown; *out lives until the next add. PO_E_USAGE: path too long (TAR-8). */
+/* Adds a planned entry with this path, all else zero and times unknown; *out lives until the next
+ * add. PO_E_USAGE: path too long (TAR-8). */
 PO_NODISCARD enum po_status po_entry_list_add(struct po_entry_list *list, const void *path,
                                               size_t path_size, struct po_entry **out,
                                               struct po_err *err);

@@ -1,8 +1,10 @@
 /*
- * The archive module: the format of format-spec/format.md, encoded and decoded. No input or output of its own, no threads.
+ * The archive module: the format of format-spec/format.md, encoded and decoded. No input or output
+ * of its own, no threads.
  *
- *   writing:  entry list -> packer (tar members into frame contents) -> frame encoder -> writer (frames in order, index, trailer, seek table)
- *   reading:  reader (seek table, trailer, index, manifest) -> frame decoder -> tar member -> content
+ *   writing:  entry list -> packer (tar members into frame contents) -> frame encoder -> writer
+ * (frames in order, index, trailer, seek table) reading:  reader (seek table, trailer, index,
+ * manifest) -> frame decoder -> tar member -> content
  *
  * format.h is the one home of the format's constants. Names and numbers are those of format.md.
  */
@@ -34,7 +36,8 @@
 #define PO_DIGEST_SIZE 32u
 #define PO_ID_SIZE 16u
 
-/* Whether a frame may have these sizes: checked before anything of that size is allocated. spec: FRAME-2, READ-1 */
+/* Whether a frame may have these sizes: checked before anything of that size is allocated. spec:
+ * FRAME-2, READ-1 */
 static inline bool
 po_frame_sizes_are_possible(uint64_t content_size, uint64_t compressed_size)
 {

@@ -21,7 +21,8 @@ struct po_frame_decoder {
     ZSTD_DCtx *zstd;
 };
 
-/* The window that spans a frame. zstd's default for a level is smaller: up to 8 % of size lost (measured on mail). */
+/* The window that spans a frame. zstd's default for a level is smaller: up to 8 % of size lost
+ * (measured on mail). */
 static int
 window_log(uint32_t frame_size)
 {
@@ -107,7 +108,8 @@ check_frame_header(const uint8_t *bytes, size_t compressed_size, size_t content_
         return broken(err, "sizes beyond the format's limits");
     if (ZSTD_getFrameHeader(&header, bytes, compressed_size) != 0 || header.frameType != ZSTD_frame)
         return broken(err, "no frame header");
-    /* Bit 4 of the descriptor is "unused": a decoder ignores it, so a flip there must be caught here. */
+    /* Bit 4 of the descriptor is "unused": a decoder ignores it, so a flip there must be caught
+     * here. */
     if ((bytes[4] & 0x18) != 0)
         return broken(err, "unused bits in the frame header are set");
     if (header.checksumFlag == 0 || header.frameContentSize == ZSTD_CONTENTSIZE_UNKNOWN ||
@@ -123,8 +125,8 @@ check_frame_header(const uint8_t *bytes, size_t compressed_size, size_t content_
 }
 
 /*
- * The frame is decoded over the content itself, which saves a buffer of a frame's size for each thread; the content's hash before and after
- * stands in for a comparison.
+ * The frame is decoded over the content itself, which saves a buffer of a frame's size for each
+ * thread; the content's hash before and after stands in for a comparison.
  */
 static enum po_status
 check_frame(struct po_frame_encoder *encoder, uint8_t *content, size_t content_size,
@@ -227,8 +229,8 @@ po_frame_glance(const uint8_t *bytes, size_t size, bool is_whole, uint8_t *conte
                 size_t *got, struct po_err *err)
 {
     ZSTD_DStream *stream = ZSTD_createDStream();
-    ZSTD_inBuffer in = {.src = bytes, .size = size};
-    ZSTD_outBuffer out = {.dst = content, .size = capacity};
+    ZSTD_inBuffer in = { .src = bytes, .size = size };
+    ZSTD_outBuffer out = { .dst = content, .size = capacity };
     size_t rc = 1;
 
     if (stream == NULL)

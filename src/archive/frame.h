@@ -1,6 +1,6 @@
 /*
- * frame.h - one Zstandard frame: content to bytes and back (format.md, section 2). Encoders and decoders are reused; each belongs to one thread
- * at a time.
+ * frame.h - one Zstandard frame: content to bytes and back (format.md, section 2). Encoders and
+ * decoders are reused; each belongs to one thread at a time.
  */
 #ifndef PO_ARCHIVE_FRAME_H
 #define PO_ARCHIVE_FRAME_H
@@ -21,7 +21,8 @@ struct po_frame_info {
 
 struct po_frame_encoder;
 
-/* `level` as zstd's (1 to 19, and negative). The window spans frames of frame_size. With `check`, each frame is decoded again and compared. */
+/* `level` as zstd's (1 to 19, and negative). The window spans frames of frame_size. With `check`,
+ * each frame is decoded again and compared. */
 PO_NODISCARD enum po_status po_frame_encoder_new(struct po_frame_encoder **out, int level,
                                                  uint32_t frame_size, bool check,
                                                  struct po_err *err);
@@ -31,8 +32,9 @@ void po_frame_encoder_free(struct po_frame_encoder *encoder);
 size_t po_frame_encoded_bound(size_t content_size);
 
 /*
- * Encodes content_size bytes (1 to 32 MiB) and fills in *info. When checking, the frame is decoded back over `content` and its hash compared with that of before:
- * on PO_OK the content is the same, on failure it is not to be used. A mismatch (broken memory or processor) is PO_E_IO.
+ * Encodes content_size bytes (1 to 32 MiB) and fills in *info. When checking, the frame is decoded
+ * back over `content` and its hash compared with that of before: on PO_OK the content is the same,
+ * on failure it is not to be used. A mismatch (broken memory or processor) is PO_E_IO.
  */
 PO_NODISCARD enum po_status po_frame_encode(struct po_frame_encoder *encoder, uint8_t *content,
                                             size_t content_size, uint8_t *out, size_t capacity,
@@ -44,8 +46,9 @@ PO_NODISCARD enum po_status po_frame_decoder_new(struct po_frame_decoder **out, 
 void po_frame_decoder_free(struct po_frame_decoder *decoder);
 
 /*
- * Decodes exactly one frame of compressed_size bytes into exactly content_size bytes, checking FRAME-1 to FRAME-3 and the frame's checksum, which
- * goes to *checksum (may be NULL). PO_E_FORMAT when anything differs.
+ * Decodes exactly one frame of compressed_size bytes into exactly content_size bytes, checking
+ * FRAME-1 to FRAME-3 and the frame's checksum, which goes to *checksum (may be NULL). PO_E_FORMAT
+ * when anything differs.
  */
 PO_NODISCARD enum po_status po_frame_decode(struct po_frame_decoder *decoder, const uint8_t *bytes,
                                             size_t compressed_size, uint8_t *content,

@@ -1,4 +1,5 @@
-/* hash.h - the digests of the format: XXH3-128 in canonical form, BLAKE2b-256, and XXH64's low half as Zstandard uses it. */
+/* hash.h - the digests of the format: XXH3-128 in canonical form, BLAKE2b-256, and XXH64's low half
+ * as Zstandard uses it. */
 #ifndef PO_ARCHIVE_HASH_H
 #define PO_ARCHIVE_HASH_H
 

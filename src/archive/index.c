@@ -306,7 +306,7 @@ po_index_load_take(struct po_index **out, uint8_t *bytes, size_t size, struct po
 {
     struct po_index *index = po_mem_new(1, sizeof *index);
     struct po_cursor cur = po_cursor_over(bytes, size);
-    struct sizes sizes = {0};
+    struct sizes sizes = { 0 };
     enum po_status st;
 
     if (index == NULL) {

@@ -1,6 +1,7 @@
 /*
- * index.h - the list of the whole snapshot (format.md, section 5). Loading checks every rule and points into the bytes: nothing is parsed per
- * entry, and accessors read the columns where they lie. Writing goes column by column from an entry list.
+ * index.h - the list of the whole snapshot (format.md, section 5). Loading checks every rule and
+ * points into the bytes: nothing is parsed per entry, and accessors read the columns where they
+ * lie. Writing goes column by column from an entry list.
  */
 #ifndef PO_ARCHIVE_INDEX_H
 #define PO_ARCHIVE_INDEX_H
@@ -73,12 +74,14 @@ void po_index_frame_info(const struct po_index *index, uint32_t frame, struct po
 /* Parent `number` from 0; name is not ended by a NUL. */
 void po_index_parent(const struct po_index *index, uint32_t number, struct po_parent *parent,
                      const char **name, size_t *name_size);
-/* Members that are not part of the snapshot (INDEX-11): row `number` as frame << 32 | offset, and whether a place is one. */
+/* Members that are not part of the snapshot (INDEX-11): row `number` as frame << 32 | offset, and
+ * whether a place is one. */
 uint64_t po_index_unlisted(const struct po_index *index, uint32_t number);
 bool po_index_is_unlisted(const struct po_index *index, uint32_t frame, uint32_t offset);
 /* The entry with this path, or PO_NONE. */
 uint32_t po_index_find(const struct po_index *index, const char *path, size_t path_size);
-/* The first entry whose path is not smaller than `path` (count if none): where a directory's content begins. */
+/* The first entry whose path is not smaller than `path` (count if none): where a directory's
+ * content begins. */
 uint32_t po_index_lower_bound(const struct po_index *index, const char *path, size_t path_size);
 
 /* ---- writing ---- */
@@ -94,7 +97,8 @@ struct po_index_source {
     const uint8_t *archive_id;
 };
 
-/* The numbers of all saved entries of a list, sorted by path, each path once (of two, the later one); *order is the caller's. */
+/* The numbers of all saved entries of a list, sorted by path, each path once (of two, the later
+ * one); *order is the caller's. */
 PO_NODISCARD enum po_status po_index_sort(const struct po_entry_list *list, uint32_t **order,
                                           uint32_t *count, struct po_err *err);
 /* The size of what po_index_put will give. */

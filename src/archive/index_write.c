@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-/* Columns are gathered in pieces of this many bytes, so that an index of any size needs no memory of its own. */
+/* Columns are gathered in pieces of this many bytes, so that an index of any size needs no memory
+ * of its own. */
 #define PIECE_SIZE 65536u
 
 typedef enum po_status (*put_fn)(void *ctx, const void *bytes, size_t size, struct po_err *err);
@@ -302,7 +303,7 @@ struct totals {
 static struct totals
 totals_of(const struct po_index_source *source)
 {
-    struct totals t = {0};
+    struct totals t = { 0 };
 
     for (uint32_t i = 0; i < source->count; i++) {
         const struct po_entry *entry = &source->list->entries[source->order[i]];
@@ -343,7 +344,7 @@ enum po_status
 po_index_put(const struct po_index_source *source, put_fn put, void *ctx, struct po_err *err)
 {
     struct totals t = totals_of(source);
-    struct sink sink = {.put = put, .ctx = ctx};
+    struct sink sink = { .put = put, .ctx = ctx };
     struct po_buf *out = &sink.piece;
     enum po_status st;
 

@@ -18,7 +18,7 @@ po_layout_init(struct po_layout *layout, const struct po_index *index, struct po
     uint32_t *spare = po_mem_new(index->count, sizeof *spare);
     uint32_t *starts;
 
-    *layout = (struct po_layout){.index = index};
+    *layout = (struct po_layout){ .index = index };
     layout->entries = po_mem_new(index->count, sizeof *layout->entries);
     layout->frame_starts = po_mem_new((size_t)index->frame_count + 2, sizeof *layout->frame_starts);
     if (spare == NULL || layout->entries == NULL || layout->frame_starts == NULL) {
@@ -26,7 +26,8 @@ po_layout_init(struct po_layout *layout, const struct po_index *index, struct po
         po_layout_deinit(layout);
         return po_fail_nomem(err, index->count * sizeof *spare);
     }
-    /* Sorting by frame is counting. starts[f + 1] counts frame f, then becomes where it begins, then (after filling) where frame f + 1 begins. */
+    /* Sorting by frame is counting. starts[f + 1] counts frame f, then becomes where it begins,
+     * then (after filling) where frame f + 1 begins. */
     starts = layout->frame_starts + 1;
     for (uint32_t i = 0; i < index->count; i++)
         if (po_index_source(index, i) == 0)
@@ -88,7 +89,8 @@ po_layout_at(const struct po_layout *layout, uint32_t frame, uint32_t offset)
     return PO_NONE;
 }
 
-/* Whether an unlisted member (INDEX-11) begins behind `entry` and not behind `frame`: then that one may continue, and the entry ended before it. */
+/* Whether an unlisted member (INDEX-11) begins behind `entry` and not behind `frame`: then that one
+ * may continue, and the entry ended before it. */
 static bool
 is_unlisted_between(const struct po_index *index, uint32_t entry, uint32_t frame)
 {

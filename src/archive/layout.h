@@ -20,8 +20,8 @@ void po_layout_frame(const struct po_layout *layout, uint32_t frame, uint32_t *f
 /* The entry whose member begins exactly there, or PO_NONE. */
 uint32_t po_layout_at(const struct po_layout *layout, uint32_t frame, uint32_t offset);
 /*
- * The entry that may continue into `frame`: the last one that begins before it, when none begins in it and it is big enough; else PO_NONE. (By FRAME-4 a continued
- * frame holds no beginnings.)
+ * The entry that may continue into `frame`: the last one that begins before it, when none begins in
+ * it and it is big enough; else PO_NONE. (By FRAME-4 a continued frame holds no beginnings.)
  */
 uint32_t po_layout_continued(const struct po_layout *layout, uint32_t frame);
 

@@ -1,4 +1,5 @@
-/* Reading by pobackup.h: thin over reader and audit. Serial: the caller's thread does everything. */
+/* Reading by pobackup.h: thin over reader and audit. Serial: the caller's thread does everything.
+ */
 #include "archive/audit.h"
 #include "archive/hash.h"
 #include "archive/layout.h"
@@ -70,9 +71,9 @@ pobackup_entry_count(const struct pobackup_archive *archive)
 static void
 fill_entry(const struct po_index *index, uint32_t number, struct pobackup_entry *entry)
 {
-    struct po_posix_owner owner = {0};
+    struct po_posix_owner owner = { 0 };
 
-    *entry = (struct pobackup_entry){0};
+    *entry = (struct pobackup_entry){ 0 };
     entry->path = po_index_path(index, number, &entry->path_size);
     entry->type = (enum pobackup_type)po_index_type(index, number);
     entry->size = po_index_size(index, number);
@@ -142,7 +143,8 @@ load_frame(struct pobackup_archive *archive, uint32_t frame, struct po_err *err)
     return st;
 }
 
-/* Where `offset` of the content lies: *frame, and *at in its content. Frames before it are passed over by their sizes. */
+/* Where `offset` of the content lies: *frame, and *at in its content. Frames before it are passed
+ * over by their sizes. */
 static enum po_status
 seek_content(struct pobackup_archive *archive, uint32_t entry, uint64_t offset, uint32_t *frame,
              size_t *at, struct po_err *err)
@@ -283,9 +285,9 @@ enum po_status
 pobackup_verify(struct pobackup_archive *archive, int deep, pobackup_hit_fn hit, void *ctx,
                 struct po_err *err)
 {
-    struct hits hits = {.index = archive->reader->index, .fn = hit, .ctx = ctx};
-    struct po_audit verify = {0};
-    struct po_err first = {0};
+    struct hits hits = { .index = archive->reader->index, .fn = hit, .ctx = ctx };
+    struct po_audit verify = { 0 };
+    struct po_err first = { 0 };
     enum po_status st = po_audit_init(&verify, archive->reader, err);
 
     if (st != PO_OK)

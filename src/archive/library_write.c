@@ -1,4 +1,5 @@
-/* Writing by pobackup.h: thin over packer, encoder and writer. Serial: the caller's thread does everything. */
+/* Writing by pobackup.h: thin over packer, encoder and writer. Serial: the caller's thread does
+ * everything. */
 #include "archive/hash.h"
 #include "archive/index.h"
 #include "archive/manifest.h"
@@ -39,11 +40,11 @@ static enum po_status
 write_manifest(struct pobackup_writer *w, const struct pobackup_writer_options *options,
                struct po_err *err)
 {
-    struct po_manifest manifest = {.created = options->created,
-                                   .host_name = options->host == NULL ? "" : options->host,
-                                   .host_system = "",
-                                   .host_kind = "folder"};
-    struct po_buf json = {0};
+    struct po_manifest manifest = { .created = options->created,
+                                    .host_name = options->host == NULL ? "" : options->host,
+                                    .host_system = "",
+                                    .host_kind = "folder" };
+    struct po_buf json = { 0 };
     enum po_status st;
 
     memcpy(manifest.archive_id, options->archive_id, PO_ID_SIZE);
@@ -73,7 +74,7 @@ pobackup_writer_open(struct pobackup_writer **out, const struct pobackup_sink *s
     po_writer_init(&w->writer, sink, options->archive_id, options->created);
     w->content = po_mem_new(1, frame_size);
     w->compressed = po_mem_new(1, po_frame_encoded_bound(frame_size));
-    po_packer_init(&w->packer, (struct po_frame_buf){.bytes = w->content, .capacity = frame_size},
+    po_packer_init(&w->packer, (struct po_frame_buf){ .bytes = w->content, .capacity = frame_size },
                    flush_writer, w);
     st = w->content == NULL || w->compressed == NULL ? po_fail_nomem(err, frame_size) : PO_OK;
     if (st == PO_OK)
@@ -124,7 +125,7 @@ static enum po_status
 add_entry(struct pobackup_writer *w, const struct pobackup_entry *from, struct po_entry **out,
           struct po_err *err)
 {
-    const struct po_posix_owner owner = {.mode = from->mode, .uid = from->uid, .gid = from->gid};
+    const struct po_posix_owner owner = { .mode = from->mode, .uid = from->uid, .gid = from->gid };
     struct po_entry *entry;
     enum po_status st = po_entry_list_add(&w->list, from->path, from->path_size, &entry, err);
 
@@ -148,8 +149,8 @@ add_entry(struct pobackup_writer *w, const struct pobackup_entry *from, struct p
 static bool
 is_reserved(const char *path, size_t size)
 {
-    static const char *const names[] = {PO_MANIFEST_PATH, PO_SUMMARY_PATH, PO_INDEX_PATH,
-                                        PO_TRAILER_PATH};
+    static const char *const names[] = { PO_MANIFEST_PATH, PO_SUMMARY_PATH, PO_INDEX_PATH,
+                                         PO_TRAILER_PATH };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (size == strlen(names[i]) && memcmp(path, names[i], size) == 0)
@@ -226,7 +227,8 @@ find_in_order(const struct po_entry_list *list, const uint32_t *order, uint32_t 
     return PO_NONE;
 }
 
-/* Each path once, and hard links to files before them: what the index demands. spec: TAR-2, INDEX-3, INDEX-10 */
+/* Each path once, and hard links to files before them: what the index demands. spec: TAR-2,
+ * INDEX-3, INDEX-10 */
 static enum po_status
 check_list(const struct po_entry_list *list, struct po_err *err)
 {
@@ -256,14 +258,14 @@ enum po_status
 pobackup_writer_commit(struct pobackup_writer *w, uint8_t digest[POBACKUP_DIGEST_SIZE],
                        struct po_err *err)
 {
-    struct po_summary summary = {.finished = w->writer.created, .outage_seconds = -1};
-    struct po_buf json = {0};
-    struct po_writer_end end = {.list = &w->list,
-                                .summary = &json,
-                                .encoder = w->encoder,
-                                .content = {.bytes = w->content, .capacity = w->frame_size},
-                                .compressed = w->compressed,
-                                .compressed_capacity = po_frame_encoded_bound(w->frame_size)};
+    struct po_summary summary = { .finished = w->writer.created, .outage_seconds = -1 };
+    struct po_buf json = { 0 };
+    struct po_writer_end end = { .list = &w->list,
+                                 .summary = &json,
+                                 .encoder = w->encoder,
+                                 .content = { .bytes = w->content, .capacity = w->frame_size },
+                                 .compressed = w->compressed,
+                                 .compressed_capacity = po_frame_encoded_bound(w->frame_size) };
     enum po_status st;
 
     if (w->is_failed || w->is_committed)

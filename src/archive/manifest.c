@@ -15,7 +15,7 @@
 static json_t *
 json_text(const char *text)
 {
-    struct po_buf clean = {0};
+    struct po_buf clean = { 0 };
     size_t size;
     json_t *value;
 
@@ -38,7 +38,7 @@ json_text(const char *text)
 static json_t *
 json_hex(const uint8_t *bytes, size_t size)
 {
-    struct po_buf hex = {0};
+    struct po_buf hex = { 0 };
     json_t *value;
 
     po_text_put_hex(&hex, bytes, size);
@@ -50,7 +50,7 @@ json_hex(const uint8_t *bytes, size_t size)
 static json_t *
 json_time(int64_t time)
 {
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
     json_t *value;
 
     po_text_put_time(&text, time);
@@ -83,7 +83,8 @@ print_take(struct po_buf *out, json_t *root, struct po_err *err)
     return po_buf_check(out, err);
 }
 
-/* Appends `value` (taken over) to *list; when either could not be made, *list becomes NULL, so that the whole document fails. */
+/* Appends `value` (taken over) to *list; when either could not be made, *list becomes NULL, so that
+ * the whole document fails. */
 static void
 append_take(json_t **list, json_t *value)
 {
@@ -207,8 +208,9 @@ load_object(json_t **root, const char *what, const void *bytes, size_t size, str
 }
 
 /*
- * jansson calls a string for which it has no memory an invalid token, and drops a character that it cannot store. So what it finds wrong is only
- * wrong if it is so twice; where memory is still missing, the second time says so.
+ * jansson calls a string for which it has no memory an invalid token, and drops a character that it
+ * cannot store. So what it finds wrong is only wrong if it is so twice; where memory is still
+ * missing, the second time says so.
  */
 static bool
 is_doubtful(enum po_status st)
@@ -316,7 +318,7 @@ parse_manifest(struct po_manifest_core *core, const void *bytes, size_t size, st
     const char *kind;
     enum po_status st = load_object(&root, "manifest", bytes, size, err);
 
-    *core = (struct po_manifest_core){0};
+    *core = (struct po_manifest_core){ 0 };
     if (st != PO_OK)
         return st;
     st = check_format(root, err);
@@ -353,5 +355,5 @@ void
 po_manifest_core_deinit(struct po_manifest_core *core)
 {
     po_mem_free(core->parents);
-    *core = (struct po_manifest_core){0};
+    *core = (struct po_manifest_core){ 0 };
 }

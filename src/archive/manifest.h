@@ -1,4 +1,5 @@
-/* manifest.h - the two JSON members: what was known at the start, and what was known at the end (format.md, section 4). */
+/* manifest.h - the two JSON members: what was known at the start, and what was known at the end
+ * (format.md, section 4). */
 #ifndef PO_ARCHIVE_MANIFEST_H
 #define PO_ARCHIVE_MANIFEST_H
 
@@ -9,7 +10,8 @@ struct po_manifest_service {
     const char *state; /* before the backup: "running", "stopped", "unknown" */
 };
 
-/* What a writer says. Strings may be NULL (null in JSON); bytes that are not UTF-8 become U+FFFD. */
+/* What a writer says. Strings may be NULL (null in JSON); bytes that are not UTF-8 become U+FFFD.
+ */
 struct po_manifest {
     uint8_t archive_id[PO_ID_SIZE];
     int64_t created;

@@ -8,7 +8,7 @@ void
 po_packer_init(struct po_packer *packer, struct po_frame_buf frame, po_flush_fn flush, void *ctx)
 {
     *packer =
-        (struct po_packer){.frame = frame, .flush = flush, .ctx = ctx, .member_start = SIZE_MAX};
+        (struct po_packer){ .frame = frame, .flush = flush, .ctx = ctx, .member_start = SIZE_MAX };
 }
 
 void
@@ -68,13 +68,13 @@ enum po_status
 po_packer_begin(struct po_packer *packer, const struct po_entry_list *list, struct po_entry *entry,
                 struct po_err *err)
 {
-    struct po_posix_owner owner = {0};
-    struct po_tar_member member = {.path = po_entry_path(list, entry),
-                                   .path_size = entry->path_size,
-                                   .type = entry->type,
-                                   .size = entry->size,
-                                   .write_time = entry->write_time,
-                                   .mode = entry->type == POBACKUP_DIRECTORY ? 0755 : 0644};
+    struct po_posix_owner owner = { 0 };
+    struct po_tar_member member = { .path = po_entry_path(list, entry),
+                                    .path_size = entry->path_size,
+                                    .type = entry->type,
+                                    .size = entry->size,
+                                    .write_time = entry->write_time,
+                                    .mode = entry->type == POBACKUP_DIRECTORY ? 0755 : 0644 };
     const uint8_t *bytes;
     size_t size;
     enum po_status st;
@@ -107,7 +107,8 @@ enum po_status
 po_packer_begin_plain(struct po_packer *packer, const char *path, uint64_t size, struct po_err *err)
 {
     const struct po_tar_member member = {
-        .path = path, .path_size = strlen(path), .type = POBACKUP_FILE, .size = size, .mode = 0644};
+        .path = path, .path_size = strlen(path), .type = POBACKUP_FILE, .size = size, .mode = 0644
+    };
 
     return begin(packer, &member, err);
 }

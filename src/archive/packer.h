@@ -1,7 +1,8 @@
 /*
- * packer.h - lays members out in frames' contents (FRAME-4 to FRAME-6): a member that fits in a frame is never split; one that does not has frames
- * of its own. It notes frame and offset in the entry. Where a full frame goes is the owner's business: in the engine to a compressor thread, in the plain
- * writer to the encoder at once.
+ * packer.h - lays members out in frames' contents (FRAME-4 to FRAME-6): a member that fits in a
+ * frame is never split; one that does not has frames of its own. It notes frame and offset in the
+ * entry. Where a full frame goes is the owner's business: in the engine to a compressor thread, in
+ * the plain writer to the encoder at once.
  */
 #ifndef PO_ARCHIVE_PACKER_H
 #define PO_ARCHIVE_PACKER_H
@@ -33,7 +34,8 @@ void po_packer_init(struct po_packer *packer, struct po_frame_buf frame, po_flus
                     void *ctx);
 void po_packer_deinit(struct po_packer *packer);
 
-/* Begins a member: entry->size bytes of content must follow. Ends the frame before it when the member does not fit in. */
+/* Begins a member: entry->size bytes of content must follow. Ends the frame before it when the
+ * member does not fit in. */
 PO_NODISCARD enum po_status po_packer_begin(struct po_packer *packer,
                                             const struct po_entry_list *list,
                                             struct po_entry *entry, struct po_err *err);
@@ -44,7 +46,8 @@ PO_NODISCARD enum po_status po_packer_room(struct po_packer *packer, uint8_t **a
 void po_packer_advance(struct po_packer *packer, size_t size);
 /* Ends the member with its padding. */
 PO_NODISCARD enum po_status po_packer_end(struct po_packer *packer, struct po_err *err);
-/* True if the open member lies in the current frame from its start: then po_packer_rewind forgets it. */
+/* True if the open member lies in the current frame from its start: then po_packer_rewind forgets
+ * it. */
 bool po_packer_can_rewind(const struct po_packer *packer);
 void po_packer_rewind(struct po_packer *packer);
 /* A member whose whole content is at hand. */

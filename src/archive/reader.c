@@ -26,7 +26,8 @@ read_at(const struct po_reader *reader, uint64_t offset, void *bytes, size_t siz
 
 /* ---- is it one of ours? ---- */
 
-/* Whether the file ends with a trailer's frame and something like a seek table: then it is ours, whatever stands before. spec: FILE-3 */
+/* Whether the file ends with a trailer's frame and something like a seek table: then it is ours,
+ * whatever stands before. spec: FILE-3 */
 static bool
 ends_like_ours(const struct po_reader *reader)
 {
@@ -50,13 +51,14 @@ ends_like_ours(const struct po_reader *reader)
            po_last_frame_parse(&trailer, digest, frame, &ignored) == PO_OK;
 }
 
-/* Whether a file that begins with these bytes begins with the manifest. PO_E_FORMAT when its first frame does not decode. */
+/* Whether a file that begins with these bytes begins with the manifest. PO_E_FORMAT when its first
+ * frame does not decode. */
 static enum po_status
 glance_at_manifest(const uint8_t *bytes, size_t size, bool is_whole, bool *is_there,
                    struct po_err *err)
 {
     uint8_t content[GLANCE_CONTENT_SIZE];
-    struct po_tar_member member = {0};
+    struct po_tar_member member = { 0 };
     struct po_err ignored;
     size_t header_size;
     size_t got;
@@ -70,12 +72,13 @@ glance_at_manifest(const uint8_t *bytes, size_t size, bool is_whole, bool *is_th
 }
 
 /*
- * The tail is not ours: *err says why. If the first frame decodes and holds no manifest, the file is somebody else's. spec: FILE-3, FILE-4
+ * The tail is not ours: *err says why. If the first frame decodes and holds no manifest, the file
+ * is somebody else's. spec: FILE-3, FILE-4
  */
 static enum po_status
 judge_start(const struct po_reader *reader, struct po_err *err)
 {
-    static const uint8_t magic[4] = {0x28, 0xB5, 0x2F, 0xFD};
+    static const uint8_t magic[4] = { 0x28, 0xB5, 0x2F, 0xFD };
     size_t size = reader->blob.size < GLANCE_SIZE ? (size_t)reader->blob.size : GLANCE_SIZE;
     uint8_t *bytes;
     struct po_err ignored;
@@ -250,7 +253,7 @@ static enum po_status
 check_index_member(const struct po_reader *reader, const uint8_t *content, uint64_t total,
                    size_t *start, struct po_err *err)
 {
-    struct po_tar_member member = {0};
+    struct po_tar_member member = { 0 };
     uint8_t digest[PO_DIGEST_SIZE];
     enum po_status st = po_tar_parse_header(&member, start, content, (size_t)total, err);
 
@@ -416,7 +419,7 @@ po_reader_member(const struct po_reader *reader, uint32_t entry, const uint8_t *
                  size_t content_size, size_t *content_at, struct po_err *err)
 {
     const struct po_index *index = reader->index;
-    struct po_tar_member member = {0};
+    struct po_tar_member member = { 0 };
     uint32_t offset = po_index_offset(index, entry);
     size_t path_size;
     size_t link_size;
@@ -539,7 +542,8 @@ read_document(const struct po_reader *reader, const char *path, uint32_t frame, 
     st = load_content(reader, entry, PO_JSON_MAX_SIZE, json, &header_size, err);
     if (st != PO_OK)
         return po_err_prefix(err, "%s", path);
-    /* Quick verification decodes no more than this, so the frame's size must tell that nothing else is in it. */
+    /* Quick verification decodes no more than this, so the frame's size must tell that nothing else
+     * is in it. */
     if (reader->seeks[frame].content_size != header_size + po_tar_padded(json->size - start))
         return po_fail(err, PO_E_FORMAT, "%s: its frame holds something else too", path);
     return PO_OK;
@@ -570,7 +574,7 @@ check_manifest(const struct po_reader *reader, const struct po_manifest_core *co
 enum po_status
 po_reader_manifest(const struct po_reader *reader, struct po_buf *json, struct po_err *err)
 {
-    struct po_manifest_core core = {0};
+    struct po_manifest_core core = { 0 };
     uint8_t digest[PO_DIGEST_SIZE];
     size_t start = json->size;
     enum po_status st = read_document(reader, PO_MANIFEST_PATH, 0, json, err);

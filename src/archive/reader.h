@@ -1,6 +1,7 @@
 /*
- * reader.h - an opened archive. After po_reader_open the tables are proven (seek table, trailer, index agree and have their digests); they never
- * change, so a reader can be shared by threads if its blob can.
+ * reader.h - an opened archive. After po_reader_open the tables are proven (seek table, trailer,
+ * index agree and have their digests); they never change, so a reader can be shared by threads if
+ * its blob can.
  */
 #ifndef PO_ARCHIVE_READER_H
 #define PO_ARCHIVE_READER_H
@@ -22,31 +23,36 @@ struct po_reader {
     struct po_index *index;
 };
 
-/* Reads and checks all but the frames before the index. PO_E_UNSUPPORTED: not an archive, or newer; PO_E_FORMAT: damaged. */
+/* Reads and checks all but the frames before the index. PO_E_UNSUPPORTED: not an archive, or newer;
+ * PO_E_FORMAT: damaged. */
 PO_NODISCARD enum po_status po_reader_open(struct po_reader **out, const struct pobackup_blob *blob,
                                            struct po_err *err);
 void po_reader_free(struct po_reader *reader);
 
-/* Reads frame `frame` (before the index) as it stands in the file: compressed_size bytes into `bytes`. */
+/* Reads frame `frame` (before the index) as it stands in the file: compressed_size bytes into
+ * `bytes`. */
 PO_NODISCARD enum po_status po_reader_fetch(const struct po_reader *reader, uint32_t frame,
                                             uint8_t *bytes, struct po_err *err);
 /* Its XXH3 (and with `deep` its BLAKE2b) and the seek table's checksum. */
 PO_NODISCARD enum po_status po_reader_check_frame(const struct po_reader *reader, uint32_t frame,
                                                   const uint8_t *bytes, bool deep,
                                                   struct po_err *err);
-/* Reads, checks (XXH3) and decodes a frame into `content` (its content size); `bytes` has room for its compressed size. */
+/* Reads, checks (XXH3) and decodes a frame into `content` (its content size); `bytes` has room for
+ * its compressed size. */
 PO_NODISCARD enum po_status po_reader_decode(const struct po_reader *reader,
                                              struct po_frame_decoder *decoder, uint32_t frame,
                                              uint8_t *bytes, uint8_t *content, struct po_err *err);
 
 /*
- * Finds an entry's member in its frame's decoded content: the header must be that of the entry (path, type, size, time, link). *content_at is where the content begins.
+ * Finds an entry's member in its frame's decoded content: the header must be that of the entry
+ * (path, type, size, time, link). *content_at is where the content begins.
  */
 PO_NODISCARD enum po_status po_reader_member(const struct po_reader *reader, uint32_t entry,
                                              const uint8_t *content, size_t content_size,
                                              size_t *content_at, struct po_err *err);
 
-/* The whole content of a file of this archive, of at most size_max bytes, appended to `out`; checked against its hash. */
+/* The whole content of a file of this archive, of at most size_max bytes, appended to `out`;
+ * checked against its hash. */
 PO_NODISCARD enum po_status po_reader_content(const struct po_reader *reader, uint32_t entry,
                                               uint64_t size_max, struct po_buf *out,
                                               struct po_err *err);

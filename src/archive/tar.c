@@ -146,7 +146,7 @@ put_time_record(struct po_buf *out, int64_t time)
 {
     uint64_t ticks = time < 0 ? 0 - (uint64_t)time : (uint64_t)time;
     uint64_t fraction = ticks % TICKS_PER_SECOND;
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
 
     po_buf_printf(&text, "%s%llu", time < 0 ? "-" : "",
                   (unsigned long long)(ticks / TICKS_PER_SECOND));
@@ -198,7 +198,7 @@ typeflag_of(uint8_t type)
 static void
 put_path(uint8_t *header, struct po_buf *records, const struct po_tar_member *member)
 {
-    struct po_buf name = {0};
+    struct po_buf name = { 0 };
     const char *path = member->path;
     size_t size = member->path_size;
 
@@ -247,7 +247,7 @@ void
 po_tar_put_header(struct po_buf *out, const struct po_tar_member *member)
 {
     uint8_t header[PO_TAR_BLOCK];
-    struct po_buf records = {0};
+    struct po_buf records = { 0 };
     int64_t seconds = member->write_time / TICKS_PER_SECOND;
 
     init_header(header, member->mode, member->uid, member->gid);
@@ -611,7 +611,7 @@ enum po_status
 po_tar_parse_header(struct po_tar_member *member, size_t *header_size, const uint8_t *bytes,
                     size_t size, struct po_err *err)
 {
-    struct pax pax = {0};
+    struct pax pax = { 0 };
     const uint8_t *header;
     enum po_status st;
     size_t used;

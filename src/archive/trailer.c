@@ -11,14 +11,14 @@
 #define HASHED_SIZE 496u
 #define RESERVED_SIZE 328u
 
-static const char magic[8] = {'p', 'o', 'b', 't', 'r', 'a', 'i', 'l'};
+static const char magic[8] = { 'p', 'o', 'b', 't', 'r', 'a', 'i', 'l' };
 
 /*
- * spec: TRAILER-1. A Zstandard frame with one stored block: magic; descriptor 0x64 (single segment, two bytes of content size,
- * checksum); 2048 - 256; block header: last, raw, 2048 bytes.
+ * spec: TRAILER-1. A Zstandard frame with one stored block: magic; descriptor 0x64 (single segment,
+ * two bytes of content size, checksum); 2048 - 256; block header: last, raw, 2048 bytes.
  */
-static const uint8_t frame_start[CONTENT_AT] = {0x28, 0xB5, 0x2F, 0xFD, 0x64,
-                                                0x00, 0x07, 0x01, 0x40, 0x00};
+static const uint8_t frame_start[CONTENT_AT] = { 0x28, 0xB5, 0x2F, 0xFD, 0x64,
+                                                 0x00, 0x07, 0x01, 0x40, 0x00 };
 
 static void
 put_trailer(struct po_buf *out, const struct po_trailer *trailer)
@@ -45,11 +45,11 @@ put_trailer(struct po_buf *out, const struct po_trailer *trailer)
 static void
 put_member_header(struct po_buf *out)
 {
-    const struct po_tar_member member = {.path = PO_TRAILER_PATH,
-                                         .path_size = sizeof PO_TRAILER_PATH - 1,
-                                         .type = POBACKUP_FILE,
-                                         .size = PO_TRAILER_SIZE,
-                                         .mode = 0644};
+    const struct po_tar_member member = { .path = PO_TRAILER_PATH,
+                                          .path_size = sizeof PO_TRAILER_PATH - 1,
+                                          .type = POBACKUP_FILE,
+                                          .size = PO_TRAILER_SIZE,
+                                          .mode = 0644 };
 
     po_tar_put_header(out, &member);
 }
@@ -59,7 +59,7 @@ po_last_frame_put(uint8_t frame[PO_LAST_FRAME_SIZE], const struct po_trailer *tr
                   uint8_t digest[PO_DIGEST_SIZE])
 {
     /* A buffer over the frame itself: it never has to grow. */
-    struct po_buf out = {.bytes = frame, .capacity = PO_LAST_FRAME_SIZE};
+    struct po_buf out = { .bytes = frame, .capacity = PO_LAST_FRAME_SIZE };
 
     po_buf_put(&out, frame_start, sizeof frame_start);
     put_member_header(&out);
@@ -77,7 +77,7 @@ static enum po_status
 check_frame(const uint8_t frame[PO_LAST_FRAME_SIZE], struct po_err *err)
 {
     uint8_t header[PO_TAR_BLOCK];
-    struct po_buf out = {.bytes = header, .capacity = sizeof header};
+    struct po_buf out = { .bytes = header, .capacity = sizeof header };
 
     put_member_header(&out);
     if (memcmp(frame, frame_start, sizeof frame_start) != 0 ||
@@ -99,7 +99,7 @@ po_last_frame_parse(struct po_trailer *trailer, uint8_t digest[PO_DIGEST_SIZE],
 {
     const uint8_t *bytes = frame + TRAILER_AT;
     struct po_cursor cur = po_cursor_over(bytes, PO_TRAILER_SIZE);
-    struct po_trailer t = {0};
+    struct po_trailer t = { 0 };
     uint8_t hash[PO_HASH_SIZE];
     enum po_status st = check_frame(frame, err);
     uint32_t version;

@@ -1,4 +1,5 @@
-/* trailer.h - the 512 bytes that vouch for an archive, and the last data frame, which holds them (format.md, section 6). */
+/* trailer.h - the 512 bytes that vouch for an archive, and the last data frame, which holds them
+ * (format.md, section 6). */
 #ifndef PO_ARCHIVE_TRAILER_H
 #define PO_ARCHIVE_TRAILER_H
 

@@ -29,8 +29,8 @@ type_of(struct archive_entry *entry)
 
 /*
  * Whether a name has characters that Unicode may put together with the one before: libarchive does
- * that to names (NFC), so of two names that differ in this alone it sees one. Ranges, not a table: a
- * witness that is asked a little less often.
+ * that to names (NFC), so of two names that differ in this alone it sees one. Ranges, not a table:
+ * a witness that is asked a little less often.
  */
 static bool
 may_compose(const char *path, size_t size)
@@ -38,8 +38,8 @@ may_compose(const char *path, size_t size)
     static const struct {
         uint32_t from;
         uint32_t to;
-    } marks[] = {{0x0300, 0x036F}, {0x0653, 0x0655}, {0x0900, 0x0DFF},   {0x1000, 0x11FF},
-                 {0x1B00, 0x1B7F}, {0x3099, 0x309A}, {0x10000, 0x10FFFF}};
+    } marks[] = { { 0x0300, 0x036F }, { 0x0653, 0x0655 }, { 0x0900, 0x0DFF },   { 0x1000, 0x11FF },
+                  { 0x1B00, 0x1B7F }, { 0x3099, 0x309A }, { 0x10000, 0x10FFFF } };
 
     for (size_t at = 0; at < size;) {
         size_t step = po_text_utf8_step(path + at, size - at);
@@ -59,7 +59,8 @@ may_compose(const char *path, size_t size)
     return false;
 }
 
-/* No name when libarchive cannot show it in this locale: it says so by a warning, or leaves it out. */
+/* No name when libarchive cannot show it in this locale: it says so by a warning, or leaves it out.
+ */
 static bool
 is_name_same(struct archive_entry *seen, int rc, const char *path, size_t path_size)
 {
@@ -90,7 +91,8 @@ compare(struct archive_entry *seen, int rc, const struct po_index *index, uint32
         return po_fail(err, PO_E_FORMAT, "libarchive reads another type than the index has");
     if (type == POBACKUP_FILE && (uint64_t)archive_entry_size(seen) != po_index_size(index, entry))
         return po_fail(err, PO_E_FORMAT, "libarchive reads another size than the index has");
-    /* libarchive reads the fraction of a time before 1970 as if it were positive: no witness there. */
+    /* libarchive reads the fraction of a time before 1970 as if it were positive: no witness there.
+     */
     if (po_index_write_time(index, entry) >= 0 && time != po_index_write_time(index, entry))
         return po_fail(err, PO_E_FORMAT, "libarchive reads another write time than the index has");
     return PO_OK;

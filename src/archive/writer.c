@@ -14,7 +14,7 @@ void
 po_writer_init(struct po_writer *writer, const struct pobackup_sink *sink,
                const uint8_t archive_id[PO_ID_SIZE], int64_t created)
 {
-    *writer = (struct po_writer){.sink = *sink, .created = created};
+    *writer = (struct po_writer){ .sink = *sink, .created = created };
     memcpy(writer->archive_id, archive_id, PO_ID_SIZE);
 }
 
@@ -65,7 +65,8 @@ pack_document(struct po_writer *writer, struct po_packer *packer, struct po_entr
         return st;
     entry->type = POBACKUP_FILE;
     entry->size = json->size;
-    /* In whole seconds: no extended header is needed, and a file begins with the name of its manifest. */
+    /* In whole seconds: no extended header is needed, and a file begins with the name of its
+     * manifest. */
     entry->write_time = writer->created - writer->created % TICKS_PER_SECOND;
     entry->state = PO_ENTRY_SAVED;
     po_xxh3(json->bytes, json->size, entry->hash);
@@ -160,15 +161,15 @@ static enum po_status
 write_seek_table(struct po_writer *writer, struct po_err *err)
 {
     struct po_seek_entry *entries = po_mem_new(writer->frame_count, sizeof *entries);
-    struct po_buf table = {0};
+    struct po_buf table = { 0 };
     enum po_status st;
 
     if (entries == NULL)
         return po_fail_nomem(err, writer->frame_count * sizeof *entries);
     for (uint32_t i = 0; i < writer->frame_count; i++)
-        entries[i] = (struct po_seek_entry){.compressed_size = writer->frames[i].compressed_size,
-                                            .content_size = writer->frames[i].content_size,
-                                            .checksum = writer->frames[i].checksum};
+        entries[i] = (struct po_seek_entry){ .compressed_size = writer->frames[i].compressed_size,
+                                             .content_size = writer->frames[i].content_size,
+                                             .checksum = writer->frames[i].checksum };
     po_seek_table_put(&table, entries, writer->frame_count);
     st = po_buf_check(&table, err);
     if (st == PO_OK)
@@ -191,14 +192,14 @@ enum po_status
 po_writer_finish(struct po_writer *writer, const struct po_writer_end *end,
                  uint8_t digest[PO_DIGEST_SIZE], struct po_err *err)
 {
-    struct po_trailer trailer = {.created = writer->created};
-    struct tail tail = {.writer = writer, .end = end};
-    struct po_index_source source = {.list = end->list,
-                                     .frames = writer->frames,
-                                     .frame_count = writer->frame_count,
-                                     .parents = end->parents,
-                                     .parent_count = end->parent_count,
-                                     .archive_id = writer->archive_id};
+    struct po_trailer trailer = { .created = writer->created };
+    struct tail tail = { .writer = writer, .end = end };
+    struct po_index_source source = { .list = end->list,
+                                      .frames = writer->frames,
+                                      .frame_count = writer->frame_count,
+                                      .parents = end->parents,
+                                      .parent_count = end->parent_count,
+                                      .archive_id = writer->archive_id };
     struct po_frame_info *frames = NULL;
     uint32_t *order = NULL;
     enum po_status st;
@@ -218,7 +219,8 @@ po_writer_finish(struct po_writer *writer, const struct po_writer_end *end,
         goto done;
     po_hasher_reset(tail.compressed_hash); /* of the index frames alone */
     source.order = order;
-    /* The writer's own table grows while the index, which describes it, is written: a copy stays still. */
+    /* The writer's own table grows while the index, which describes it, is written: a copy stays
+     * still. */
     frames = (struct po_frame_info *)(void *)po_mem_copy(writer->frames,
                                                          writer->frame_count * sizeof *frames);
     if (frames == NULL) {

@@ -1,6 +1,7 @@
 /*
- * writer.h - puts frames into an archive in order, and ends it: index, trailer, seek table. It does not care who encoded the frames or on which
- * thread: the engine and the plain writer of pobackup.h both end here.
+ * writer.h - puts frames into an archive in order, and ends it: index, trailer, seek table. It does
+ * not care who encoded the frames or on which thread: the engine and the plain writer of pobackup.h
+ * both end here.
  */
 #ifndef PO_ARCHIVE_WRITER_H
 #define PO_ARCHIVE_WRITER_H
@@ -46,7 +47,8 @@ struct po_writer_end {
     size_t compressed_capacity;
 };
 
-/* After the last frame was put: writes summary (and adds its entry to the list), index, trailer and seek table. `digest` may be NULL. */
+/* After the last frame was put: writes summary (and adds its entry to the list), index, trailer and
+ * seek table. `digest` may be NULL. */
 PO_NODISCARD enum po_status po_writer_finish(struct po_writer *writer,
                                              const struct po_writer_end *end,
                                              uint8_t digest[PO_DIGEST_SIZE], struct po_err *err);

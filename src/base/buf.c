@@ -12,7 +12,7 @@ void
 po_buf_deinit(struct po_buf *buf)
 {
     po_mem_free(buf->bytes);
-    *buf = (struct po_buf){0};
+    *buf = (struct po_buf){ 0 };
 }
 
 void

@@ -6,7 +6,7 @@ struct po_cursor
 po_cursor_over(const void *bytes, size_t size)
 {
     static const uint8_t nothing[1];
-    struct po_cursor cursor = {nothing, nothing, false};
+    struct po_cursor cursor = { nothing, nothing, false };
 
     /* NULL plus 0 is undefined in C, hence `nothing`. */
     if (size > 0) {

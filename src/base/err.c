@@ -75,8 +75,7 @@ set_text(struct po_err *err, const char *format, va_list args)
     memcpy(err->text, text, sizeof(text));
 }
 
-enum po_status
-(po_fail)(struct po_err *err, enum po_status status, const char *format, ...)
+enum po_status(po_fail)(struct po_err *err, enum po_status status, const char *format, ...)
 {
     va_list args;
 
@@ -111,8 +110,7 @@ append_cause(struct po_err *err, const char *tail)
     clean_text(err->text, true);
 }
 
-enum po_status
-(po_fail_errno)(struct po_err *err, int code, const char *format, ...)
+enum po_status(po_fail_errno)(struct po_err *err, int code, const char *format, ...)
 {
     va_list args;
 
@@ -131,8 +129,7 @@ enum po_status
     return PO_E_IO;
 }
 
-enum po_status
-(po_fail_nomem)(struct po_err *err, size_t size)
+enum po_status(po_fail_nomem)(struct po_err *err, size_t size)
 {
     return po_fail(err, PO_E_NOMEM, "out of memory for %zu bytes", size);
 }

@@ -32,8 +32,8 @@ enum po_status po_fail_nomem(struct po_err *err, size_t size);
 PO_PRINTF(2, 3) enum po_status po_err_prefix(struct po_err *err, const char *format, ...);
 
 /*
- * The same, with the status in sight of the compiler and the static analysers: they cannot know that
- * the functions return what they are given, and would follow paths that do not exist.
+ * The same, with the status in sight of the compiler and the static analysers: they cannot know
+ * that the functions return what they are given, and would follow paths that do not exist.
  */
 static inline enum po_status
 po_err_as(enum po_status status)

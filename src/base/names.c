@@ -38,7 +38,7 @@ is_port(const char *base, size_t size)
 static bool
 is_device(const char *name, size_t size)
 {
-    static const char *const devices[] = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"};
+    static const char *const devices[] = { "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$" };
     const char *dot = memchr(name, '.', size);
     size_t base = dot == NULL ? size : (size_t)(dot - name);
 
@@ -100,7 +100,7 @@ po_name_check(const char *path, size_t path_size, bool windows, struct po_err *e
 bool
 po_name_is_ours(const char *name, size_t size)
 {
-    static const char *const own[] = {PO_NAME_SET_ASIDE, PO_NAME_STAGE, PO_NAME_NEW};
+    static const char *const own[] = { PO_NAME_SET_ASIDE, PO_NAME_STAGE, PO_NAME_NEW };
 
     if (size == 0 || name[0] != '.')
         return false;

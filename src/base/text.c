@@ -11,7 +11,7 @@
 static size_t
 decode_utf8(const uint8_t *p, size_t size, uint32_t *code)
 {
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
     size_t length;
     uint32_t value;
 
@@ -148,7 +148,7 @@ po_text_put_hex(struct po_buf *out, const void *bytes, size_t size)
     const uint8_t *p = bytes;
 
     for (size_t i = 0; i < size; i++) {
-        char pair[2] = {hex_digits[p[i] >> 4], hex_digits[p[i] & 15]};
+        char pair[2] = { hex_digits[p[i] >> 4], hex_digits[p[i] & 15] };
 
         po_buf_put(out, pair, sizeof(pair));
     }
@@ -185,7 +185,7 @@ po_text_parse_hex(const char *text, uint8_t *out, size_t size)
 void
 po_text_put_size(struct po_buf *out, uint64_t size)
 {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
     unsigned unit = 0;
     uint64_t fixed; /* in units, with 20 bits behind the point */
     unsigned scale; /* three significant digits */
@@ -238,10 +238,11 @@ po_text_put_seconds(struct po_buf *out, double seconds)
  * Characters that change how the rest of the line looks, or cannot be seen, first to last. Sorted.
  */
 static const uint32_t hidden[][2] = {
-    {0x00, 0x1F},       {0x7F, 0x9F},       {0xAD, 0xAD},     {0x34F, 0x34F},   {0x61C, 0x61C},
-    {0x115F, 0x1160},   {0x17B4, 0x17B5},   {0x180B, 0x180F}, {0x200B, 0x200F}, {0x2028, 0x202E},
-    {0x2060, 0x206F},   {0x3164, 0x3164},   {0xFEFF, 0xFEFF}, {0xFFA0, 0xFFA0}, {0xFFF0, 0xFFFB},
-    {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF},
+    { 0x00, 0x1F },       { 0x7F, 0x9F },     { 0xAD, 0xAD },     { 0x34F, 0x34F },
+    { 0x61C, 0x61C },     { 0x115F, 0x1160 }, { 0x17B4, 0x17B5 }, { 0x180B, 0x180F },
+    { 0x200B, 0x200F },   { 0x2028, 0x202E }, { 0x2060, 0x206F }, { 0x3164, 0x3164 },
+    { 0xFEFF, 0xFEFF },   { 0xFFA0, 0xFFA0 }, { 0xFFF0, 0xFFFB }, { 0x1D173, 0x1D17A },
+    { 0xE0000, 0xE0FFF },
 };
 
 static bool

@@ -115,14 +115,14 @@ begin_star(struct glob *glob)
         return false;
     if (p + 1 == glob->pattern_end || p[1] != '*') {
         glob->pattern = p + 1;
-        glob->star = (struct retry){glob->pattern, glob->at, false};
+        glob->star = (struct retry){ glob->pattern, glob->at, false };
         return true;
     }
     while (p < glob->pattern_end && *p == '*')
         p++;
     at_component = at_component && p < glob->pattern_end && *p == '/';
     glob->pattern = at_component ? p + 1 : p;
-    glob->wide_star = (struct retry){glob->pattern, glob->at, at_component};
+    glob->wide_star = (struct retry){ glob->pattern, glob->at, at_component };
     /*
      * A new '**' can take whatever an earlier star would give up, so only the last of each kind is
      * ever gone back to: the work is at most quadratic in the path, however many stars there are.
@@ -164,7 +164,8 @@ bool
 po_text_glob(const char *pattern, const char *path, size_t path_size)
 {
     struct glob glob = {
-        .pattern = pattern, .pattern_start = pattern, .path = path, .size = path_size};
+        .pattern = pattern, .pattern_start = pattern, .path = path, .size = path_size
+    };
 
     glob.pattern_end = pattern + strlen(pattern);
     /* "dir/" is "dir". Behind a backslash it stays, for the backslash may be what escapes it. */

@@ -114,7 +114,7 @@ parse_field(const char **at, unsigned count, char end, uint32_t *out)
 static unsigned
 days_in_month(uint32_t year, uint32_t month)
 {
-    static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
     bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 
     return days[month - 1] + (month == 2 && is_leap ? 1u : 0u);
@@ -123,7 +123,7 @@ days_in_month(uint32_t year, uint32_t month)
 bool
 po_text_parse_time(const char *text, int64_t *out)
 {
-    struct civil c = {0};
+    struct civil c = { 0 };
     uint32_t year;
     int64_t seconds;
 

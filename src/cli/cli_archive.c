@@ -11,7 +11,7 @@
 static enum po_status
 check_there(const char *path, struct po_err *err)
 {
-    struct po_node_info info = {0};
+    struct po_node_info info = { 0 };
     bool exists = false;
     enum po_status st = po_os_stat(path, &info, &exists, err);
 
@@ -29,7 +29,7 @@ po_cli_archive_open_quietly(struct po_cli_archive *archive, const char *path, st
 {
     enum po_status st;
 
-    *archive = (struct po_cli_archive){.path = path};
+    *archive = (struct po_cli_archive){ .path = path };
     st = check_there(path, err);
     if (st != PO_OK)
         return st;
@@ -51,7 +51,7 @@ po_cli_archive_open_quietly(struct po_cli_archive *archive, const char *path, st
 int
 po_cli_archive_failed(struct po_cli *cli, const char *path, const struct po_err *err)
 {
-    struct po_buf word = {0};
+    struct po_buf word = { 0 };
     int code = po_cli_failed(cli, err);
 
     po_cli_put_word(&word, path);
@@ -75,7 +75,7 @@ po_cli_archive_failed(struct po_cli *cli, const char *path, const struct po_err 
 bool
 po_cli_archive_open(struct po_cli *cli, struct po_cli_archive *archive, const char *path, int *code)
 {
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     *code = PO_EXIT_DONE;
     if (po_cli_archive_open_quietly(archive, path, &err) != PO_OK) {
@@ -98,14 +98,14 @@ po_cli_archive_deinit(struct po_cli_archive *archive)
     po_reader_free(archive->reader);
     po_store_blob_free(&archive->blob);
     po_buf_deinit(&archive->manifest);
-    *archive = (struct po_cli_archive){0};
+    *archive = (struct po_cli_archive){ 0 };
 }
 
 const char *
 po_cli_type_name(unsigned type)
 {
-    static const char *const names[] = {"unknown",   "file",   "directory", "symlink",
-                                        "hard link", "stream", "reparse"};
+    static const char *const names[] = { "unknown",   "file",   "directory", "symlink",
+                                         "hard link", "stream", "reparse" };
 
     return type < sizeof(names) / sizeof(names[0]) ? names[type] : names[0];
 }

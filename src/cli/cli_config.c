@@ -38,7 +38,7 @@ static enum po_status
 begin_section(struct load *load, const char *line, size_t size)
 {
     const char *close = memchr(line, ']', size);
-    char name[32] = {0};
+    char name[32] = { 0 };
 
     if (close == NULL || (size_t)(close - line) - 1 >= sizeof(name))
         return po_fail(load->err, PO_E_USAGE, "line %u: a section is [VERB]", load->line);
@@ -73,7 +73,8 @@ next_line(struct load *load, const char **line, size_t *size)
     return true;
 }
 
-/* An ini_reader, as fgets. `room` counts the NUL. Comments and sections reach inih as empty lines. */
+/* An ini_reader, as fgets. `room` counts the NUL. Comments and sections reach inih as empty lines.
+ */
 static char *
 read_line(char *text, int room, void *stream)
 {
@@ -147,8 +148,8 @@ static enum po_status
 take_flag(struct load *load, struct po_cli_values *to, const struct po_cli_option *option,
           const char *value)
 {
-    static const char *const yes[] = {"yes", "true", "on", "1"};
-    static const char *const no[] = {"no", "false", "off", "0"};
+    static const char *const yes[] = { "yes", "true", "on", "1" };
+    static const char *const no[] = { "no", "false", "off", "0" };
 
     for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
         if (po_text_is_equal_nocase(value, yes[i]))
@@ -245,7 +246,7 @@ merge(struct po_cli_values *to, struct po_cli_values *from)
             continue;
         to->value[i] = from->value[i];
         to->value[i].is_from_config = true;
-        from->value[i] = (struct po_cli_value){0};
+        from->value[i] = (struct po_cli_value){ 0 };
     }
 }
 
@@ -253,11 +254,12 @@ enum po_status
 po_cli_config_load(struct po_cli_values *values, const struct po_cli_verb *verb,
                    const char *os_path, struct po_err *err)
 {
-    struct po_cli_values ours = {0};
-    struct po_cli_values all = {0};
-    struct po_buf text = {0};
+    struct po_cli_values ours = { 0 };
+    struct po_cli_values all = { 0 };
+    struct po_buf text = { 0 };
     struct load load = {
-        .verb = verb, .ours = &ours, .all = &all, .keeper = values, .st = PO_OK, .err = err};
+        .verb = verb, .ours = &ours, .all = &all, .keeper = values, .st = PO_OK, .err = err
+    };
     enum po_status st = read_file(&text, os_path, err);
 
     if (st != PO_OK)

@@ -97,7 +97,7 @@ json_options(const struct po_cli_option *options)
     json_t *list = json_array();
 
     for (; options->name != NULL; options++) {
-        char letter[2] = {options->letter, '\0'};
+        char letter[2] = { options->letter, '\0' };
 
         if (json_array_append_new(
                 list, json_pack("{s:s, s:o, s:o, s:b, s:s}", "name", options->name, "letter",
@@ -131,7 +131,7 @@ po_cmd_help(struct po_cli *cli)
     const char *name = cli->values.arg_count > 0 ? cli->values.args[0] : NULL;
     const struct po_cli_verb *verb = name != NULL ? po_cli_verb_find(name) : NULL;
     const char *nearest;
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
 
     if (name != NULL && verb == NULL) {
         nearest = po_cli_nearest_verb(name);
@@ -156,7 +156,7 @@ po_cmd_help(struct po_cli *cli)
 int
 po_cmd_version(struct po_cli *cli)
 {
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
 
     po_cli_json_member(&cli->out, "version", json_string(pobackup_version()));
     po_cli_json_member(&cli->out, "format_version", json_integer(1));

@@ -134,7 +134,7 @@ po_cli_json_end(struct po_cli_out *out, int exit_code)
 json_t *
 po_cli_json_text(const char *text)
 {
-    struct po_buf clean = {0};
+    struct po_buf clean = { 0 };
     size_t size;
     json_t *value;
 
@@ -167,7 +167,7 @@ po_cli_json_u64(uint64_t number)
 json_t *
 po_cli_json_hex(const void *bytes, size_t size)
 {
-    struct po_buf hex = {0};
+    struct po_buf hex = { 0 };
     json_t *value;
 
     po_text_put_hex(&hex, bytes, size);
@@ -179,7 +179,7 @@ po_cli_json_hex(const void *bytes, size_t size)
 json_t *
 po_cli_json_time(int64_t time)
 {
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
     json_t *value;
 
     if (time == POBACKUP_TIME_UNKNOWN)

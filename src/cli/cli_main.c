@@ -38,7 +38,7 @@ po_cli_failed(struct po_cli *cli, const struct po_err *err)
 int
 po_cli_usage(struct po_cli *cli, const char *format, ...)
 {
-    struct po_err err = {.status = PO_E_USAGE};
+    struct po_err err = { .status = PO_E_USAGE };
     va_list args;
 
     va_start(args, format);
@@ -98,7 +98,7 @@ set_up_out(struct po_cli *cli)
 static int
 finish(struct po_cli *cli, int code)
 {
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     po_cli_progress_clear(&cli->progress);
     po_cli_json_end(&cli->out, code);
@@ -113,8 +113,8 @@ finish(struct po_cli *cli, int code)
 static int
 print_help(struct po_cli *cli)
 {
-    struct po_buf text = {0};
-    struct po_err err = {0};
+    struct po_buf text = { 0 };
+    struct po_err err = { 0 };
 
     po_cli_help_verb(&text, cli->verb);
     (void)po_cli_out_data(&cli->out, text.bytes, text.size);
@@ -126,7 +126,7 @@ print_help(struct po_cli *cli)
 static int
 run_verb(struct po_cli *cli, int argc, char **argv)
 {
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     enum po_status st = po_cli_parse(&cli->values, cli->verb, argc, argv, &err);
     const char *config;
 
@@ -154,7 +154,7 @@ run(struct po_cli *cli, int argc, char **argv)
     const char *nearest;
 
     if (name == NULL) {
-        struct po_buf text = {0};
+        struct po_buf text = { 0 };
 
         po_cli_help_all(&text);
         (void)fwrite(text.bytes, 1, text.size, stderr);
@@ -184,7 +184,7 @@ run(struct po_cli *cli, int argc, char **argv)
 int
 po_cli_main(int argc, char **argv)
 {
-    struct po_cli cli = {0};
+    struct po_cli cli = { 0 };
     int code;
 
     po_cli_out_init(&cli.out);

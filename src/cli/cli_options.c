@@ -125,7 +125,7 @@ consider(struct nearest *nearest, const char *name)
 const char *
 po_cli_nearest_option(const struct po_cli_verb *verb, const char *name, size_t name_size)
 {
-    struct nearest nearest = {name, name_size, NULL, NAME_MAX_SIZE + 1};
+    struct nearest nearest = { name, name_size, NULL, NAME_MAX_SIZE + 1 };
 
     for (const struct po_cli_option *o = verb->options; o->name != NULL; o++)
         consider(&nearest, o->name);
@@ -137,7 +137,7 @@ po_cli_nearest_option(const struct po_cli_verb *verb, const char *name, size_t n
 const char *
 po_cli_nearest_verb(const char *name)
 {
-    struct nearest nearest = {name, strlen(name), NULL, NAME_MAX_SIZE + 1};
+    struct nearest nearest = { name, strlen(name), NULL, NAME_MAX_SIZE + 1 };
 
     for (const struct po_cli_verb *verb = po_cli_verbs; verb->name != NULL; verb++)
         if (verb->run != NULL)
@@ -254,7 +254,7 @@ po_cli_values_deinit(struct po_cli_values *values)
         po_mem_free(values->kept[i]);
     po_mem_free(values->kept);
     po_mem_free(values->args);
-    *values = (struct po_cli_values){0};
+    *values = (struct po_cli_values){ 0 };
 }
 
 /* ---- parsing ---- */
@@ -352,7 +352,7 @@ enum po_status
 po_cli_parse(struct po_cli_values *values, const struct po_cli_verb *verb, int argc,
              char *const *argv, struct po_err *err)
 {
-    struct parse parse = {values, verb, argc, argv, 0, err};
+    struct parse parse = { values, verb, argc, argv, 0, err };
     bool is_over = false;
     enum po_status st = PO_OK;
 

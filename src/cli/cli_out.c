@@ -16,12 +16,12 @@ static const struct tone {
     const char *colour;
     bool is_hidden_by_quiet;
 } tones[] = {
-    [PO_CLI_SAY] = {"report", "", "", true},
-    [PO_CLI_NOTE] = {"note", "note: ", "", true},
-    [PO_CLI_WARNING] = {"warning", "warning: ", "\033[33m", false},
-    [PO_CLI_PROBLEM] = {"problem", "problem: ", "\033[33m", false},
-    [PO_CLI_ERROR] = {"error", "pobackup: ", "\033[31m", false},
-    [PO_CLI_HINT] = {"hint", "", "", true},
+    [PO_CLI_SAY] = { "report", "", "", true },
+    [PO_CLI_NOTE] = { "note", "note: ", "", true },
+    [PO_CLI_WARNING] = { "warning", "warning: ", "\033[33m", false },
+    [PO_CLI_PROBLEM] = { "problem", "problem: ", "\033[33m", false },
+    [PO_CLI_ERROR] = { "error", "pobackup: ", "\033[31m", false },
+    [PO_CLI_HINT] = { "hint", "", "", true },
 };
 
 void
@@ -32,7 +32,7 @@ po_cli_out_init(struct po_cli_out *out)
     bool can_colour = (plain == NULL || plain[0] == '\0') && terminal != NULL &&
                       strcmp(terminal, "dumb") != 0 && terminal[0] != '\0';
 
-    *out = (struct po_cli_out){0};
+    *out = (struct po_cli_out){ 0 };
     out->is_stdout_terminal = po_sys_is_terminal(1);
     out->is_stderr_terminal = po_sys_is_terminal(2);
     out->has_stdout_colour = can_colour && out->is_stdout_terminal;
@@ -44,7 +44,7 @@ po_cli_out_deinit(struct po_cli_out *out)
 {
     json_decref(out->warnings);
     json_decref(out->error);
-    *out = (struct po_cli_out){0};
+    *out = (struct po_cli_out){ 0 };
 }
 
 /* ---- text ---- */
@@ -135,7 +135,7 @@ static void
 tell_text(struct po_cli_out *out, enum po_cli_tone tone, const char *text)
 {
     const struct tone *how = &tones[tone];
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
 
     note_for_document(out, tone, text);
     if (out->is_event_json) {
@@ -185,7 +185,7 @@ po_cli_out_tell(struct po_cli_out *out, enum po_cli_tone tone, const char *forma
 void
 po_cli_out_item(struct po_cli_out *out, const char *path, size_t path_size, const char *reason)
 {
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
 
     if (out->is_event_json) {
         put_event(out,

@@ -12,7 +12,7 @@ open_beside(void *ctx, const char *name, struct pobackup_blob *blob, bool *is_fo
             struct po_err *err)
 {
     const struct po_cli_archive *archive = ctx;
-    struct po_node_info info = {0};
+    struct po_node_info info = { 0 };
     size_t dir_size = 0;
     size_t name_start = 0;
     char *dir = NULL;
@@ -47,8 +47,9 @@ po_cli_parents_check(const struct po_cli_archive *archive, struct po_problems *m
                      struct po_err *err)
 {
     struct po_cli_archive copy = *archive; /* ctx is not const */
-    const struct po_parents_place place = {
-        .ctx = &copy, .open = open_beside, .close = close_beside};
+    const struct po_parents_place place = { .ctx = &copy,
+                                            .open = open_beside,
+                                            .close = close_beside };
 
     return po_parents_check(archive->reader, &place, missing, err);
 }

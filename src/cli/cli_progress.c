@@ -18,7 +18,7 @@ po_cli_progress_init(struct po_cli_progress *progress, struct po_cli_out *out)
     const char *columns = getenv("COLUMNS");
     uint64_t wide = 0;
 
-    *progress = (struct po_cli_progress){.out = out, .columns = COLUMNS_DEFAULT};
+    *progress = (struct po_cli_progress){ .out = out, .columns = COLUMNS_DEFAULT };
     progress->is_shown = out->is_stderr_terminal && !out->is_quiet && !out->is_event_json;
     if (columns != NULL && po_text_parse_u64(columns, 1000, &wide) && wide >= 20)
         progress->columns = (unsigned)wide;
@@ -90,8 +90,8 @@ put_counters(struct po_buf *line, const struct po_cli_progress *progress, double
 static void
 put_line(struct po_buf *line, const struct po_cli_progress *progress, double now)
 {
-    struct po_buf phase = {0};
-    struct po_buf counters = {0};
+    struct po_buf phase = { 0 };
+    struct po_buf counters = { 0 };
     unsigned used;
 
     po_cli_put_message(&phase, progress->phase);
@@ -115,7 +115,7 @@ static void
 draw(struct po_cli_progress *progress, bool is_urgent)
 {
     double now = po_sys_monotonic();
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
 
     if (!progress->is_shown || (!is_urgent && now - progress->drawn_at < REDRAW_SECONDS))
         return;

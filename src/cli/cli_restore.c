@@ -54,7 +54,7 @@ tell_origin(struct po_cli *cli, const struct po_cli_archive *archive)
     const char *created = json_string_value(json_object_get(manifest, "created"));
     const char *host =
         json_string_value(json_object_get(json_object_get(manifest, "host"), "name"));
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
     int64_t time = 0;
 
     po_buf_put_text(&line, archive->path);
@@ -91,7 +91,7 @@ static void
 tell_part(struct po_cli *cli, const struct po_restore_part *part, enum po_part number,
           bool with_space)
 {
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
 
     if (!part->is_wanted)
         return;
@@ -111,8 +111,8 @@ tell_part(struct po_cli *cli, const struct po_restore_part *part, enum po_part n
 static int
 tell_problems(struct po_cli *cli, const struct po_problems *problems)
 {
-    struct po_problems items = {0};
-    struct po_err err = {0};
+    struct po_problems items = { 0 };
+    struct po_err err = { 0 };
     int code = PO_EXIT_DONE;
 
     for (size_t i = 0; i < problems->count; i++) {
@@ -160,7 +160,7 @@ po_cli_restore_plan(struct po_cli *cli, const struct po_cli_archive *archive,
 static int
 tell_services(struct po_cli *cli, const struct po_restore_result *result)
 {
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     (void)po_fail(&err, PO_E_IO, "services could not be brought back: %s", result->services_text);
     (void)po_cli_failed(cli, &err);
@@ -173,7 +173,7 @@ int
 po_cli_restore_tell(struct po_cli *cli, const struct po_restore_result *result)
 {
     struct po_cli_out *out = &cli->out;
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
     int code;
 
     po_text_put_seconds(&line, result->seconds);

@@ -12,7 +12,7 @@ po_cli_site_open(struct po_cli *cli, struct po_host **host, int *code)
 {
     const char *site = po_cli_text(cli, PO_CLI_SITE);
     const size_t prefix_size = sizeof(FOLDER_PREFIX) - 1;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     if (site == NULL) {
         *code = po_cli_usage(cli, "which site? Give --site folder:DIR, a directory in the guide's "

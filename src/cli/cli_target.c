@@ -9,11 +9,12 @@
 
 #include <string.h>
 
-/* "postoffice-HOST-20261124T020000Z-full.tar.zst"; of the host's name what any file system takes. */
+/* "postoffice-HOST-20261124T020000Z-full.tar.zst"; of the host's name what any file system takes.
+ */
 static void
 put_name(struct po_buf *out, int64_t created)
 {
-    struct po_buf host = {0};
+    struct po_buf host = { 0 };
     bool is_any = false;
 
     po_sys_put_host(&host);
@@ -42,7 +43,7 @@ static enum po_status
 nearest_existing(struct po_buf *path, struct po_err *err)
 {
     for (;;) {
-        struct po_node_info info = {0};
+        struct po_node_info info = { 0 };
         bool exists = false;
         size_t dir_size = 0;
         size_t name_start = 0;
@@ -66,7 +67,7 @@ nearest_existing(struct po_buf *path, struct po_err *err)
 static enum po_status
 check_place(struct po_host *host, const char *dest, bool *is_same_volume, struct po_err *err)
 {
-    struct po_buf place = {0};
+    struct po_buf place = { 0 };
     enum po_status st;
 
     po_buf_put_text(&place, dest);
@@ -89,7 +90,7 @@ ends_in_slash(const char *text)
 static enum po_status
 look_at(const char *dest, bool *is_directory, struct po_err *err)
 {
-    struct po_node_info info = {0};
+    struct po_node_info info = { 0 };
     bool exists = false;
     enum po_status st = po_os_stat(dest, &info, &exists, err);
 
@@ -107,8 +108,8 @@ bool
 po_cli_target_path(struct po_cli *cli, struct po_host *host, const char *dest, int64_t created,
                    struct po_buf *path, int *code)
 {
-    struct po_err err = {0};
-    struct po_buf name = {0};
+    struct po_err err = { 0 };
+    struct po_buf name = { 0 };
     char *joined = NULL;
     bool is_directory = false;
     bool is_same_volume = false;

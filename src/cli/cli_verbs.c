@@ -65,8 +65,8 @@ static const struct po_cli_option backup_options[] = {
     NUMBER(PO_CLI_LEVEL, "level", "N", -7, 19, "zstd's level, -7 to 19 (default 3)"),
     NUMBER(PO_CLI_THREADS, "threads", "N", 1, 256,
            "compressing threads (default: one a processor, at most 4)"),
-    {PO_CLI_FRAME_SIZE, "frame-size", 0, PO_CLI_SIZE, "BYTES", 64 << 10, 32 << 20,
-     "content of one frame, 64K to 32M (default 8M)"},
+    { PO_CLI_FRAME_SIZE, "frame-size", 0, PO_CLI_SIZE, "BYTES", 64 << 10, 32 << 20,
+      "content of one frame, 64K to 32M (default 8M)" },
     CHOICE(PO_CLI_ORDER, "order", "delivery|path",
            "order of the mailbox: by delivery (default, smaller) or by path"),
     LIST(PO_CLI_EXCLUDE, "exclude", "GLOB",
@@ -96,7 +96,7 @@ static const struct po_cli_option list_options[] = {
     END,
 };
 
-static const struct po_cli_option no_options[] = {END};
+static const struct po_cli_option no_options[] = { END };
 
 static const struct po_cli_option extract_options[] = {
     TEXT(PO_CLI_DIRECTORY, "directory", 'C', "DIR", "where to; made if missing"),
@@ -105,7 +105,7 @@ static const struct po_cli_option extract_options[] = {
     END,
 };
 
-static const struct po_cli_option diff_options[] = {SITE, END};
+static const struct po_cli_option diff_options[] = { SITE, END };
 
 static const struct po_cli_option restore_options[] = {
     SITE,
@@ -139,46 +139,50 @@ static const struct po_cli_option doctor_options[] = {
     }
 
 const struct po_cli_verb po_cli_verbs[] = {
-    {"backup", "--site folder:DIR -o DEST [OPTIONS]", "save one snapshot of a site in an archive",
-     "Stops the services that run, reads registry, bin, spool and mailbox, and starts the services "
-     "again, whatever happens meanwhile. The archive is a tar in zstd frames: any machine can open "
-     "it with stock tools. It appears under its name only when it is whole and on disk. A file "
-     "that "
-     "cannot be read is named and counted, and the exit code is 1.",
-     backup_options, "base recovery", 0, 0, po_cmd_backup},
-    {"verify", "[--quick|--deep] ARCHIVE...", "check archives, byte by byte",
-     "Says of each archive whether it is whole; of a damaged one, which files are hit.",
-     verify_options, "recovery", 1, UINT32_MAX, po_cmd_verify},
-    {"list", "[-l] [-0] ARCHIVE [PATTERN...]", "list paths",
-     "A pattern is a glob on archive paths: '*' and '?' stop at '/', '**' does not; a directory's "
-     "name selects all that lies in it.",
-     list_options, NULL, 1, UINT32_MAX, po_cmd_list},
-    {"show", "ARCHIVE", "tell what an archive is: when, where, what, how large", NULL, no_options,
-     NULL, 1, 1, po_cmd_show},
-    {"cat", "ARCHIVE PATH", "write one file's content to standard output",
-     "PATH is as `list` prints it into a file. The content is checked against its hash at the end.",
-     no_options, NULL, 2, 2, po_cmd_cat},
-    {"extract", "ARCHIVE -C DIR [PATTERN...]", "write files of an archive into a directory",
-     "The guide's layout, or the parts of it that the patterns select. Nothing outside DIR is "
-     "touched, no link is followed. A file whose content is damaged is not written.",
-     extract_options, NULL, 1, UINT32_MAX, po_cmd_extract},
-    {"diff", "ARCHIVE OTHER | ARCHIVE --site folder:DIR",
-     "tell what differs from another archive, or from a site now",
-     "Seen from ARCHIVE: what OTHER has more is added, what it lacks is removed. Registry values "
-     "are compared one by one. Exit code 0: the same, 1: different.",
-     diff_options, NULL, 1, 2, po_cmd_diff},
-    {"restore", "ARCHIVE --site folder:DIR [OPTIONS]", "put an archive back into a site",
-     "Verifies the archive deeply, shows what it would do, and asks. The new files are written "
-     "beside the old ones while the services run; the services are stopped for the renames alone. "
-     "Files that are replaced are kept in a folder beside their tree. Files of the site that the "
-     "archive does not have stay, unless --exact is given.",
-     restore_options, "registry map queue reboot-delay", 1, 1, po_cmd_restore},
-    {"doctor", "--site folder:DIR [-o DEST]", "can this site be backed up and restored?",
-     "Makes every check and changes nothing. Exit code 0: all good, 1: warnings, 2: something must "
-     "be mended first.",
-     doctor_options, NULL, 0, 0, po_cmd_doctor},
-    {"help", "[VERB]", "tell how it is used", NULL, no_options, NULL, 0, 1, po_cmd_help},
-    {"version", "", "tell the version", NULL, no_options, NULL, 0, 0, po_cmd_version},
+    { "backup", "--site folder:DIR -o DEST [OPTIONS]", "save one snapshot of a site in an archive",
+      "Stops the services that run, reads registry, bin, spool and mailbox, and starts the "
+      "services "
+      "again, whatever happens meanwhile. The archive is a tar in zstd frames: any machine can "
+      "open "
+      "it with stock tools. It appears under its name only when it is whole and on disk. A file "
+      "that "
+      "cannot be read is named and counted, and the exit code is 1.",
+      backup_options, "base recovery", 0, 0, po_cmd_backup },
+    { "verify", "[--quick|--deep] ARCHIVE...", "check archives, byte by byte",
+      "Says of each archive whether it is whole; of a damaged one, which files are hit.",
+      verify_options, "recovery", 1, UINT32_MAX, po_cmd_verify },
+    { "list", "[-l] [-0] ARCHIVE [PATTERN...]", "list paths",
+      "A pattern is a glob on archive paths: '*' and '?' stop at '/', '**' does not; a directory's "
+      "name selects all that lies in it.",
+      list_options, NULL, 1, UINT32_MAX, po_cmd_list },
+    { "show", "ARCHIVE", "tell what an archive is: when, where, what, how large", NULL, no_options,
+      NULL, 1, 1, po_cmd_show },
+    { "cat", "ARCHIVE PATH", "write one file's content to standard output",
+      "PATH is as `list` prints it into a file. The content is checked against its hash at the "
+      "end.",
+      no_options, NULL, 2, 2, po_cmd_cat },
+    { "extract", "ARCHIVE -C DIR [PATTERN...]", "write files of an archive into a directory",
+      "The guide's layout, or the parts of it that the patterns select. Nothing outside DIR is "
+      "touched, no link is followed. A file whose content is damaged is not written.",
+      extract_options, NULL, 1, UINT32_MAX, po_cmd_extract },
+    { "diff", "ARCHIVE OTHER | ARCHIVE --site folder:DIR",
+      "tell what differs from another archive, or from a site now",
+      "Seen from ARCHIVE: what OTHER has more is added, what it lacks is removed. Registry values "
+      "are compared one by one. Exit code 0: the same, 1: different.",
+      diff_options, NULL, 1, 2, po_cmd_diff },
+    { "restore", "ARCHIVE --site folder:DIR [OPTIONS]", "put an archive back into a site",
+      "Verifies the archive deeply, shows what it would do, and asks. The new files are written "
+      "beside the old ones while the services run; the services are stopped for the renames alone. "
+      "Files that are replaced are kept in a folder beside their tree. Files of the site that the "
+      "archive does not have stay, unless --exact is given.",
+      restore_options, "registry map queue reboot-delay", 1, 1, po_cmd_restore },
+    { "doctor", "--site folder:DIR [-o DEST]", "can this site be backed up and restored?",
+      "Makes every check and changes nothing. Exit code 0: all good, 1: warnings, 2: something "
+      "must "
+      "be mended first.",
+      doctor_options, NULL, 0, 0, po_cmd_doctor },
+    { "help", "[VERB]", "tell how it is used", NULL, no_options, NULL, 0, 1, po_cmd_help },
+    { "version", "", "tell the version", NULL, no_options, NULL, 0, 0, po_cmd_version },
     LATER("undo", "take back the last restore"),
     LATER("resume", "finish what was interrupted"),
     LATER("status", "what is pending"),
@@ -191,7 +195,7 @@ const struct po_cli_verb po_cli_verbs[] = {
     LATER("protect", "write recovery blocks"),
     LATER("repair", "mend an archive"),
     LATER("salvage", "get whole files out of a damaged archive"),
-    {NULL, NULL, NULL, NULL, no_options, NULL, 0, 0, NULL},
+    { NULL, NULL, NULL, NULL, no_options, NULL, 0, 0, NULL },
 };
 
 const struct po_cli_verb *

@@ -86,7 +86,7 @@ static void
 tell_archive(struct po_cli *cli, const char *path, const struct po_backup_result *result)
 {
     struct po_cli_out *out = &cli->out;
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
 
     po_text_put_size(&line, result->archive_bytes);
     if (result->archive_bytes > 0)
@@ -115,7 +115,7 @@ static int
 tell_problems(struct po_cli *cli, const struct po_backup_result *result, const char *more)
 {
     struct po_cli_out *out = &cli->out;
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
 
     if (result->skipped.count > 0) {
         po_cli_put_count(&line, result->skipped.count, "item is", "items are");
@@ -136,7 +136,7 @@ tell_problems(struct po_cli *cli, const struct po_backup_result *result, const c
 static int
 tell_services(struct po_cli *cli, const char *text)
 {
-    struct po_err err = {0};
+    struct po_err err = { 0 };
 
     (void)po_fail(&err, PO_E_IO, "services could not be brought back: %s", text);
     (void)po_cli_failed(cli, &err);
@@ -163,8 +163,8 @@ finish(struct po_cli *cli, const char *path, const struct po_backup_options *opt
        const struct po_backup_result *result)
 {
     bool is_stdout = strcmp(path, "-") == 0;
-    struct po_buf line = {0};
-    struct po_buf more = {0};
+    struct po_buf line = { 0 };
+    struct po_buf more = { 0 };
     int code;
 
     put_archive_json(&cli->out, path, options, result);
@@ -186,9 +186,9 @@ static int
 run(struct po_cli *cli, struct po_host *host, const char *dest, const char *path,
     const struct po_backup_options *options)
 {
-    struct po_backup_result result = {.outage_seconds = -1};
+    struct po_backup_result result = { .outage_seconds = -1 };
     struct po_store_sink *sink = NULL;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     int code;
     enum po_status st;
 
@@ -219,9 +219,9 @@ static int
 dry_run(struct po_cli *cli, struct po_host *host, const char *path,
         const struct po_backup_options *options)
 {
-    struct po_backup_result result = {.outage_seconds = -1};
-    struct po_err err = {0};
-    struct po_buf line = {0};
+    struct po_backup_result result = { .outage_seconds = -1 };
+    struct po_err err = { 0 };
+    struct po_buf line = { 0 };
     int code;
 
     po_cli_catch_interrupts(cli);
@@ -261,9 +261,9 @@ int
 po_cmd_backup(struct po_cli *cli)
 {
     const char *dest = po_cli_text(cli, PO_CLI_OUTPUT);
-    struct po_backup_options options = {0};
+    struct po_backup_options options = { 0 };
     struct po_host *host = NULL;
-    struct po_buf path = {0};
+    struct po_buf path = { 0 };
     int code = check_dest(cli, dest);
 
     if (code != PO_EXIT_DONE)

@@ -18,7 +18,7 @@ put_base64(struct sink *sink)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const uint8_t *in = sink->rest;
-    char text[4] = {'=', '=', '=', '='};
+    char text[4] = { '=', '=', '=', '=' };
 
     text[0] = digits[in[0] >> 2];
     text[1] = digits[(in[0] & 3) << 4 | in[1] >> 4];
@@ -83,8 +83,8 @@ static enum po_status
 cat_entry(struct po_cli *cli, const struct po_cli_archive *archive, uint32_t entry,
           struct po_err *err)
 {
-    struct sink sink = {.out = &cli->out};
-    struct pobackup_sink to = {.ctx = &sink, .write = write_sink};
+    struct sink sink = { .out = &cli->out };
+    struct pobackup_sink to = { .ctx = &sink, .write = write_sink };
     enum po_status st;
 
     po_cli_json_member(&cli->out, "size",
@@ -101,9 +101,9 @@ int
 po_cmd_cat(struct po_cli *cli)
 {
     const char *path = cli->values.args[1];
-    struct po_cli_archive archive = {0};
-    struct po_err err = {0};
-    struct po_buf word = {0};
+    struct po_cli_archive archive = { 0 };
+    struct po_err err = { 0 };
+    struct po_buf word = { 0 };
     uint32_t entry = PO_NONE;
     int code;
     enum po_status st;

@@ -27,7 +27,7 @@ tell_difference(void *ctx, enum po_diff_kind kind, const char *path, size_t path
                 const char *what, struct po_err *err)
 {
     struct po_cli *cli = ctx;
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
     bool is_utf8 = po_text_is_utf8(what, strlen(what));
     bool is_good = true;
 
@@ -80,8 +80,8 @@ static int
 compare(struct po_cli *cli, const struct po_cli_archive *archive,
         const struct po_cli_archive *other, struct po_host *host)
 {
-    struct po_diff_result result = {0};
-    struct po_err err = {0};
+    struct po_diff_result result = { 0 };
+    struct po_err err = { 0 };
     enum po_status st;
 
     po_cli_catch_interrupts(cli);
@@ -105,8 +105,8 @@ po_cmd_diff(struct po_cli *cli)
 {
     const struct po_cli_value *site = &cli->values.value[PO_CLI_SITE];
     bool has_other = cli->values.arg_count == 2;
-    struct po_cli_archive archive = {0};
-    struct po_cli_archive other = {0};
+    struct po_cli_archive archive = { 0 };
+    struct po_cli_archive other = { 0 };
     struct po_host *host = NULL;
     int code;
     int other_code = PO_EXIT_DONE;

@@ -10,10 +10,10 @@ static const struct look {
     const char *colour;
     bool is_hidden_by_quiet;
 } looks[] = {
-    [PO_CHECK_GOOD] = {"good", "\033[32m", true},
-    [PO_CHECK_NOTE] = {"note", "", true},
-    [PO_CHECK_WARNING] = {"warning", "\033[33m", false},
-    [PO_CHECK_BAD] = {"bad", "\033[31m", false},
+    [PO_CHECK_GOOD] = { "good", "\033[32m", true },
+    [PO_CHECK_NOTE] = { "note", "", true },
+    [PO_CHECK_WARNING] = { "warning", "\033[33m", false },
+    [PO_CHECK_BAD] = { "bad", "\033[31m", false },
 };
 
 /* A po_check_fn. The answer is the data: it goes to standard output. */
@@ -22,7 +22,7 @@ tell_check(void *ctx, enum po_check_state state, const char *id, const char *tex
 {
     struct po_cli *cli = ctx;
     const struct look *look = &looks[state];
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
 
     if (cli->out.is_json) {
         po_cli_json_item(&cli->out, json_pack("{s:s, s:s, s:o}", "state", look->name, "id", id,
@@ -68,7 +68,7 @@ po_cmd_doctor(struct po_cli *cli)
     const char *target = po_cli_text(cli, PO_CLI_OUTPUT);
     enum po_check_state worst = PO_CHECK_GOOD;
     struct po_host *host = NULL;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     int code;
 
     /* A configuration file that is shared with backup may say so. */

@@ -31,7 +31,7 @@ tell(struct po_cli *cli, const struct po_cli_archive *archive, const char *direc
      const struct po_extract_result *result)
 {
     struct po_cli_out *out = &cli->out;
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
 
     po_cli_put_count(&line, result->files, "file", "files");
     po_buf_put_text(&line, ", ");
@@ -79,10 +79,10 @@ static int
 run(struct po_cli *cli, const struct po_cli_archive *archive, const char *directory,
     const uint8_t *wanted)
 {
-    struct place place = {.index = archive->reader->index};
-    struct po_target_options options = {.place = place_entry, .place_ctx = &place};
-    struct po_extract_result result = {0};
-    struct po_err err = {0};
+    struct place place = { .index = archive->reader->index };
+    struct po_target_options options = { .place = place_entry, .place_ctx = &place };
+    struct po_extract_result result = { 0 };
+    struct po_err err = { 0 };
     int code;
     enum po_status st = po_dir_open_make(&place.dir, directory, &err);
 
@@ -117,8 +117,8 @@ po_cmd_extract(struct po_cli *cli)
     const char *directory = po_cli_text(cli, PO_CLI_DIRECTORY);
     const char *const *patterns = cli->values.args + 1;
     size_t pattern_count = cli->values.arg_count - 1;
-    struct po_cli_archive archive = {0};
-    struct po_err err = {0};
+    struct po_cli_archive archive = { 0 };
+    struct po_err err = { 0 };
     uint8_t *wanted = NULL;
     int code;
 

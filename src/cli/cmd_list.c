@@ -33,7 +33,7 @@ put_name(struct list *list, const char *name, size_t size)
 static void
 put_time(struct po_buf *line, int64_t time)
 {
-    struct po_buf local = {0};
+    struct po_buf local = { 0 };
 
     if (time == POBACKUP_TIME_UNKNOWN) {
         po_buf_printf(line, "%-24s", "-");
@@ -187,7 +187,7 @@ tell_parents(struct list *list)
         struct po_parent parent;
         const char *name = NULL;
         size_t size = 0;
-        struct po_buf text = {0};
+        struct po_buf text = { 0 };
 
         po_index_parent(list->index, i, &parent, &name, &size);
         po_text_put_name(&text, name, size);
@@ -221,15 +221,15 @@ int
 po_cmd_list(struct po_cli *cli)
 {
     const char *path = cli->values.args[0];
-    struct po_cli_archive archive = {0};
+    struct po_cli_archive archive = { 0 };
     int code;
 
     if (po_cli_archive_open(cli, &archive, path, &code)) {
-        struct list list = {.cli = cli,
-                            .archive = &archive,
-                            .index = archive.reader->index,
-                            .is_long = po_cli_has(cli, PO_CLI_LONG),
-                            .is_null = po_cli_has(cli, PO_CLI_NULL)};
+        struct list list = { .cli = cli,
+                             .archive = &archive,
+                             .index = archive.reader->index,
+                             .is_long = po_cli_has(cli, PO_CLI_LONG),
+                             .is_null = po_cli_has(cli, PO_CLI_NULL) };
 
         list.is_raw = list.is_null || !cli->out.is_stdout_terminal;
         print_all(&list);

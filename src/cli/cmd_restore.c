@@ -98,9 +98,9 @@ choose_parts(struct po_cli *cli, const struct po_cli_archive *archive, struct po
 static int
 verify(struct po_cli *cli, const struct po_cli_archive *archive)
 {
-    struct po_verify_result result = {0};
-    struct po_err err = {0};
-    struct po_buf word = {0};
+    struct po_verify_result result = { 0 };
+    struct po_err err = { 0 };
+    struct po_buf word = { 0 };
     int code = PO_EXIT_DONE;
     unsigned threads = (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0);
 
@@ -143,8 +143,8 @@ static int
 run(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *host,
     const struct po_restore_options *options)
 {
-    struct po_restore_result result = {.outage_seconds = -1};
-    struct po_err err = {0};
+    struct po_restore_result result = { .outage_seconds = -1 };
+    struct po_err err = { 0 };
     int code;
     enum po_status st = po_restore_run(archive->reader, host, options, &cli->watch, &result, &err);
 
@@ -162,8 +162,8 @@ static int
 plan(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *host,
      const struct po_restore_options *options, bool *goes_on)
 {
-    struct po_restore_result result = {.outage_seconds = -1};
-    struct po_err err = {0};
+    struct po_restore_result result = { .outage_seconds = -1 };
+    struct po_err err = { 0 };
     int code;
 
     *goes_on = false;
@@ -199,14 +199,15 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
         .stop_timeout_s = (unsigned)po_cli_number(cli, PO_CLI_STOP_TIMEOUT, 0),
         .threads = (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0),
     };
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     bool goes_on = false;
     int plan_code;
     int code;
 
     if (choose_parts(cli, archive, host, options.parts, &err) != PO_OK)
         return po_cli_usage(cli, "%s", err.text);
-    /* While it may ask, an interrupt ends the program: nothing is changed yet, and a read would go on. */
+    /* While it may ask, an interrupt ends the program: nothing is changed yet, and a read would go
+     * on. */
     if (po_cli_has(cli, PO_CLI_YES) || po_cli_has(cli, PO_CLI_DRY_RUN))
         po_cli_catch_interrupts(cli);
     code = verify(cli, archive);
@@ -238,7 +239,7 @@ tell_unused_options(struct po_cli *cli)
 int
 po_cmd_restore(struct po_cli *cli)
 {
-    struct po_cli_archive archive = {0};
+    struct po_cli_archive archive = { 0 };
     struct po_host *host = NULL;
     int code;
 

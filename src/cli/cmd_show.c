@@ -16,7 +16,8 @@ struct show {
     struct po_buf line;
 };
 
-/* ---- JSON from the archive: any value may be missing, or of another type than we would write ---- */
+/* ---- JSON from the archive: any value may be missing, or of another type than we would write ----
+ */
 
 /* Of the object `object`, which may be NULL or anything. */
 static const char *
@@ -187,7 +188,7 @@ static struct totals
 count(const struct po_index *index)
 {
     static const char ours[] = "pobackup/";
-    struct totals totals = {0};
+    struct totals totals = { 0 };
 
     for (uint32_t i = 0; i < index->count; i++) {
         uint8_t type = po_index_type(index, i);
@@ -280,7 +281,7 @@ print_problems(struct show *show, const char *key, const char *label)
 static void
 print_hint(struct show *show)
 {
-    struct po_buf word = {0};
+    struct po_buf word = { 0 };
 
     po_cli_put_word(&word, show->archive->path);
     po_cli_out_tell(show->out, PO_CLI_HINT, "Check it: pobackup verify %s", po_buf_text(&word));
@@ -298,8 +299,8 @@ copy_or_null(const json_t *object, const char *key)
 static void
 put_json(struct show *show)
 {
-    static const char *const keys[] = {"archive_id", "created", "kind", "parents",
-                                       "program",    "host",    "site", "services"};
+    static const char *const keys[] = { "archive_id", "created", "kind", "parents",
+                                        "program",    "host",    "site", "services" };
     struct po_cli_out *out = show->out;
     const char *path = show->archive->path;
     const struct po_reader *reader = show->archive->reader;
@@ -331,8 +332,8 @@ put_json(struct show *show)
 static int
 load(struct po_cli *cli, struct show *show)
 {
-    struct po_buf summary = {0};
-    struct po_err err = {0};
+    struct po_buf summary = { 0 };
+    struct po_err err = { 0 };
     int code = PO_EXIT_DONE;
 
     if (!show->archive->is_manifest_damaged)
@@ -352,8 +353,8 @@ load(struct po_cli *cli, struct show *show)
 int
 po_cmd_show(struct po_cli *cli)
 {
-    struct po_cli_archive archive = {0};
-    struct show show = {.out = &cli->out, .archive = &archive};
+    struct po_cli_archive archive = { 0 };
+    struct show show = { .out = &cli->out, .archive = &archive };
     int code;
     int summary_code;
 

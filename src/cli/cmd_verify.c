@@ -91,7 +91,7 @@ static void
 tell_whole(struct po_cli_out *out, const struct check *check)
 {
     const struct po_verify_result *result = &check->result;
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
 
     po_cli_put_message(&line, check->path);
     po_buf_put_text(&line, ": ");
@@ -132,7 +132,7 @@ static void
 tell_hits(struct po_cli_out *out, const struct check *check)
 {
     const struct po_problems *hits = &check->result.hits;
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
 
     for (size_t i = 0; i < hits->count && i < NAMED_MAX; i++) {
         po_buf_put_text(&line, "  hit: ");
@@ -162,7 +162,7 @@ static void
 tell_bad(struct po_cli_out *out, const struct check *check)
 {
     bool is_damaged = check->err.status == PO_E_FORMAT;
-    struct po_buf line = {0};
+    struct po_buf line = { 0 };
 
     po_cli_put_message(&line, check->path);
     po_buf_put_text(&line, ": ");
@@ -200,7 +200,7 @@ count_files(const struct po_index *index)
 static void
 check_one(struct po_cli *cli, struct check *check)
 {
-    struct po_cli_archive archive = {0};
+    struct po_cli_archive archive = { 0 };
     double began = po_sys_monotonic();
     unsigned threads = (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0);
     enum po_status st = po_cli_archive_open_quietly(&archive, check->path, &check->err);
@@ -213,7 +213,7 @@ check_one(struct po_cli *cli, struct check *check)
     if (st == PO_OK)
         st = po_cli_parents_check(&archive, &check->missing, &check->err);
     if (st == PO_OK)
-        check->err = (struct po_err){.status = PO_OK};
+        check->err = (struct po_err){ .status = PO_OK };
     check->verdict = verdict_of(st);
     check->seconds = po_sys_monotonic() - began;
     po_cli_archive_deinit(&archive);
@@ -222,7 +222,7 @@ check_one(struct po_cli *cli, struct check *check)
 static int
 verify_one(struct po_cli *cli, const char *path, bool is_deep)
 {
-    struct check check = {.path = path, .is_deep = is_deep};
+    struct check check = { .path = path, .is_deep = is_deep };
     int code;
 
     check_one(cli, &check);

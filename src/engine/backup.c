@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* More compressors than this make the memory bound (format: a frame each) hard to keep, and a mail server's disk is the limit by then. */
+/* More compressors than this make the memory bound (format: a frame each) hard to keep, and a mail
+ * server's disk is the limit by then. */
 #define THREADS_MAX_DEFAULT 4u
 #define SUMMARY_ROOM (4u * PO_TAR_BLOCK)
 
@@ -71,7 +72,8 @@ po_backup_flush(void *ctx, struct po_frame_buf *frame, struct po_err *err)
     return PO_OK;
 }
 
-/* On a compressor thread. The compressed frame goes back into the slot: so a slot needs one buffer, and a thread one more. */
+/* On a compressor thread. The compressed frame goes back into the slot: so a slot needs one buffer,
+ * and a thread one more. */
 static enum po_status
 compress(void *ctx, void *item, unsigned worker, struct po_err *err)
 {
@@ -144,7 +146,8 @@ static enum po_status
 new_pool(struct po_backup_run *run, struct po_err *err)
 {
     const struct po_ordered_options options = {
-        .workers = run->threads, .slots = (size_t)run->threads + 2, .work = compress, .ctx = run};
+        .workers = run->threads, .slots = (size_t)run->threads + 2, .work = compress, .ctx = run
+    };
     void *item = NULL;
     enum po_status st = new_buffers(run, err);
 
@@ -159,9 +162,10 @@ new_pool(struct po_backup_run *run, struct po_err *err)
     if (st != PO_OK)
         return st;
     run->filling = item;
-    po_packer_init(&run->packer,
-                   (struct po_frame_buf){.bytes = run->filling->bytes, .capacity = run->frame_size},
-                   po_backup_flush, run);
+    po_packer_init(
+        &run->packer,
+        (struct po_frame_buf){ .bytes = run->filling->bytes, .capacity = run->frame_size },
+        po_backup_flush, run);
     return PO_OK;
 }
 
@@ -169,7 +173,7 @@ static void
 pack_main(void *ctx)
 {
     struct po_backup_run *run = ctx;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     enum po_status st = po_backup_pack(run, &err);
 
     po_mutex_lock(run->lock);
@@ -225,7 +229,7 @@ static void
 start_services(struct po_backup_run *run, struct outage *outage)
 {
     struct po_backup_result *result = run->result;
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     double start = po_sys_monotonic();
 
     if (!outage->is_stopped)
@@ -245,24 +249,25 @@ start_services(struct po_backup_run *run, struct outage *outage)
 static enum po_status
 pack_manifest(struct po_backup_run *run, const struct outage *outage, struct po_err *err)
 {
-    struct po_manifest manifest = {.created = run->created,
-                                   .host_kind = run->host->ops->kind,
-                                   .registry = run->host->ops->place(run->host, PO_PART_REGISTRY),
-                                   .bin = run->host->ops->place(run->host, PO_PART_BIN),
-                                   .spool = run->host->ops->place(run->host, PO_PART_SPOOL),
-                                   .mailbox = run->host->ops->place(run->host, PO_PART_MAILBOX)};
+    struct po_manifest manifest = { .created = run->created,
+                                    .host_kind = run->host->ops->kind,
+                                    .registry = run->host->ops->place(run->host, PO_PART_REGISTRY),
+                                    .bin = run->host->ops->place(run->host, PO_PART_BIN),
+                                    .spool = run->host->ops->place(run->host, PO_PART_SPOOL),
+                                    .mailbox = run->host->ops->place(run->host, PO_PART_MAILBOX) };
     struct po_manifest_service *services = po_mem_new(outage->services.count, sizeof *services);
-    struct po_buf host = {0};
-    struct po_buf system = {0};
-    struct po_buf json = {0};
+    struct po_buf host = { 0 };
+    struct po_buf system = { 0 };
+    struct po_buf json = { 0 };
     enum po_status st = PO_OK;
 
     if (services == NULL)
         return po_fail_nomem(err, outage->services.count * sizeof *services);
     for (size_t i = 0; i < outage->services.count; i++)
-        services[i] = (struct po_manifest_service){
-            .name = run->host->ops->service(run->host, i)->name,
-            .state = po_service_state_name(outage->services.before[i])};
+        services[i] =
+            (struct po_manifest_service){ .name = run->host->ops->service(run->host, i)->name,
+                                          .state =
+                                              po_service_state_name(outage->services.before[i]) };
     po_sys_put_host(&host);
     po_sys_put_system(&system);
     memcpy(manifest.archive_id, run->archive_id, PO_ID_SIZE);
@@ -280,7 +285,8 @@ pack_manifest(struct po_backup_run *run, const struct outage *outage, struct po_
     return st;
 }
 
-/* Writes the frames as they come, until the packer has ended; starts the services as soon as everything is read. */
+/* Writes the frames as they come, until the packer has ended; starts the services as soon as
+ * everything is read. */
 static enum po_status
 drain(struct po_backup_run *run, struct outage *outage, struct po_err *err)
 {
@@ -326,28 +332,30 @@ make_frames(struct po_backup_run *run, struct outage *outage, struct po_err *err
     return st;
 }
 
-/* A summary that fits in a frame: with less and less of the lists, if need be. The counts are always there. */
+/* A summary that fits in a frame: with less and less of the lists, if need be. The counts are
+ * always there. */
 static enum po_status
 put_summary(struct po_backup_run *run, struct po_buf *json, struct po_err *err)
 {
     const struct po_backup_result *r = run->result;
-    struct po_summary summary = {.finished = po_sys_now(),
-                                 .outage_seconds = r->outage_seconds,
-                                 .stop_seconds = r->stop_seconds,
-                                 .read_seconds = r->read_seconds,
-                                 .start_seconds = r->start_seconds,
-                                 .files = r->files,
-                                 .directories = r->directories,
-                                 .links = r->links,
-                                 .bytes = r->bytes,
-                                 .skipped = r->skipped.items,
-                                 .skipped_count = r->skipped.count,
-                                 .changed = r->changed.items,
-                                 .changed_count = r->changed.count};
+    struct po_summary summary = { .finished = po_sys_now(),
+                                  .outage_seconds = r->outage_seconds,
+                                  .stop_seconds = r->stop_seconds,
+                                  .read_seconds = r->read_seconds,
+                                  .start_seconds = r->start_seconds,
+                                  .files = r->files,
+                                  .directories = r->directories,
+                                  .links = r->links,
+                                  .bytes = r->bytes,
+                                  .skipped = r->skipped.items,
+                                  .skipped_count = r->skipped.count,
+                                  .changed = r->changed.items,
+                                  .changed_count = r->changed.count };
     char none[] = "...";
     char reason[] = "names too long to be listed here";
-    const struct po_problem instead = {
-        .path = none, .path_size = sizeof none - 1, .reason = reason};
+    const struct po_problem instead = { .path = none,
+                                        .path_size = sizeof none - 1,
+                                        .reason = reason };
     enum po_status st = PO_OK;
 
     for (size_t listed = 10000; listed > 0 && st == PO_OK; listed /= 10) {
@@ -368,13 +376,13 @@ static enum po_status
 finish(struct po_backup_run *run, struct po_store_sink *sink, struct po_err *err)
 {
     size_t capacity = po_frame_encoded_bound(run->frame_size);
-    struct po_buf json = {0};
-    struct po_writer_end end = {
-        .list = &run->list,
-        .summary = &json,
-        .content = {.bytes = po_mem_new_pages(capacity), .capacity = run->frame_size},
-        .compressed = po_mem_new_pages(capacity),
-        .compressed_capacity = capacity};
+    struct po_buf json = { 0 };
+    struct po_writer_end end = { .list = &run->list,
+                                 .summary = &json,
+                                 .content = { .bytes = po_mem_new_pages(capacity),
+                                              .capacity = run->frame_size },
+                                 .compressed = po_mem_new_pages(capacity),
+                                 .compressed_capacity = capacity };
     enum po_status st = PO_OK;
 
     po_watch_phase(run->watch, "writing the index");
@@ -403,7 +411,7 @@ finish(struct po_backup_run *run, struct po_store_sink *sink, struct po_err *err
 static void
 tell_problems(const struct po_backup_run *run)
 {
-    const struct po_problems *lists[] = {&run->result->skipped, &run->result->changed};
+    const struct po_problems *lists[] = { &run->result->skipped, &run->result->changed };
 
     for (int l = 0; l < 2; l++)
         for (size_t i = 0; i < lists[l]->count; i++)
@@ -424,13 +432,15 @@ po_backup_run(struct po_host *host, struct po_store_sink *sink,
               const struct po_backup_options *options, const struct po_watch *watch,
               struct po_backup_result *result, struct po_err *err)
 {
-    struct po_backup_run run = {.host = host, .options = options, .watch = watch, .result = result};
-    const struct pobackup_sink archive = {.ctx = sink, .write = write_sink};
-    struct outage outage = {0};
+    struct po_backup_run run = {
+        .host = host, .options = options, .watch = watch, .result = result
+    };
+    const struct pobackup_sink archive = { .ctx = sink, .write = write_sink };
+    struct outage outage = { 0 };
     double start = po_sys_monotonic();
     enum po_status st;
 
-    *result = (struct po_backup_result){.outage_seconds = -1};
+    *result = (struct po_backup_result){ .outage_seconds = -1 };
     st = init_run(&run, err);
     if (st == PO_OK)
         st = po_backup_open_roots(&run, err);
@@ -458,11 +468,13 @@ enum po_status
 po_backup_plan(struct po_host *host, const struct po_backup_options *options,
                const struct po_watch *watch, struct po_backup_result *result, struct po_err *err)
 {
-    struct po_backup_run run = {.host = host, .options = options, .watch = watch, .result = result};
+    struct po_backup_run run = {
+        .host = host, .options = options, .watch = watch, .result = result
+    };
     double start = po_sys_monotonic();
     enum po_status st;
 
-    *result = (struct po_backup_result){.outage_seconds = -1};
+    *result = (struct po_backup_result){ .outage_seconds = -1 };
     st = init_run(&run, err);
     if (st == PO_OK)
         st = po_backup_open_roots(&run, err);

@@ -37,14 +37,15 @@ struct po_backup_result {
     double start_seconds;
     struct po_problems skipped; /* not in the archive */
     struct po_problems changed; /* in it, but written to while being read */
-    bool
-        are_services_lost; /* some service that ran could not be started again: exit code 5, whatever else */
-    char services_text[1024]; /* which, and why */
+    bool are_services_lost;     /* some service that ran could not be started again: exit code 5,
+                                   whatever else */
+    char services_text[1024];   /* which, and why */
 };
 
 /*
- * Backs the site up into `sink`, and commits it. PO_OK with result->skipped or ->changed not empty is exit code 1. Missing trees are PO_E_USAGE before anything is
- * stopped. On failure nothing is left at the sink's final name, and services are back (unless are_services_lost).
+ * Backs the site up into `sink`, and commits it. PO_OK with result->skipped or ->changed not empty
+ * is exit code 1. Missing trees are PO_E_USAGE before anything is stopped. On failure nothing is
+ * left at the sink's final name, and services are back (unless are_services_lost).
  */
 PO_NODISCARD enum po_status po_backup_run(struct po_host *host, struct po_store_sink *sink,
                                           const struct po_backup_options *options,
@@ -52,7 +53,8 @@ PO_NODISCARD enum po_status po_backup_run(struct po_host *host, struct po_store_
                                           struct po_backup_result *result, struct po_err *err);
 void po_backup_result_deinit(struct po_backup_result *result);
 
-/* What a backup would read, without stopping or writing anything (--dry-run): counts, bytes and problems in *result. */
+/* What a backup would read, without stopping or writing anything (--dry-run): counts, bytes and
+ * problems in *result. */
 PO_NODISCARD enum po_status po_backup_plan(struct po_host *host,
                                            const struct po_backup_options *options,
                                            const struct po_watch *watch,

@@ -70,12 +70,12 @@ po_backup_gather(struct po_backup_run *run, struct po_err *err)
     enum po_status st;
 
     po_watch_phase(run->watch, "listing files");
-    run->walk = (struct po_walk){.list = &run->list,
-                                 .excludes = run->options->excludes,
-                                 .exclude_count = run->options->exclude_count,
-                                 .problem = note_problem,
-                                 .ctx = run,
-                                 .cancel = run->watch == NULL ? NULL : run->watch->cancel};
+    run->walk = (struct po_walk){ .list = &run->list,
+                                  .excludes = run->options->excludes,
+                                  .exclude_count = run->options->exclude_count,
+                                  .problem = note_problem,
+                                  .ctx = run,
+                                  .cancel = run->watch == NULL ? NULL : run->watch->cancel };
     st = gather_registry(run, err);
     for (int part = PO_PART_BIN; part < PO_PART_COUNT && st == PO_OK; part++)
         if (run->roots[part] != NULL)

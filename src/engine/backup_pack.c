@@ -1,7 +1,9 @@
 /*
- * Reading and packing, on a thread of its own. Small files come read already, by the readahead's threads; larger ones are read here, straight into the
- * frame. A file that changes while it is read is read again: one that lies in the current frame is taken back and packed anew, one that spans frames gets
- * a second member at the end (the later one wins, TAR-7). The tar is valid whatever happens to a file.
+ * Reading and packing, on a thread of its own. Small files come read already, by the readahead's
+ * threads; larger ones are read here, straight into the frame. A file that changes while it is read
+ * is read again: one that lies in the current frame is taken back and packed anew, one that spans
+ * frames gets a second member at the end (the later one wins, TAR-7). The tar is valid whatever
+ * happens to a file.
  */
 #include "engine/backup_run.h"
 
@@ -80,7 +82,8 @@ count_saved(struct po_backup_run *run, struct po_entry *entry)
 
 /* ---- larger files ---- */
 
-/* Fills the open member from the file. A short or unreadable file is filled up with zeros: its size stands in the header already. */
+/* Fills the open member from the file. A short or unreadable file is filled up with zeros: its size
+ * stands in the header already. */
 static enum po_status
 pack_content(struct po_backup_run *run, struct po_file *file, uint64_t size, enum outcome *outcome,
              struct po_err *cause, struct po_err *err)
@@ -173,7 +176,7 @@ try_file_often(struct po_backup_run *run, uint32_t number, struct attempt *attem
     size_t path_size;
     enum po_status st = PO_OK;
 
-    *attempt = (struct attempt){.outcome = READ_BROKEN};
+    *attempt = (struct attempt){ .outcome = READ_BROKEN };
     if (!po_backup_locate(run, &run->list.entries[number], &root, &path, &path_size))
         return po_fail(err, PO_E_USAGE, "an entry that lies nowhere");
     st = po_file_open(&file, root, path, path_size, PO_FILE_READ, 0, &attempt->cause);
@@ -229,13 +232,15 @@ pack_file(struct po_backup_run *run, uint32_t number, struct retries *retries, s
     count_saved(run, entry);
     if (attempt.outcome == READ_STABLE)
         return PO_OK;
-    /* Stock tools would give the file's other names the first member's content: then better none. */
+    /* Stock tools would give the file's other names the first member's content: then better none.
+     */
     if (attempt.is_split && !attempt.has_links)
         return add_retry(retries, number, err);
     return note_changed(run, entry, "it was written to while being read", err);
 }
 
-/* Stock tools would take the second, broken member: so the file is not part of the snapshot at all. spec: INDEX-11 */
+/* Stock tools would take the second, broken member: so the file is not part of the snapshot at all.
+ * spec: INDEX-11 */
 static enum po_status
 drop_both(struct po_backup_run *run, uint32_t first, uint32_t second, const struct po_err *cause,
           struct po_err *err)
@@ -317,7 +322,8 @@ pack_plain(struct po_backup_run *run, struct po_entry *entry, const void *conten
     return st;
 }
 
-/* Until it is packed, a hard link's `frame` is the number of its file's entry (plan.h). Links to a file that could not be read would point to nothing: they are named too. */
+/* Until it is packed, a hard link's `frame` is the number of its file's entry (plan.h). Links to a
+ * file that could not be read would point to nothing: they are named too. */
 static enum po_status
 pack_hardlink(struct po_backup_run *run, struct po_entry *entry, struct po_err *err)
 {
@@ -356,12 +362,13 @@ pack_item(struct po_backup_run *run, const struct po_read_item *item, struct ret
     }
 }
 
-/* No list changes while the readahead's threads look at it; so the second members come when they have ended. */
+/* No list changes while the readahead's threads look at it; so the second members come when they
+ * have ended. */
 enum po_status
 po_backup_pack(struct po_backup_run *run, struct po_err *err)
 {
     struct po_readahead *ahead = NULL;
-    struct retries retries = {0};
+    struct retries retries = { 0 };
     enum po_status st = po_readahead_new(&ahead, &run->list, run->plan.order, run->plan.count,
                                          po_backup_locate, run, READERS, err);
 

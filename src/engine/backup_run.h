@@ -1,4 +1,5 @@
-/* backup_run.h - what the parts of a backup share: backup.c (the course of events), backup_gather.c (what is there), backup_pack.c (reading and packing). */
+/* backup_run.h - what the parts of a backup share: backup.c (the course of events), backup_gather.c
+ * (what is there), backup_pack.c (reading and packing). */
 #ifndef PO_ENGINE_BACKUP_RUN_H
 #define PO_ENGINE_BACKUP_RUN_H
 

@@ -161,13 +161,13 @@ enum po_status
 po_contents_run(const struct po_contents_run *run, struct po_err *err)
 {
     const struct po_index *index = run->reader->index;
-    struct pass pass = {.run = run, .open_entry = PO_NONE};
-    struct po_frames_run frames = {.reader = run->reader,
-                                   .watch = run->watch,
-                                   .ctx = &pass,
-                                   .user_size = sizeof(struct slot),
-                                   .work = work,
-                                   .join = join};
+    struct pass pass = { .run = run, .open_entry = PO_NONE };
+    struct po_frames_run frames = { .reader = run->reader,
+                                    .watch = run->watch,
+                                    .ctx = &pass,
+                                    .user_size = sizeof(struct slot),
+                                    .work = work,
+                                    .join = join };
     enum po_status st = po_layout_init(&pass.layout, index, err);
 
     if (st != PO_OK)

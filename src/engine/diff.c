@@ -95,8 +95,8 @@ lies_in_same_frames(const struct diff *diff, const uint32_t content[2])
     const struct po_reader *reader = diff->sides[0].reader;
     uint64_t bound = po_index_size(reader->index, content[0]) + PO_PAX_MAX_SIZE + 3 * PO_TAR_BLOCK;
     uint32_t offset = po_index_offset(reader->index, content[0]);
-    uint32_t frames[2] = {po_index_frame(reader->index, content[0]),
-                          po_index_frame(diff->sides[1].reader->index, content[1])};
+    uint32_t frames[2] = { po_index_frame(reader->index, content[0]),
+                           po_index_frame(diff->sides[1].reader->index, content[1]) };
     uint64_t covered = 0;
 
     if (offset != po_index_offset(diff->sides[1].reader->index, content[1]))
@@ -120,7 +120,7 @@ static enum verdict
 judge(const struct diff *diff, const struct po_diff_item *a, const struct po_diff_item *b,
       const char **what)
 {
-    const uint32_t content[2] = {a->content, b->content};
+    const uint32_t content[2] = { a->content, b->content };
 
     *what = po_diff_at_once(a, b);
     if (*what != NULL)
@@ -210,11 +210,11 @@ static enum po_status
 run_digests(struct diff *diff, int side, struct po_err *err)
 {
     struct digests *digests = &diff->digests[side];
-    struct po_contents_run run = {.reader = diff->sides[side].reader,
-                                  .wanted = digests->wanted,
-                                  .watch = diff->teller.watch,
-                                  .ctx = digests,
-                                  .piece = digest_piece};
+    struct po_contents_run run = { .reader = diff->sides[side].reader,
+                                   .wanted = digests->wanted,
+                                   .watch = diff->teller.watch,
+                                   .ctx = digests,
+                                   .piece = digest_piece };
 
     if (digests->count == 0)
         return PO_OK;
@@ -260,7 +260,7 @@ static enum po_status
 tell(void *ctx, uint32_t a, uint32_t b, struct po_err *err)
 {
     struct diff *diff = ctx;
-    struct po_diff_item items[2] = {{0}};
+    struct po_diff_item items[2] = { { 0 } };
 
     if (a != PO_NONE)
         po_diff_side_item(&diff->sides[0], a, &items[0]);
@@ -283,8 +283,8 @@ compare_registry(struct diff *diff, struct po_err *err)
     const struct po_reader *b = diff->sides[1].reader;
     uint32_t a_entry = po_diff_registry_find(a);
     uint32_t b_entry = po_diff_registry_find(b);
-    struct po_buf a_bytes = {0};
-    struct po_buf b_bytes = {0};
+    struct po_buf a_bytes = { 0 };
+    struct po_buf b_bytes = { 0 };
     enum po_status st;
 
     if (a_entry == PO_NONE || b_entry == PO_NONE)
@@ -329,12 +329,13 @@ po_diff_archives(const struct po_reader *a, const struct po_reader *b, po_diff_f
                  const struct po_watch *watch, struct po_diff_result *result, struct po_err *err)
 {
     struct diff diff = {
-        .teller = {.each = each, .ctx = ctx, .watch = watch, .result = result},
-        .sides = {{.reader = a, .count = a->index->count}, {.reader = b, .count = b->index->count}},
+        .teller = { .each = each, .ctx = ctx, .watch = watch, .result = result },
+        .sides = { { .reader = a, .count = a->index->count },
+                   { .reader = b, .count = b->index->count } },
     };
     enum po_status st;
 
-    *result = (struct po_diff_result){0};
+    *result = (struct po_diff_result){ 0 };
     st = compare(&diff, err);
     for (int i = 0; i < 2; i++) {
         po_layout_deinit(&diff.layouts[i]);

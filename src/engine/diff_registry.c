@@ -39,7 +39,8 @@ po_diff_registry_read(const struct po_reader *reader, uint32_t entry, const stru
                       struct po_buf *out, struct po_err *err)
 {
     struct po_contents_run run = {
-        .reader = reader, .watch = watch, .ctx = out, .piece = append_piece};
+        .reader = reader, .watch = watch, .ctx = out, .piece = append_piece
+    };
     uint8_t *wanted;
     enum po_status st;
 
@@ -58,14 +59,14 @@ po_diff_registry_read(const struct po_reader *reader, uint32_t entry, const stru
 static enum po_status
 tell_difference(void *ctx, const struct po_reg_difference *difference, struct po_err *err)
 {
-    static const enum po_diff_kind kinds[] = {[PO_REG_ADDED] = PO_DIFF_ADDED,
-                                              [PO_REG_REMOVED] = PO_DIFF_REMOVED,
-                                              [PO_REG_CHANGED] = PO_DIFF_CHANGED};
+    static const enum po_diff_kind kinds[] = { [PO_REG_ADDED] = PO_DIFF_ADDED,
+                                               [PO_REG_REMOVED] = PO_DIFF_REMOVED,
+                                               [PO_REG_CHANGED] = PO_DIFF_CHANGED };
     const struct po_diff_teller *teller = ctx;
     const struct po_reg_value *value =
         difference->after != NULL ? difference->after : difference->before;
     const char *member = po_part_member(PO_PART_REGISTRY);
-    struct po_buf what = {0};
+    struct po_buf what = { 0 };
     enum po_status st;
 
     po_buf_put(&what, difference->key->path, difference->key->path_size);
@@ -90,7 +91,7 @@ parse(const struct po_diff_teller *teller, struct po_reg **reg, const struct po_
       const char *whose, struct po_err *err)
 {
     struct po_err why;
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
     enum po_status st = po_reg_parse(reg, bytes->bytes, bytes->size, PO_REG_CODE_PAGE_AUTO, &why);
 
     if (st == PO_OK)

@@ -1,8 +1,8 @@
 #include "engine/diff_sides.h"
 
+#include "base/names.h"
 #include "base/text.h"
 #include "engine/watch.h"
-#include "base/names.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,7 +44,7 @@ po_diff_side_item(const struct po_diff_side *side, uint32_t number, struct po_di
 {
     const struct po_index *index;
 
-    *item = (struct po_diff_item){.content = PO_NONE};
+    *item = (struct po_diff_item){ .content = PO_NONE };
     if (side->reader == NULL) {
         list_item(side, number, item);
         return;

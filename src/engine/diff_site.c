@@ -97,10 +97,10 @@ static enum po_status
 walk_site(struct diff *diff, struct po_err *err)
 {
     const struct po_watch *watch = diff->teller.watch;
-    struct po_walk walk = {.list = &diff->list,
-                           .problem = add_problem,
-                           .ctx = diff,
-                           .cancel = watch != NULL ? watch->cancel : NULL};
+    struct po_walk walk = { .list = &diff->list,
+                            .problem = add_problem,
+                            .ctx = diff,
+                            .cancel = watch != NULL ? watch->cancel : NULL };
     enum po_status st = PO_OK;
 
     po_watch_phase(watch, "listing the site");
@@ -284,7 +284,7 @@ add_pair(struct diff *diff, uint32_t content, uint32_t file, struct po_err *err)
         diff->pair_capacity = capacity;
     }
     diff->pairs[diff->pair_count] =
-        (struct pair){.content = content, .file = file, .next = diff->first[content]};
+        (struct pair){ .content = content, .file = file, .next = diff->first[content] };
     diff->first[content] = (uint32_t)diff->pair_count++;
     if (po_index_source(diff->sides[0].reader->index, content) == 0)
         diff->wanted[content] = 1;
@@ -311,7 +311,8 @@ compare_contents(struct diff *diff, struct po_err *err)
 {
     const struct po_reader *reader = diff->sides[0].reader;
     struct po_contents_run run = {
-        .reader = reader, .watch = diff->teller.watch, .ctx = diff, .piece = compare_piece};
+        .reader = reader, .watch = diff->teller.watch, .ctx = diff, .piece = compare_piece
+    };
     enum po_status st;
 
     diff->first = po_mem_new(reader->index->count, sizeof *diff->first);
@@ -418,7 +419,7 @@ static enum po_status
 tell(void *ctx, uint32_t a, uint32_t b, struct po_err *err)
 {
     struct diff *diff = ctx;
-    struct po_diff_item items[2] = {{0}};
+    struct po_diff_item items[2] = { { 0 } };
 
     if (a != PO_NONE)
         po_diff_side_item(&diff->sides[0], a, &items[0]);
@@ -497,8 +498,8 @@ compare_registry(struct diff *diff, struct po_err *err)
     const char *member = po_part_member(PO_PART_REGISTRY);
     uint32_t entry = po_index_find(reader->index, member, strlen(member));
     uint32_t readable = po_diff_registry_find(reader);
-    struct po_buf archive = {0};
-    struct po_buf site = {0};
+    struct po_buf archive = { 0 };
+    struct po_buf site = { 0 };
     bool is_there = false;
     bool is_problem = false;
     enum po_status st = export_registry(diff, &site, &is_there, &is_problem, err);
@@ -541,13 +542,13 @@ po_diff_site(const struct po_reader *archive, struct po_host *host, po_diff_fn e
              const struct po_watch *watch, struct po_diff_result *result, struct po_err *err)
 {
     struct diff diff = {
-        .teller = {.each = each, .ctx = ctx, .watch = watch, .result = result},
+        .teller = { .each = each, .ctx = ctx, .watch = watch, .result = result },
         .host = host,
-        .sides = {{.reader = archive, .count = archive->index->count}},
+        .sides = { { .reader = archive, .count = archive->index->count } },
     };
     enum po_status st = po_mutex_new(&diff.mutex, err);
 
-    *result = (struct po_diff_result){0};
+    *result = (struct po_diff_result){ 0 };
     if (st == PO_OK)
         st = walk_site(&diff, err);
     if (st == PO_OK)

@@ -133,7 +133,7 @@ has_product_key(const struct po_reg *reg)
 static enum po_status
 check_registry(struct po_doctor *doctor, struct po_err *err)
 {
-    struct po_buf bytes = {0};
+    struct po_buf bytes = { 0 };
     struct po_reg *reg = NULL;
     struct po_err why;
     int64_t write_time = 0;
@@ -166,7 +166,7 @@ static enum po_status
 check_clock(struct po_doctor *doctor, struct po_err *err)
 {
     int64_t now = po_sys_now();
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
     enum po_status st;
 
     po_sys_put_local_time(&text, now);
@@ -193,7 +193,8 @@ po_doctor_run(struct po_host *host, const char *target, po_check_fn each, void *
               enum po_check_state *worst, struct po_err *err)
 {
     struct po_doctor doctor = {
-        .host = host, .each = each, .ctx = ctx, .newest = POBACKUP_TIME_UNKNOWN};
+        .host = host, .each = each, .ctx = ctx, .newest = POBACKUP_TIME_UNKNOWN
+    };
     enum po_status st;
 
     check_rights(&doctor);

@@ -21,9 +21,9 @@ static const struct {
     const char *name;
     unsigned bit;
 } kinds[] = {
-    {"-Control", "Control", CONTROL},
-    {"-Header", "Header", HEADER},
-    {"-Body", "Body", BODY},
+    { "-Control", "Control", CONTROL },
+    { "-Header", "Header", HEADER },
+    { "-Body", "Body", BODY },
 };
 
 #define KIND_COUNT (sizeof kinds / sizeof kinds[0])
@@ -72,7 +72,7 @@ add_part(struct queue *queue, const char *name, size_t size, unsigned bit, struc
         queue->capacity = capacity;
     }
     queue->parts[queue->count++] =
-        (struct part){.start = queue->names.size, .size = size, .bit = bit};
+        (struct part){ .start = queue->names.size, .size = size, .bit = bit };
     po_buf_put(&queue->names, name, size);
     return po_buf_check(&queue->names, err);
 }
@@ -117,7 +117,7 @@ compare_parts(const void *ctx, uint32_t a, uint32_t b)
 static enum po_status
 tell_set(struct queue *queue, const struct part *part, unsigned bits, struct po_err *err)
 {
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
     const char *between = "";
     enum po_status st;
 
@@ -212,7 +212,7 @@ enum po_status
 po_doctor_queue(struct po_doctor *doctor, struct po_err *err)
 {
     const char *place = doctor->host->ops->place(doctor->host, PO_PART_SPOOL);
-    struct queue queue = {.doctor = doctor};
+    struct queue queue = { .doctor = doctor };
     struct po_err why;
     enum po_status st;
 

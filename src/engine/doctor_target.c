@@ -5,12 +5,12 @@
  * can mislead. What does not exist yet is judged by the nearest directory above it that does.
  */
 #include "base/mem.h"
+#include "base/names.h"
 #include "base/text.h"
 #include "engine/doctor.h"
 #include "engine/doctor_checks.h"
 #include "port/file.h"
 #include "port/sys.h"
-#include "base/names.h"
 
 #include <string.h>
 
@@ -29,7 +29,7 @@ place_deinit(struct place *place)
 {
     po_mem_free(place->real);
     po_mem_free(place->rest);
-    *place = (struct place){0};
+    *place = (struct place){ 0 };
 }
 
 /* Puts the last component of `path` before `rest`; "" or "." are dropped. */
@@ -39,7 +39,7 @@ move_component(char *path, char **rest, struct po_err *err)
     size_t size = strlen(path);
     size_t dir_size;
     size_t name_start;
-    struct po_buf joined = {0};
+    struct po_buf joined = { 0 };
     const char *name;
     char *grown;
 
@@ -98,7 +98,7 @@ place_init(struct place *place, const char *os_path, struct po_err *err)
     bool exists = false;
     enum po_status st = PO_OK;
 
-    *place = (struct place){.rest = po_mem_strdup("")};
+    *place = (struct place){ .rest = po_mem_strdup("") };
     if (path == NULL || place->rest == NULL) {
         st = po_fail_nomem(err, strlen(os_path));
         goto done;
@@ -141,8 +141,8 @@ static enum po_status
 is_inside_by_name(const struct place *target, const struct place *part, bool *is_inside,
                   struct po_err *err)
 {
-    struct po_buf inner = {0};
-    struct po_buf outer = {0};
+    struct po_buf inner = { 0 };
+    struct po_buf outer = { 0 };
     enum po_status st = put_path(&inner, target, err);
 
     if (st == PO_OK)
@@ -196,7 +196,7 @@ compare_part(struct po_host *host, enum po_part part, const struct place *target
              const char *os_path, bool *is_same_volume, struct po_err *err)
 {
     const char *os_place = host->ops->place(host, part);
-    struct place place = {0};
+    struct place place = { 0 };
     bool is_inside = false;
     enum po_status st = place_init(&place, os_place, err);
 
@@ -217,7 +217,7 @@ enum po_status
 po_doctor_target(struct po_host *host, const char *os_path, bool *is_same_volume,
                  struct po_err *err)
 {
-    struct place target = {0};
+    struct place target = { 0 };
     bool is_same = false;
     enum po_status st = place_init(&target, os_path, err);
 
@@ -237,7 +237,7 @@ static enum po_status
 probe(struct po_dir *dir, struct po_err *err)
 {
     static const uint8_t zeros[PROBE_SIZE];
-    struct po_buf name = {0};
+    struct po_buf name = { 0 };
     struct po_file *file = NULL;
     struct po_err ignored;
     uint8_t random[8];
@@ -281,7 +281,7 @@ check_space(struct po_doctor *doctor, struct po_dir *dir)
     uint64_t needed = doctor->bytes / 10 * 6;
     uint64_t free_bytes = 0;
     uint64_t total = 0;
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
     struct po_err why;
 
     if (po_dir_space(dir, &free_bytes, &total, &why) != PO_OK) {
@@ -325,7 +325,7 @@ check_writable(struct po_doctor *doctor, const char *target, const struct place 
 enum po_status
 po_doctor_check_target(struct po_doctor *doctor, const char *target, struct po_err *err)
 {
-    struct place place = {0};
+    struct place place = { 0 };
     struct po_err why;
     char *dir_path = NULL;
     char *rest = NULL;

@@ -1,11 +1,11 @@
 /* What the trees hold, and what of it cannot be read. */
 #include "base/mem.h"
+#include "base/names.h"
 #include "base/text.h"
 #include "engine/doctor_checks.h"
 #include "engine/problems.h"
 #include "port/file.h"
 #include "source/walk.h"
-#include "base/names.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -118,10 +118,10 @@ count_entry(struct trees *trees, const struct po_entry_list *list, const struct 
 static enum po_status
 walk_tree(struct trees *trees, enum po_part part, const char *place, struct po_err *err)
 {
-    struct po_entry_list list = {0};
-    struct po_walk walk = {.list = &list, .problem = add_problem, .ctx = trees};
-    struct counts counts = {0};
-    struct po_buf text = {0};
+    struct po_entry_list list = { 0 };
+    struct po_walk walk = { .list = &list, .problem = add_problem, .ctx = trees };
+    struct counts counts = { 0 };
+    struct po_buf text = { 0 };
     enum po_status st;
 
     trees->member_size = strlen(po_part_member(part));
@@ -181,7 +181,7 @@ static enum po_status
 tell_problems(struct po_doctor *doctor, const struct po_problems *problems,
               enum po_check_state state, const char *id, struct po_err *err)
 {
-    struct po_buf name = {0};
+    struct po_buf name = { 0 };
     enum po_status st = PO_OK;
 
     for (size_t i = 0; i < problems->count && i < PO_DOCTOR_NAMED_MAX && st == PO_OK; i++) {
@@ -199,8 +199,8 @@ tell_problems(struct po_doctor *doctor, const struct po_problems *problems,
 enum po_status
 po_doctor_trees(struct po_doctor *doctor, struct po_err *err)
 {
-    struct trees trees = {.doctor = doctor};
-    struct po_buf text = {0};
+    struct trees trees = { .doctor = doctor };
+    struct po_buf text = { 0 };
     enum po_status st = PO_OK;
 
     for (int part = PO_PART_BIN; part < PO_PART_COUNT && st == PO_OK; part++)
@@ -240,7 +240,7 @@ note_leftover(void *ctx, const char *name, size_t name_size, const struct po_nod
               const struct po_err *failure, struct po_err *err)
 {
     struct leftovers *leftovers = ctx;
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
     bool is_set_aside = strncmp(name, PO_NAME_SET_ASIDE, sizeof PO_NAME_SET_ASIDE - 1) == 0;
     enum po_status st;
 
@@ -291,7 +291,7 @@ list_leftovers(struct leftovers *leftovers, const char *place, struct po_err *er
 enum po_status
 po_doctor_leftovers(struct po_doctor *doctor, struct po_err *err)
 {
-    struct leftovers leftovers = {.doctor = doctor};
+    struct leftovers leftovers = { .doctor = doctor };
     enum po_status st = PO_OK;
 
     /* Beside a tree, or in its root where that is a volume of its own. */

@@ -165,7 +165,7 @@ static enum po_status
 tell_problems(struct extract *x, struct po_err *err)
 {
     for (;;) {
-        struct po_problem problem = {0};
+        struct po_problem problem = { 0 };
         bool is_one = false;
         bool is_broken;
 
@@ -218,7 +218,7 @@ work_on_frame(void *ctx, struct po_frame_job *job, struct po_frame_decoder *deco
     uint32_t first;
     uint32_t count;
 
-    *found = (struct found){.long_entry = PO_NONE};
+    *found = (struct found){ .long_entry = PO_NONE };
     job->status = po_reader_check_frame(x->reader, job->frame, job->bytes, false, &job->err);
     if (job->status != PO_OK)
         return;
@@ -401,14 +401,14 @@ count_result(struct extract *x)
 static enum po_status
 write_files(struct extract *x, uint8_t *frames, unsigned threads, struct po_err *err)
 {
-    struct po_frames_run run = {.reader = x->reader,
-                                .wanted = frames,
-                                .threads = threads,
-                                .watch = x->watch,
-                                .ctx = x,
-                                .user_size = sizeof(struct found),
-                                .work = work_on_frame,
-                                .join = join_frame};
+    struct po_frames_run run = { .reader = x->reader,
+                                 .wanted = frames,
+                                 .threads = threads,
+                                 .watch = x->watch,
+                                 .ctx = x,
+                                 .user_size = sizeof(struct found),
+                                 .work = work_on_frame,
+                                 .join = join_frame };
     enum po_status st = po_target_directories(x->target, err);
 
     if (st != PO_OK)
@@ -449,17 +449,17 @@ po_extract_run(const struct po_reader *reader, const uint8_t *wanted,
                const struct po_target_options *options, unsigned threads,
                const struct po_watch *watch, struct po_extract_result *result, struct po_err *err)
 {
-    struct extract x = {.reader = reader,
-                        .index = reader->index,
-                        .wanted = wanted,
-                        .watch = watch,
-                        .result = result,
-                        .open_entry = PO_NONE};
+    struct extract x = { .reader = reader,
+                         .index = reader->index,
+                         .wanted = wanted,
+                         .watch = watch,
+                         .result = result,
+                         .open_entry = PO_NONE };
     double started = po_sys_monotonic();
     uint8_t *frames = NULL;
     enum po_status st;
 
-    *result = (struct po_extract_result){0};
+    *result = (struct po_extract_result){ 0 };
     st = init_extract(&x, options, err);
     if (st != PO_OK)
         goto done;

@@ -74,7 +74,7 @@ enum po_status
 po_cat_run(const struct po_reader *reader, uint32_t entry, const struct pobackup_sink *sink,
            struct po_err *err)
 {
-    struct cat cat = {.reader = reader, .sink = sink};
+    struct cat cat = { .reader = reader, .sink = sink };
     enum po_status st = find_file(reader->index, &entry, err);
 
     if (st != PO_OK)

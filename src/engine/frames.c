@@ -69,7 +69,7 @@ new_slot(struct run *run, size_t slot, struct po_err *err)
 static enum po_status
 init_run(struct run *run, struct po_err *err)
 {
-    struct po_ordered_options options = {.work = work, .ctx = run};
+    struct po_ordered_options options = { .work = work, .ctx = run };
     unsigned threads = run->options->threads;
     enum po_status st = PO_OK;
 
@@ -125,11 +125,12 @@ feed(struct run *run, uint32_t *frame, struct po_err *err)
     return PO_OK;
 }
 
-/* This thread feeds and joins in turn: fetching is mostly copying from the system's cache, or waiting for a disk while all workers are busy. */
+/* This thread feeds and joins in turn: fetching is mostly copying from the system's cache, or
+ * waiting for a disk while all workers are busy. */
 enum po_status
 po_frames_run(const struct po_frames_run *options, struct po_err *err)
 {
-    struct run run = {.options = options};
+    struct run run = { .options = options };
     uint32_t frame = 0;
     enum po_status st = PO_OK;
 

@@ -1,6 +1,7 @@
 /*
- * frames.h - many frames of an archive at once: fetched in order, worked on by several threads, joined in order on the calling thread. The mirror of the
- * backup's pipeline; verify, extract, restore and diff all read through it.
+ * frames.h - many frames of an archive at once: fetched in order, worked on by several threads,
+ * joined in order on the calling thread. The mirror of the backup's pipeline; verify, extract,
+ * restore and diff all read through it.
  */
 #ifndef PO_ENGINE_FRAMES_H
 #define PO_ENGINE_FRAMES_H
@@ -11,10 +12,10 @@
 /* One frame on its way. */
 struct po_frame_job {
     uint32_t frame;
-    uint8_t *bytes;   /* compressed, as fetched */
-    uint8_t *content; /* for the worker to fill; NULL when the run decodes nothing */
-    enum po_status
-        status; /* what `work` found: PO_E_FORMAT and PO_E_UNSUPPORTED go on to `join`, anything else ends the run */
+    uint8_t *bytes;        /* compressed, as fetched */
+    uint8_t *content;      /* for the worker to fill; NULL when the run decodes nothing */
+    enum po_status status; /* what `work` found: PO_E_FORMAT and PO_E_UNSUPPORTED go on to `join`,
+                              anything else ends the run */
     struct po_err err;
     void *user; /* one a slot, from new_user */
 };

@@ -60,7 +60,7 @@ check_parent(const struct po_reader *reader, uint32_t number, const struct pobac
              const struct po_parent *expected, struct po_err *err)
 {
     struct po_reader *parent = NULL;
-    struct po_layout layout = {0};
+    struct po_layout layout = { 0 };
     enum po_status st = po_reader_open(&parent, blob, err);
 
     if (st == PO_E_UNSUPPORTED)

@@ -1,4 +1,5 @@
-/* parents.h - the archives that a differential builds on: are they there, are they the right ones, do they have what the index says? */
+/* parents.h - the archives that a differential builds on: are they there, are they the right ones,
+ * do they have what the index says? */
 #ifndef PO_ENGINE_PARENTS_H
 #define PO_ENGINE_PARENTS_H
 
@@ -6,7 +7,8 @@
 #include "base/event.h"
 #include "engine/problems.h"
 
-/* Opens the file of this name where parents are kept (beside the archive); *is_found = false when there is none. Closing is `close`'s. */
+/* Opens the file of this name where parents are kept (beside the archive); *is_found = false when
+ * there is none. Closing is `close`'s. */
 struct po_parents_place {
     void *ctx;
     enum po_status (*open)(void *ctx, const char *name, struct pobackup_blob *blob, bool *is_found,
@@ -15,8 +17,9 @@ struct po_parents_place {
 };
 
 /*
- * Checks INDEX-9 for every parent that is at hand. Parents that are not become problems in *missing (path = the name hint). PO_E_FORMAT: a file beside the archive
- * is not the parent, or has something else where the index points.
+ * Checks INDEX-9 for every parent that is at hand. Parents that are not become problems in *missing
+ * (path = the name hint). PO_E_FORMAT: a file beside the archive is not the parent, or has
+ * something else where the index points.
  */
 PO_NODISCARD enum po_status po_parents_check(const struct po_reader *reader,
                                              const struct po_parents_place *place,

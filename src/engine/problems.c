@@ -38,5 +38,5 @@ po_problems_deinit(struct po_problems *problems)
         po_mem_free(problems->items[i].reason);
     }
     po_mem_free(problems->items);
-    *problems = (struct po_problems){0};
+    *problems = (struct po_problems){ 0 };
 }

@@ -14,14 +14,14 @@ init_restore(struct po_restore *r, const struct po_reader *reader, struct po_hos
              const struct po_restore_options *options, const struct po_watch *watch,
              struct po_restore_result *result)
 {
-    *result = (struct po_restore_result){.outage_seconds = -1};
-    *r = (struct po_restore){.reader = reader,
-                             .host = host,
-                             .options = options,
-                             .watch = watch,
-                             .result = result,
-                             .time = po_sys_now(),
-                             .sets_owner = po_sys_is_admin()};
+    *result = (struct po_restore_result){ .outage_seconds = -1 };
+    *r = (struct po_restore){ .reader = reader,
+                              .host = host,
+                              .options = options,
+                              .watch = watch,
+                              .result = result,
+                              .time = po_sys_now(),
+                              .sets_owner = po_sys_is_admin() };
 }
 
 static void
@@ -80,7 +80,7 @@ bring_back(struct po_restore *r, struct po_services *services)
 static enum po_status
 commit_stopped(struct po_restore *r, struct po_err *err)
 {
-    struct po_services services = {0};
+    struct po_services services = { 0 };
     bool is_outage = false;
     double stopped = 0;
     enum po_status st;
@@ -108,7 +108,7 @@ commit_stopped(struct po_restore *r, struct po_err *err)
 static void
 name_aside(struct po_restore *r, const struct po_restore_base *base, enum po_part part)
 {
-    struct po_buf name = {0};
+    struct po_buf name = { 0 };
     char *path = NULL;
     struct po_err failure;
 

@@ -107,8 +107,9 @@ static enum po_status
 put_aside(struct commit *c, const char *name, size_t size, bool is_directory, bool is_removed,
           struct po_err *err)
 {
-    struct po_restore_step step = {
-        .kind = PO_RESTORE_ASIDE, .is_removed = is_removed, .is_directory = is_directory};
+    struct po_restore_step step = { .kind = PO_RESTORE_ASIDE,
+                                    .is_removed = is_removed,
+                                    .is_directory = is_directory };
     enum po_status st = open_aside(c, err);
 
     if (st == PO_OK)
@@ -125,7 +126,7 @@ put_aside(struct commit *c, const char *name, size_t size, bool is_directory, bo
 static enum po_status
 put_new(struct commit *c, const char *name, size_t size, struct po_err *err)
 {
-    struct po_restore_step step = {.kind = PO_RESTORE_NEW};
+    struct po_restore_step step = { .kind = PO_RESTORE_NEW };
     enum po_status st = note_child(c, step, name, size, err);
 
     if (st != PO_OK)
@@ -168,7 +169,8 @@ child_at(const struct commit *c, uint32_t start)
     const char *path = po_index_path(c->r->reader->index, c->r->order[start], &size);
     const char *slash = memchr(path + prefix, '/', size - prefix);
     struct child child = {
-        .name = path + prefix, .start = start, .end = start + 1, .entry = PO_NONE};
+        .name = path + prefix, .start = start, .end = start + 1, .entry = PO_NONE
+    };
 
     child.size = slash == NULL ? size - prefix : (size_t)(slash - child.name);
     if (slash == NULL)
@@ -194,11 +196,11 @@ merge_child(struct commit *c, const struct child *child, struct po_err *err)
     enum po_status st = po_dir_stat(c->live, child->name, child->size, &info, &exists, err);
 
     if (st == PO_OK && exists && is_directory && info.type == PO_NODE_DIRECTORY) {
-        struct work work = {.path = child->name - (c->work->size + 1),
-                            .size = c->work->size + 1 + child->size,
-                            .entry = child->entry,
-                            .first = child->start + (child->entry != PO_NONE),
-                            .end = child->end};
+        struct work work = { .path = child->name - (c->work->size + 1),
+                             .size = c->work->size + 1 + child->size,
+                             .entry = child->entry,
+                             .first = child->start + (child->entry != PO_NONE),
+                             .end = child->end };
 
         return push_work(c, work, err);
     }
@@ -288,10 +290,11 @@ remove_extras(struct commit *c, struct po_err *err)
 static enum po_status
 open_directory(struct commit *c, struct po_err *err)
 {
-    struct po_restore_step step = {
-        .kind = PO_RESTORE_ENTERED, .tree = c->tree_number, .entry = c->work->entry};
+    struct po_restore_step step = { .kind = PO_RESTORE_ENTERED,
+                                    .tree = c->tree_number,
+                                    .entry = c->work->entry };
     struct po_dir *dir = c->tree->base->dir;
-    struct po_node_info info = {0};
+    struct po_node_info info = { 0 };
     bool exists = false;
     enum po_status st;
 
@@ -341,7 +344,7 @@ merge_directory(struct commit *c, const struct work *work, struct po_err *err)
 static enum po_status
 make_parents(struct commit *c, struct po_err *err)
 {
-    const struct po_restore_step step = {.kind = PO_RESTORE_MADE, .tree = c->tree_number};
+    const struct po_restore_step step = { .kind = PO_RESTORE_MADE, .tree = c->tree_number };
     struct po_dir *dir = c->tree->base->dir;
     const char *rel = c->tree->rel;
     enum po_status st = PO_OK;
@@ -368,7 +371,7 @@ make_parents(struct commit *c, struct po_err *err)
 static enum po_status
 move_tree(struct commit *c, struct po_err *err)
 {
-    const struct po_restore_step step = {.kind = PO_RESTORE_NEW, .tree = c->tree_number};
+    const struct po_restore_step step = { .kind = PO_RESTORE_NEW, .tree = c->tree_number };
     struct po_dir *dir = c->tree->base->dir;
     enum po_status st = make_parents(c, err);
 
@@ -391,12 +394,12 @@ move_tree(struct commit *c, struct po_err *err)
 static enum po_status
 commit_tree(struct po_restore *r, size_t number, struct po_err *err)
 {
-    struct commit c = {.r = r, .tree = &r->trees[number], .tree_number = (uint8_t)number};
-    struct work root = {.path = c.tree->member,
-                        .size = c.tree->member_size,
-                        .entry = PO_NONE,
-                        .first = c.tree->first,
-                        .end = c.tree->end};
+    struct commit c = { .r = r, .tree = &r->trees[number], .tree_number = (uint8_t)number };
+    struct work root = { .path = c.tree->member,
+                         .size = c.tree->member_size,
+                         .entry = PO_NONE,
+                         .first = c.tree->first,
+                         .end = c.tree->end };
     size_t size;
     enum po_status st = PO_OK;
 
@@ -428,7 +431,7 @@ keep_former(struct po_restore *r, const struct po_buf *former, struct po_err *er
     struct po_restore_base *base = r->registry_base;
     const char *member = po_part_member(PO_PART_REGISTRY);
     struct po_file *file = NULL;
-    struct po_buf path = {0};
+    struct po_buf path = { 0 };
     enum po_status st = PO_OK;
 
     if (base->aside[0] == '\0')
@@ -460,15 +463,15 @@ keep_former(struct po_restore *r, const struct po_buf *former, struct po_err *er
 static void
 put_former_back(struct po_restore *r, const struct po_buf *former, int64_t former_time)
 {
-    struct po_buf now = {0};
-    struct po_buf ignored = {0};
+    struct po_buf now = { 0 };
+    struct po_buf ignored = { 0 };
     struct po_err *loss = &r->registry_loss;
     int64_t write_time;
     bool is_same = r->host->ops->registry_export(r->host, &now, &write_time, loss) == PO_OK &&
                    now.size == former->size &&
                    (now.size == 0 || memcmp(now.bytes, former->bytes, now.size) == 0);
 
-    *loss = (struct po_err){0};
+    *loss = (struct po_err){ 0 };
     if (!is_same && former->size > 0 &&
         r->host->ops->registry_import(r->host, former->bytes, former->size, former_time, &ignored,
                                       loss) != PO_OK)
@@ -484,8 +487,8 @@ po_restore_import(struct po_restore *r, struct po_err *err)
     struct po_restore_part *part = &r->result->parts[PO_PART_REGISTRY];
     int64_t write_time = po_index_write_time(r->reader->index, r->registry_entry);
     int64_t former_time = POBACKUP_TIME_UNKNOWN;
-    struct po_buf former = {0};
-    struct po_buf again = {0};
+    struct po_buf former = { 0 };
+    struct po_buf again = { 0 };
     struct po_err none;
     enum po_status st = PO_OK;
 

@@ -187,7 +187,7 @@ set_facts(struct po_restore *r, const struct po_restore_tree *tree, uint32_t ent
 enum po_status
 po_restore_directory_facts(struct po_restore *r, struct po_err *err)
 {
-    struct po_buf live = {0};
+    struct po_buf live = { 0 };
     enum po_status st = PO_OK;
 
     /* Backwards: what lies deeper was entered later. */
@@ -260,7 +260,7 @@ count_tree(struct po_dir *dir, struct count *count, struct po_err *err)
 enum po_status
 po_restore_count_removed(struct po_restore *r, struct po_err *err)
 {
-    struct count count = {0};
+    struct count count = { 0 };
     enum po_status st = PO_OK;
 
     for (size_t i = 0; i < r->log.count && st == PO_OK; i++) {

@@ -65,7 +65,7 @@ static enum po_status
 place_existing(struct po_restore *r, struct po_restore_tree *tree, const char *place,
                const struct po_node_info *info, struct po_err *err)
 {
-    struct po_node_info above = {0};
+    struct po_node_info above = { 0 };
     bool exists = false;
     char *parent = NULL;
     size_t name_start = 0;
@@ -144,8 +144,8 @@ static enum po_status
 place_missing(struct po_restore *r, struct po_restore_tree *tree, const char *place,
               struct po_err *err)
 {
-    struct po_node_info info = {0};
-    struct po_buf rel = {0};
+    struct po_node_info info = { 0 };
+    struct po_buf rel = { 0 };
     char *ancestor = NULL;
     char *real = NULL;
     const char *rest = NULL;
@@ -182,7 +182,7 @@ enum po_status
 po_restore_place(struct po_restore *r, struct po_restore_tree *tree, const char *place,
                  struct po_err *err)
 {
-    struct po_node_info info = {0};
+    struct po_node_info info = { 0 };
     struct po_err failure;
     bool exists = false;
     enum po_status st = po_os_stat(place, &info, &exists, &failure);
@@ -212,7 +212,7 @@ po_restore_place(struct po_restore *r, struct po_restore_tree *tree, const char 
 enum po_status
 po_restore_registry_place(struct po_restore *r, const char *place, struct po_err *err)
 {
-    static const enum po_part others[] = {PO_PART_SPOOL, PO_PART_MAILBOX, PO_PART_BIN};
+    static const enum po_part others[] = { PO_PART_SPOOL, PO_PART_MAILBOX, PO_PART_BIN };
     const char *beside = place;
 
     if (r->options->no_safety_copy)
@@ -224,7 +224,7 @@ po_restore_registry_place(struct po_restore *r, const char *place, struct po_err
         }
     }
     for (size_t i = 0; i <= sizeof others / sizeof *others; i++) {
-        struct po_node_info info = {0};
+        struct po_node_info info = { 0 };
         struct po_err failure;
         bool exists = false;
         size_t name_start;

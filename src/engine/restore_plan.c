@@ -25,7 +25,7 @@ enum po_status
 po_restore_reason(struct po_restore *r, struct po_err *err, enum po_status status,
                   const char *format, ...)
 {
-    struct po_err reason = {0};
+    struct po_err reason = { 0 };
     char text[sizeof reason.text];
     va_list args;
 
@@ -231,7 +231,7 @@ plan_tree(struct po_restore *r, enum po_part part, struct po_err *err)
     const char *place = r->host->ops->place(r->host, part);
     enum po_status st;
 
-    *tree = (struct po_restore_tree){.part = part, .member = po_part_member(part)};
+    *tree = (struct po_restore_tree){ .part = part, .member = po_part_member(part) };
     tree->member_size = strlen(tree->member);
     r->result->parts[part].is_wanted = true;
     r->result->parts[part].place = place;
@@ -358,7 +358,7 @@ check_space(struct po_restore *r, struct po_err *err)
         st = po_dir_space(tree->base->dir, &space, &total, err);
         r->result->parts[tree->part].space_free = space;
         if (st == PO_OK && is_first && needed > space) {
-            struct po_buf text = {0};
+            struct po_buf text = { 0 };
 
             po_text_put_size(&text, needed);
             po_buf_put_text(&text, " needed on the volume of ");
@@ -375,7 +375,7 @@ check_space(struct po_restore *r, struct po_err *err)
 static enum po_status
 check_services(struct po_restore *r, struct po_err *err)
 {
-    struct po_services services = {0};
+    struct po_services services = { 0 };
     struct po_err failure;
     enum po_status st;
 

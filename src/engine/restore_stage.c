@@ -65,7 +65,7 @@ enum po_status
 po_restore_make_folder(const struct po_restore *r, struct po_restore_base *base, const char *prefix,
                        char name[80], struct po_err *err)
 {
-    struct po_buf text = {0};
+    struct po_buf text = { 0 };
     struct po_node_info info;
     bool exists = true;
     char found[80] = "";
@@ -93,7 +93,7 @@ po_restore_make_folder(const struct po_restore *r, struct po_restore_base *base,
 static enum po_status
 ensure_stage(struct po_restore *r, struct po_restore_base *base, struct po_err *err)
 {
-    struct po_node_info info = {0};
+    struct po_node_info info = { 0 };
     bool exists = false;
     enum po_status st;
 
@@ -115,9 +115,9 @@ static bool
 is_apart(const struct po_restore_tree *tree)
 {
     struct po_dir *dir = tree->base->dir;
-    struct po_buf from = {0};
-    struct po_buf to = {0};
-    struct po_err failure = {0};
+    struct po_buf from = { 0 };
+    struct po_buf to = { 0 };
+    struct po_err failure = { 0 };
 
     po_restore_put(&from, tree->base->stage, strlen(tree->base->stage));
     po_restore_put(&from, PROBE, strlen(PROBE));
@@ -185,12 +185,12 @@ take_problems(struct po_restore *r, const struct po_extract_result *extracted, s
 static enum po_status
 stage_trees(struct po_restore *r, struct po_err *err)
 {
-    struct po_target_options options = {.place = place_in_stage,
-                                        .place_ctx = r,
-                                        .sets_owner = r->sets_owner,
-                                        .windows_names =
-                                            strcmp(r->host->ops->kind, "windows") == 0};
-    struct po_extract_result extracted = {0};
+    struct po_target_options options = { .place = place_in_stage,
+                                         .place_ctx = r,
+                                         .sets_owner = r->sets_owner,
+                                         .windows_names =
+                                             strcmp(r->host->ops->kind, "windows") == 0 };
+    struct po_extract_result extracted = { 0 };
     enum po_status st = po_extract_run(r->reader, r->wanted, &options, r->options->threads,
                                        r->watch, &extracted, err);
 
@@ -218,7 +218,7 @@ put_to_buf(void *ctx, const void *bytes, size_t size, struct po_err *err)
 static enum po_status
 stage_registry(struct po_restore *r, struct po_err *err)
 {
-    struct pobackup_sink sink = {.ctx = &r->registry, .write = put_to_buf};
+    struct pobackup_sink sink = { .ctx = &r->registry, .write = put_to_buf };
     enum po_status st;
 
     if (r->registry_entry == PO_NONE)

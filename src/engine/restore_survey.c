@@ -179,7 +179,7 @@ each_child(void *ctx, const char *name, size_t name_size, const struct po_node_i
 static enum po_status
 list_all(struct survey *s, struct po_err *err)
 {
-    struct po_buf live = {0};
+    struct po_buf live = { 0 };
     enum po_status st = PO_OK;
 
     push(s, "", 0, FATE_MERGED);
@@ -212,8 +212,8 @@ enum po_status
 po_restore_survey(struct po_restore *r, const struct po_restore_tree *tree, struct po_err *err)
 {
     struct po_restore_part *part = &r->result->parts[tree->part];
-    struct survey s = {.r = r, .tree = tree};
-    struct po_node_info info = {0};
+    struct survey s = { .r = r, .tree = tree };
+    struct po_node_info info = { 0 };
     bool exists = false;
     enum po_status st = PO_OK;
 

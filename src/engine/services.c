@@ -12,7 +12,7 @@ po_services_init(struct po_services *services, struct po_host *host, struct po_e
     size_t count = host->ops->service_count(host);
     enum po_status st = PO_OK;
 
-    *services = (struct po_services){.host = host};
+    *services = (struct po_services){ .host = host };
     services->before = po_mem_new(count, sizeof *services->before);
     services->is_touched = po_mem_new(count, sizeof *services->is_touched);
     if (services->before == NULL || services->is_touched == NULL) {
@@ -43,7 +43,7 @@ po_services_deinit(struct po_services *services)
 {
     po_mem_free(services->before);
     po_mem_free(services->is_touched);
-    *services = (struct po_services){0};
+    *services = (struct po_services){ 0 };
 }
 
 bool

@@ -1,6 +1,7 @@
 /*
- * services.h - stopping a site's services and bringing them back (requirements B2, B7). Whatever happens between, po_services_restore is called: a
- * service that ran before runs again, one that was stopped stays stopped.
+ * services.h - stopping a site's services and bringing them back (requirements B2, B7). Whatever
+ * happens between, po_services_restore is called: a service that ran before runs again, one that
+ * was stopped stays stopped.
  */
 #ifndef PO_ENGINE_SERVICES_H
 #define PO_ENGINE_SERVICES_H
@@ -15,14 +16,18 @@ struct po_services {
     bool *is_touched;              /* we asked it to stop */
 };
 
-/* Notes the states. PO_E_IO if one cannot be told: nothing may be stopped that might not be brought back. */
-PO_NODISCARD enum po_status po_services_init(struct po_services *services, struct po_host *host, struct po_err *err);
+/* Notes the states. PO_E_IO if one cannot be told: nothing may be stopped that might not be brought
+ * back. */
+PO_NODISCARD enum po_status po_services_init(struct po_services *services, struct po_host *host,
+                                             struct po_err *err);
 void po_services_deinit(struct po_services *services);
 bool po_services_any_running(const struct po_services *services);
 /* Stops those that run, in reverse order of starting. On failure the caller must still restore. */
-PO_NODISCARD enum po_status po_services_stop(struct po_services *services, unsigned timeout_s, const struct po_watch *watch,
-                                             struct po_err *err);
-/* Starts again what was touched, in order; goes on after a failure. A failure means services are down that were running: exit code 5. */
-PO_NODISCARD enum po_status po_services_restore(struct po_services *services, const struct po_watch *watch, struct po_err *err);
+PO_NODISCARD enum po_status po_services_stop(struct po_services *services, unsigned timeout_s,
+                                             const struct po_watch *watch, struct po_err *err);
+/* Starts again what was touched, in order; goes on after a failure. A failure means services are
+ * down that were running: exit code 5. */
+PO_NODISCARD enum po_status po_services_restore(struct po_services *services,
+                                                const struct po_watch *watch, struct po_err *err);
 
 #endif

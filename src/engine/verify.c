@@ -119,13 +119,14 @@ check_rest(struct run *run, struct po_err *err)
     return PO_OK;
 }
 
-/* Whether the registry's export can be imported again. It is what the site had, so a bad one is no damage. */
+/* Whether the registry's export can be imported again. It is what the site had, so a bad one is no
+ * damage. */
 static enum po_status
 check_registry(struct run *run, struct po_err *err)
 {
     const char *member = po_part_member(PO_PART_REGISTRY);
     uint32_t entry = po_index_find(run->reader->index, member, strlen(member));
-    struct po_buf bytes = {0};
+    struct po_buf bytes = { 0 };
     struct po_reg *document = NULL;
     struct po_err bad;
     enum po_status st;
@@ -147,19 +148,19 @@ enum po_status
 po_engine_verify(const struct po_reader *reader, bool is_deep, unsigned threads,
                  const struct po_watch *watch, struct po_verify_result *result, struct po_err *err)
 {
-    struct run run = {.reader = reader, .watch = watch, .result = result, .is_deep = is_deep};
-    const struct po_frames_run frames = {.reader = reader,
-                                         .threads = threads,
-                                         .is_raw = !is_deep,
-                                         .watch = watch,
-                                         .ctx = &run,
-                                         .user_size = sizeof(struct po_audit_part),
-                                         .work = work,
-                                         .join = join};
+    struct run run = { .reader = reader, .watch = watch, .result = result, .is_deep = is_deep };
+    const struct po_frames_run frames = { .reader = reader,
+                                          .threads = threads,
+                                          .is_raw = !is_deep,
+                                          .watch = watch,
+                                          .ctx = &run,
+                                          .user_size = sizeof(struct po_audit_part),
+                                          .work = work,
+                                          .join = join };
     double start = po_sys_monotonic();
     enum po_status st;
 
-    *result = (struct po_verify_result){0};
+    *result = (struct po_verify_result){ 0 };
     run.is_told = po_mem_new(reader->index->count, 1);
     if (run.is_told == NULL)
         return po_fail_nomem(err, reader->index->count);

@@ -13,14 +13,14 @@ struct po_verify_result {
     uint64_t files;          /* hashed (deep) */
     struct po_problems hits; /* entries that damage hits, each with what is wrong with its frame */
     struct po_err first;     /* the first damage; status PO_OK if none */
-    bool
-        is_registry_bad; /* the .reg member does not parse (deep): a warning, it is what the site had */
+    bool is_registry_bad; /* the .reg member does not parse (deep): a warning, it is what the site
+                             had */
     double seconds;
 };
 
 /*
- * PO_OK: whole. PO_E_FORMAT: damaged, *err and result->hits say where. Damage does not end the run: every hit is named. Parents (`source` > 0) are
- * not looked at here.
+ * PO_OK: whole. PO_E_FORMAT: damaged, *err and result->hits say where. Damage does not end the run:
+ * every hit is named. Parents (`source` > 0) are not looked at here.
  */
 PO_NODISCARD enum po_status po_engine_verify(const struct po_reader *reader, bool is_deep,
                                              unsigned threads, const struct po_watch *watch,

@@ -22,36 +22,36 @@ tell(const struct po_watch *watch, const struct po_event *event)
 void
 po_watch_phase(const struct po_watch *watch, const char *text)
 {
-    tell(watch, &(struct po_event){.kind = PO_EVENT_PHASE, .text = text});
+    tell(watch, &(struct po_event){ .kind = PO_EVENT_PHASE, .text = text });
 }
 
 void
 po_watch_note(const struct po_watch *watch, const char *text)
 {
-    tell(watch, &(struct po_event){.kind = PO_EVENT_NOTE, .text = text});
+    tell(watch, &(struct po_event){ .kind = PO_EVENT_NOTE, .text = text });
 }
 
 void
 po_watch_warning(const struct po_watch *watch, const char *text)
 {
-    tell(watch, &(struct po_event){.kind = PO_EVENT_WARNING, .text = text});
+    tell(watch, &(struct po_event){ .kind = PO_EVENT_WARNING, .text = text });
 }
 
 void
 po_watch_item(const struct po_watch *watch, const char *path, size_t path_size, const char *text)
 {
     tell(watch, &(struct po_event){
-                    .kind = PO_EVENT_ITEM, .text = text, .path = path, .path_size = path_size});
+                    .kind = PO_EVENT_ITEM, .text = text, .path = path, .path_size = path_size });
 }
 
 void
 po_watch_progress(const struct po_watch *watch, uint64_t bytes_done, uint64_t bytes_total,
                   uint64_t files_done, uint64_t files_total)
 {
-    tell(watch, &(struct po_event){.kind = PO_EVENT_PROGRESS,
-                                   .text = "",
-                                   .bytes_done = bytes_done,
-                                   .bytes_total = bytes_total,
-                                   .files_done = files_done,
-                                   .files_total = files_total});
+    tell(watch, &(struct po_event){ .kind = PO_EVENT_PROGRESS,
+                                    .text = "",
+                                    .bytes_done = bytes_done,
+                                    .bytes_total = bytes_total,
+                                    .files_done = files_done,
+                                    .files_total = files_total });
 }

@@ -4,10 +4,10 @@ static const struct {
     const char *member;
     const char *name;
 } parts[PO_PART_COUNT] = {
-    [PO_PART_REGISTRY] = {"Post.OfficeRegKeyBackup.reg", "registry"},
-    [PO_PART_BIN] = {"Post.OfficeexeBackup", "bin"},
-    [PO_PART_SPOOL] = {"Post.OfficeConfigBackup", "spool"},
-    [PO_PART_MAILBOX] = {"Post.OfficemailboxBackup", "mailbox"},
+    [PO_PART_REGISTRY] = { "Post.OfficeRegKeyBackup.reg", "registry" },
+    [PO_PART_BIN] = { "Post.OfficeexeBackup", "bin" },
+    [PO_PART_SPOOL] = { "Post.OfficeConfigBackup", "spool" },
+    [PO_PART_MAILBOX] = { "Post.OfficemailboxBackup", "mailbox" },
 };
 
 const char *

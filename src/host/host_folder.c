@@ -123,8 +123,8 @@ static enum po_status
 query_state(const struct folder *folder, const struct po_host_folder_service *service,
             unsigned timeout_ms, enum po_service_state *state, struct po_err *err)
 {
-    struct po_command_result result = {0};
-    struct po_buf output = {0};
+    struct po_command_result result = { 0 };
+    struct po_buf output = { 0 };
     enum po_status st =
         po_sys_run(service->status, folder->path, timeout_ms, &result, &output, err);
 
@@ -152,9 +152,9 @@ milliseconds_left(const struct change *change)
 static enum po_status
 run_change(const struct folder *folder, const struct change *change, struct po_err *err)
 {
-    struct po_command_result result = {0};
-    struct po_buf output = {0};
-    struct po_buf tail = {0};
+    struct po_command_result result = { 0 };
+    struct po_buf output = { 0 };
+    struct po_buf tail = { 0 };
     enum po_status st =
         po_sys_run(change->command, folder->path, milliseconds_left(change), &result, &output, err);
 
@@ -252,7 +252,7 @@ static enum po_status
 folder_service_stop(struct po_host *host, size_t number, unsigned timeout_s, struct po_err *err)
 {
     const struct po_host_folder_service *service = find_service(folder_of(host), number, err);
-    struct change change = {.verb = "stop", .wanted = PO_SERVICE_STOPPED};
+    struct change change = { .verb = "stop", .wanted = PO_SERVICE_STOPPED };
 
     if (service == NULL)
         return err->status;
@@ -265,7 +265,7 @@ static enum po_status
 folder_service_start(struct po_host *host, size_t number, unsigned timeout_s, struct po_err *err)
 {
     const struct po_host_folder_service *service = find_service(folder_of(host), number, err);
-    struct change change = {.verb = "start", .wanted = PO_SERVICE_RUNNING};
+    struct change change = { .verb = "start", .wanted = PO_SERVICE_RUNNING };
 
     if (service == NULL)
         return err->status;
@@ -339,7 +339,7 @@ static const struct po_host_ops folder_ops = {
 static enum po_status
 set_path(struct folder *folder, const char *path, struct po_err *err)
 {
-    struct po_node_info info = {0};
+    struct po_node_info info = { 0 };
     bool exists = false;
     enum po_status st = po_os_stat(path, &info, &exists, err);
 

@@ -37,7 +37,7 @@ po_host_folder_file_read(const char *os_path, uint64_t size_max, struct po_buf *
                          uint32_t *mode, int64_t *write_time, struct po_err *err)
 {
     struct po_file *file = NULL;
-    struct po_node_info info = {0};
+    struct po_node_info info = { 0 };
     size_t size_before = out->size;
     bool is_there = false;
     enum po_status st = po_os_stat(os_path, &info, &is_there, err);
@@ -131,8 +131,8 @@ enum po_status
 po_host_folder_file_replace(const char *os_path, const void *bytes, size_t size, uint32_t mode,
                             int64_t write_time, struct po_err *err)
 {
-    struct po_buf buf = {0};
-    struct po_err ignored = {0};
+    struct po_buf buf = { 0 };
+    struct po_err ignored = { 0 };
     struct po_dir *dir = NULL;
     char *dir_path = NULL;
     const char *name = "";

@@ -65,7 +65,7 @@ begin_service(struct parse *parse, const char *name, size_t size)
 {
     struct po_host_folder_ini *ini = parse->ini;
     struct po_host_folder_service *services;
-    struct po_host_folder_service added = {0};
+    struct po_host_folder_service added = { 0 };
     enum po_status st;
 
     if (size == 0)
@@ -97,7 +97,7 @@ end_section(struct parse *parse)
     static const struct {
         unsigned bit;
         const char *key;
-    } needed[] = {{SEEN_START, "start"}, {SEEN_STOP, "stop"}, {SEEN_STATUS, "status"}};
+    } needed[] = { { SEEN_START, "start" }, { SEEN_STOP, "stop" }, { SEEN_STATUS, "status" } };
 
     for (size_t i = 0; parse->section == SECTION_SERVICE && i < 3; i++) {
         const struct po_host_folder_service *last =
@@ -266,11 +266,11 @@ set_service(struct parse *parse, const char *key, const char *value)
         char **text;
         unsigned *seconds;
     } keys[] = {
-        {"start", SEEN_START, &last->start, NULL},
-        {"stop", SEEN_STOP, &last->stop, NULL},
-        {"status", SEEN_STATUS, &last->status, NULL},
-        {"stop-timeout", SEEN_STOP_TIMEOUT, NULL, &last->service.stop_timeout_s},
-        {"start-timeout", SEEN_START_TIMEOUT, NULL, &last->service.start_timeout_s},
+        { "start", SEEN_START, &last->start, NULL },
+        { "stop", SEEN_STOP, &last->stop, NULL },
+        { "status", SEEN_STATUS, &last->status, NULL },
+        { "stop-timeout", SEEN_STOP_TIMEOUT, NULL, &last->service.stop_timeout_s },
+        { "start-timeout", SEEN_START_TIMEOUT, NULL, &last->service.start_timeout_s },
     };
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -335,8 +335,8 @@ parse_text(struct parse *parse)
 enum po_status
 po_host_folder_ini_load(struct po_host_folder_ini *ini, const char *path, struct po_err *err)
 {
-    struct parse parse = {.ini = ini, .section = SECTION_NONE, .st = PO_OK, .err = err};
-    struct po_buf text = {0};
+    struct parse parse = { .ini = ini, .section = SECTION_NONE, .st = PO_OK, .err = err };
+    struct po_buf text = { 0 };
     bool exists = false;
     enum po_status st;
 
@@ -371,5 +371,5 @@ po_host_folder_ini_deinit(struct po_host_folder_ini *ini)
         po_mem_free(ini->services[i].status);
     }
     po_mem_free(ini->services);
-    *ini = (struct po_host_folder_ini){0};
+    *ini = (struct po_host_folder_ini){ 0 };
 }

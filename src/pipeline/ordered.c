@@ -79,7 +79,7 @@ work_on(struct worker *worker, uint64_t number)
 {
     struct po_ordered *ordered = worker->ordered;
     void *item = ordered->items[slot_of(ordered, number)];
-    struct po_err err = {0};
+    struct po_err err = { 0 };
     enum po_status st;
 
     po_mutex_unlock(ordered->mutex);

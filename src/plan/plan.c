@@ -79,7 +79,7 @@ settle_links(const struct po_plan *plan, struct po_entry_list *list,
 {
     uint32_t *rank = po_mem_new(list->count, sizeof *rank);
     uint32_t *numbers = po_mem_new(count, 2 * sizeof *numbers);
-    struct link_context ctx = {.links = links, .rank = rank};
+    struct link_context ctx = { .links = links, .rank = rank };
     const struct po_plan_link *first = NULL;
     enum po_status st = PO_OK;
 
@@ -117,13 +117,14 @@ enum po_status
 po_plan_make(struct po_plan *plan, struct po_entry_list *list, const char *by_delivery,
              const struct po_plan_link *links, size_t link_count, struct po_err *err)
 {
-    const struct context ctx = {.list = list,
-                                .by_delivery = by_delivery,
-                                .by_delivery_size = by_delivery == NULL ? 0 : strlen(by_delivery)};
+    const struct context ctx = { .list = list,
+                                 .by_delivery = by_delivery,
+                                 .by_delivery_size =
+                                     by_delivery == NULL ? 0 : strlen(by_delivery) };
     uint32_t *spare = po_mem_new(list->count, sizeof *spare);
     enum po_status st = PO_OK;
 
-    *plan = (struct po_plan){.order = po_mem_new(list->count, sizeof *plan->order)};
+    *plan = (struct po_plan){ .order = po_mem_new(list->count, sizeof *plan->order) };
     if (spare == NULL || plan->order == NULL) {
         po_mem_free(spare);
         po_plan_deinit(plan);
@@ -147,5 +148,5 @@ void
 po_plan_deinit(struct po_plan *plan)
 {
     po_mem_free(plan->order);
-    *plan = (struct po_plan){0};
+    *plan = (struct po_plan){ 0 };
 }

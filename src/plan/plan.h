@@ -1,6 +1,7 @@
 /*
- * plan.h - in which order entries go into the archive: directories first, parents before children; then bin and spool by path; then the mailbox by delivery (write
- * time, then size, then path), so that copies of one message to many mailboxes stand within one compression window.
+ * plan.h - in which order entries go into the archive: directories first, parents before children;
+ * then bin and spool by path; then the mailbox by delivery (write time, then size, then path), so
+ * that copies of one message to many mailboxes stand within one compression window.
  */
 #ifndef PO_PLAN_PLAN_H
 #define PO_PLAN_PLAN_H
@@ -21,9 +22,10 @@ struct po_plan {
 };
 
 /*
- * Orders all planned entries of the list. `by_delivery`: the member whose files are ordered by delivery ("Post.OfficemailboxBackup"), or NULL for paths throughout. Of the
- * names of one file (links: file, names with more than one link), the first in order stays a file and the others become hard links to it,
- * whose `frame` is the number of its entry until they are packed.
+ * Orders all planned entries of the list. `by_delivery`: the member whose files are ordered by
+ * delivery ("Post.OfficemailboxBackup"), or NULL for paths throughout. Of the names of one file
+ * (links: file, names with more than one link), the first in order stays a file and the others
+ * become hard links to it, whose `frame` is the number of its entry until they are packed.
  */
 PO_NODISCARD enum po_status po_plan_make(struct po_plan *plan, struct po_entry_list *list,
                                          const char *by_delivery, const struct po_plan_link *links,

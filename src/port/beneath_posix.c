@@ -28,7 +28,7 @@
 enum po_status
 po_beneath_fail(struct po_err *err, int code, const char *doing, const char *path, size_t path_size)
 {
-    struct po_buf name = {0};
+    struct po_buf name = { 0 };
     enum po_status st;
 
     if (path_size <= PATH_IN_MESSAGE_MAX) {
@@ -340,7 +340,7 @@ stat_plain(int fd, const char *name, bool follows, struct po_node_info *info)
 
     if (got != 0)
         return -1;
-    *info = (struct po_node_info){0};
+    *info = (struct po_node_info){ 0 };
     set_type_and_size(info, (uint32_t)st.st_mode, (uint64_t)st.st_size);
     info->write_time = steps_from(st.st_mtim.tv_sec, (uint32_t)st.st_mtim.tv_nsec);
     info->change_time = steps_from(st.st_ctim.tv_sec, (uint32_t)st.st_ctim.tv_nsec);
@@ -368,7 +368,7 @@ po_beneath_stat(int fd, const char *name, bool follows, struct po_node_info *inf
             return stat_plain(fd, name, follows, info);
         return -1;
     }
-    *info = (struct po_node_info){0};
+    *info = (struct po_node_info){ 0 };
     set_type_and_size(info, stx.stx_mode, stx.stx_size);
     info->write_time = steps_from(stx.stx_mtime.tv_sec, stx.stx_mtime.tv_nsec);
     info->change_time = steps_from(stx.stx_ctime.tv_sec, stx.stx_ctime.tv_nsec);

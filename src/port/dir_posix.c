@@ -192,7 +192,7 @@ list_child(DIR *stream, const char *name, po_dir_list_fn each, void *ctx, struct
     if (po_beneath_stat(dirfd(stream), name, false, &info) == 0)
         return each(ctx, name, size, &info, NULL, err);
     (void)po_beneath_fail(&failure, errno, "examine", name, size);
-    info = (struct po_node_info){.type = PO_NODE_OTHER};
+    info = (struct po_node_info){ .type = PO_NODE_OTHER };
     return each(ctx, name, size, &info, &failure, err);
 }
 
@@ -390,7 +390,7 @@ enum po_status
 po_dir_make_hardlink(struct po_dir *dir, const char *path, size_t path_size, const char *existing,
                      size_t existing_size, struct po_err *err)
 {
-    struct po_place places[2] = {0};
+    struct po_place places[2] = { 0 };
     enum po_status st = open_two(places, dir, existing, existing_size, dir, path, path_size, err);
 
     /* Without AT_SYMLINK_FOLLOW: a link at the end is linked itself. */
@@ -446,7 +446,7 @@ enum po_status
 po_dir_rename(struct po_dir *from, const char *from_path, size_t from_size, struct po_dir *to,
               const char *to_path, size_t to_size, bool replace, struct po_err *err)
 {
-    struct po_place places[2] = {0};
+    struct po_place places[2] = { 0 };
     enum po_status st = open_two(places, from, from_path, from_size, to, to_path, to_size, err);
     int got = 0;
 
@@ -467,7 +467,7 @@ enum po_status
 po_dir_set_write_time(struct po_dir *dir, const char *path, size_t path_size, int64_t time,
                       struct po_err *err)
 {
-    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, po_beneath_timespec(time)};
+    struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, po_beneath_timespec(time) };
     struct po_place place;
     enum po_status st = po_place_open(&place, dir, path, path_size, err);
 

@@ -257,7 +257,7 @@ po_file_set_mode(struct po_file *file, uint32_t mode, struct po_err *err)
 enum po_status
 po_file_set_write_time(struct po_file *file, int64_t time, struct po_err *err)
 {
-    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, po_beneath_timespec(time)};
+    struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, po_beneath_timespec(time) };
 
     if (futimens(file->fd, times) != 0)
         return po_fail_errno(err, errno, "set the time");

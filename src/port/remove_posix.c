@@ -48,7 +48,7 @@ push_level(struct removal *removal, int fd, struct po_err *err)
         removal->capacity = capacity;
     }
     removal->levels[removal->count++] =
-        (struct level){info.st_dev, info.st_ino, removal->names.size};
+        (struct level){ info.st_dev, info.st_ino, removal->names.size };
     return PO_OK;
 }
 
@@ -193,7 +193,7 @@ remove_last_name(struct removal *removal, struct po_err *err)
 enum po_status
 po_dir_remove_all(struct po_dir *dir, const char *path, size_t path_size, struct po_err *err)
 {
-    struct removal removal = {.fd = -1};
+    struct removal removal = { .fd = -1 };
     struct po_place place;
     enum po_status st = po_place_open(&place, dir, path, path_size, err);
     int fd = -1;

@@ -68,8 +68,8 @@ open_pipes(struct run *run, struct po_err *err)
 static void
 reset_signals(void)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGCHLD};
-    struct sigaction action = {0};
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGCHLD };
+    struct sigaction action = { 0 };
     sigset_t none;
 
     action.sa_handler = SIG_DFL;
@@ -175,8 +175,8 @@ wait_for_child(struct run *run, double deadline, struct po_command_result *resul
     int status;
 
     for (;;) {
-        struct pollfd poll_fd = {.fd = run->has_output_ended ? -1 : run->read_end,
-                                 .events = POLLIN};
+        struct pollfd poll_fd = { .fd = run->has_output_ended ? -1 : run->read_end,
+                                  .events = POLLIN };
         pid_t got = waitpid(run->child, &status, WNOHANG);
 
         if (got == run->child) {
@@ -208,7 +208,8 @@ po_sys_run(const char *command, const char *directory, unsigned timeout_ms,
            struct po_command_result *result, struct po_buf *output, struct po_err *err)
 {
     struct run run = {
-        .null = -1, .read_end = -1, .write_end = -1, .report_read = -1, .report_write = -1};
+        .null = -1, .read_end = -1, .write_end = -1, .report_read = -1, .report_write = -1
+    };
     double deadline = po_sys_monotonic() + timeout_ms / 1000.0;
     enum po_status st = open_pipes(&run, err);
 
@@ -217,7 +218,7 @@ po_sys_run(const char *command, const char *directory, unsigned timeout_ms,
     st = start_child(&run, command, directory, err);
     if (st != PO_OK)
         goto done;
-    *result = (struct po_command_result){.exit_code = -1};
+    *result = (struct po_command_result){ .exit_code = -1 };
     wait_for_child(&run, deadline, result, output);
 done:
     close_fd(&run.null);

@@ -22,7 +22,7 @@
 int64_t
 po_sys_now(void)
 {
-    struct timespec ts = {0};
+    struct timespec ts = { 0 };
 
     (void)clock_gettime(CLOCK_REALTIME, &ts);
     return (int64_t)ts.tv_sec * STEPS_A_SECOND + ts.tv_nsec / 100;
@@ -31,7 +31,7 @@ po_sys_now(void)
 double
 po_sys_monotonic(void)
 {
-    struct timespec ts = {0};
+    struct timespec ts = { 0 };
 
     (void)clock_gettime(CLOCK_MONOTONIC, &ts);
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
@@ -40,7 +40,8 @@ po_sys_monotonic(void)
 void
 po_sys_sleep_ms(unsigned ms)
 {
-    struct timespec rest = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+    struct timespec rest = { .tv_sec = (time_t)(ms / 1000),
+                             .tv_nsec = (long)(ms % 1000) * 1000000 };
 
     while (nanosleep(&rest, &rest) != 0 && errno == EINTR)
         continue;
@@ -197,8 +198,8 @@ on_interrupt(int number)
 void
 po_sys_catch_interrupts(volatile int *flag)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {0};
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+    struct sigaction action = { 0 };
     struct sigaction old;
 
     interrupt_flag = flag;

@@ -31,8 +31,9 @@ thread_main(void *arg)
 enum po_status
 po_thread_start(struct po_thread **out, void (*run)(void *ctx), void *ctx, struct po_err *err)
 {
-    static const int faults[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
-                                 SIGABRT, SIGTRAP, SIGSYS, SIGPROF};
+    static const int faults[] = {
+        SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF
+    };
     struct po_thread *thread;
     sigset_t blocked;
     sigset_t old;

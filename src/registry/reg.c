@@ -81,7 +81,7 @@ enum po_status
 po_reg_add_key(struct po_reg *reg, const char *path, size_t path_size, bool is_delete,
                struct po_reg_key **key, struct po_err *err)
 {
-    struct po_reg_key added = {.path_size = path_size, .is_delete = is_delete};
+    struct po_reg_key added = { .path_size = path_size, .is_delete = is_delete };
     enum po_status st = check_path(path, path_size, err);
 
     if (st != PO_OK)
@@ -142,7 +142,7 @@ enum po_status
 po_reg_add_value(struct po_reg *reg, const char *name, size_t name_size, uint32_t type,
                  const void *data, size_t data_size, struct po_err *err)
 {
-    struct po_reg_value value = {.name_size = name_size, .data_size = data_size, .type = type};
+    struct po_reg_value value = { .name_size = name_size, .data_size = data_size, .type = type };
     enum po_status st = check_value(reg, name, name_size, data_size, err);
 
     if (st != PO_OK)
@@ -160,7 +160,7 @@ po_reg_add_value(struct po_reg *reg, const char *name, size_t name_size, uint32_
 enum po_status
 po_reg_add_delete(struct po_reg *reg, const char *name, size_t name_size, struct po_err *err)
 {
-    struct po_reg_value value = {.name_size = name_size, .is_delete = true};
+    struct po_reg_value value = { .name_size = name_size, .is_delete = true };
     enum po_status st = check_value(reg, name, name_size, 0, err);
 
     if (st != PO_OK)

@@ -44,15 +44,15 @@ static const struct {
     uint16_t step;
     int16_t delta;
 } letters[] = {
-    {'a', 'z', 1, -32},       {0xE0, 0xF6, 1, -32},     {0xF8, 0xFE, 1, -32},
-    {0xFF, 0xFF, 1, 121},     {0x101, 0x12F, 2, -1},    {0x133, 0x137, 2, -1},
-    {0x13A, 0x148, 2, -1},    {0x14B, 0x177, 2, -1},    {0x17A, 0x17E, 2, -1},
-    {0x3AC, 0x3AC, 1, -38},   {0x3AD, 0x3AF, 1, -37},   {0x3B1, 0x3C1, 1, -32},
-    {0x3C3, 0x3CB, 1, -32},   {0x3CC, 0x3CC, 1, -64},   {0x3CD, 0x3CE, 1, -63},
-    {0x430, 0x44F, 1, -32},   {0x450, 0x45F, 1, -80},   {0x461, 0x481, 2, -1},
-    {0x48B, 0x4BF, 2, -1},    {0x4D1, 0x4F9, 2, -1},    {0x561, 0x586, 1, -48},
-    {0x1E01, 0x1E95, 2, -1},  {0x1EA1, 0x1EF9, 2, -1},  {0x2170, 0x217F, 1, -16},
-    {0x24D0, 0x24E9, 1, -26}, {0xFF41, 0xFF5A, 1, -32},
+    { 'a', 'z', 1, -32 },       { 0xE0, 0xF6, 1, -32 },     { 0xF8, 0xFE, 1, -32 },
+    { 0xFF, 0xFF, 1, 121 },     { 0x101, 0x12F, 2, -1 },    { 0x133, 0x137, 2, -1 },
+    { 0x13A, 0x148, 2, -1 },    { 0x14B, 0x177, 2, -1 },    { 0x17A, 0x17E, 2, -1 },
+    { 0x3AC, 0x3AC, 1, -38 },   { 0x3AD, 0x3AF, 1, -37 },   { 0x3B1, 0x3C1, 1, -32 },
+    { 0x3C3, 0x3CB, 1, -32 },   { 0x3CC, 0x3CC, 1, -64 },   { 0x3CD, 0x3CE, 1, -63 },
+    { 0x430, 0x44F, 1, -32 },   { 0x450, 0x45F, 1, -80 },   { 0x461, 0x481, 2, -1 },
+    { 0x48B, 0x4BF, 2, -1 },    { 0x4D1, 0x4F9, 2, -1 },    { 0x561, 0x586, 1, -48 },
+    { 0x1E01, 0x1E95, 2, -1 },  { 0x1EA1, 0x1EF9, 2, -1 },  { 0x2170, 0x217F, 1, -16 },
+    { 0x24D0, 0x24E9, 1, -26 }, { 0xFF41, 0xFF5A, 1, -32 },
 };
 
 static uint32_t
@@ -97,9 +97,9 @@ expand_root(struct po_buf *out, size_t from)
         const char *name;
         const char *full;
     } roots[] = {
-        {"HKLM", "HKEY_LOCAL_MACHINE"},  {"HKCU", "HKEY_CURRENT_USER"},
-        {"HKCR", "HKEY_CLASSES_ROOT"},   {"HKU", "HKEY_USERS"},
-        {"HKCC", "HKEY_CURRENT_CONFIG"},
+        { "HKLM", "HKEY_LOCAL_MACHINE" },  { "HKCU", "HKEY_CURRENT_USER" },
+        { "HKCR", "HKEY_CLASSES_ROOT" },   { "HKU", "HKEY_USERS" },
+        { "HKCC", "HKEY_CURRENT_CONFIG" },
     };
 
     for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
@@ -179,7 +179,7 @@ compare_items(const void *left, const void *right)
 static void
 add_items(struct list *list, const struct po_reg_key *key, unsigned flags)
 {
-    struct item item = {.key = key, .path_at = list->text.size};
+    struct item item = { .key = key, .path_at = list->text.size };
 
     po_reg_put_path_key(&list->text, key->path, key->path_size, flags);
     item.path_size = list->text.size - item.path_at;
@@ -232,7 +232,7 @@ drop_undone(struct list *list, struct po_err *err)
         while (depth > 0 && !is_below(item, &around[depth - 1]))
             depth--;
         if (item->kind == KIND_KEY_DELETE) {
-            around[depth] = (struct deletion){item->path, item->path_size, item->number};
+            around[depth] = (struct deletion){ item->path, item->path_size, item->number };
             if (depth > 0 && around[depth - 1].number > item->number)
                 around[depth].number = around[depth - 1].number;
             depth++;
@@ -290,7 +290,7 @@ static enum po_status
 tell(const struct item *before, const struct item *after, po_reg_difference_fn each, void *ctx,
      struct po_err *err)
 {
-    struct po_reg_difference difference = {.change = PO_REG_CHANGED};
+    struct po_reg_difference difference = { .change = PO_REG_CHANGED };
 
     if (before == NULL)
         difference.change = PO_REG_ADDED;
@@ -313,8 +313,8 @@ enum po_status
 po_reg_compare(const struct po_reg *before, const struct po_reg *after, unsigned flags,
                po_reg_difference_fn each, void *ctx, struct po_err *err)
 {
-    struct list old_list = {0};
-    struct list new_list = {0};
+    struct list old_list = { 0 };
+    struct list new_list = { 0 };
     size_t i = 0;
     size_t j = 0;
     enum po_status st = list_init(&old_list, before, flags, err);

@@ -119,21 +119,21 @@ unsupported:
 static bool
 has_root(const char *path, size_t size)
 {
-    static const char *const roots[] = {"HKEY_LOCAL_MACHINE",
-                                        "HKEY_CURRENT_USER",
-                                        "HKEY_CLASSES_ROOT",
-                                        "HKEY_USERS",
-                                        "HKEY_CURRENT_CONFIG",
-                                        "HKEY_PERFORMANCE_DATA",
-                                        "HKEY_DYN_DATA",
-                                        "HKLM",
-                                        "HKCU",
-                                        "HKCR",
-                                        "HKU",
-                                        "HKCC"};
+    static const char *const roots[] = { "HKEY_LOCAL_MACHINE",
+                                         "HKEY_CURRENT_USER",
+                                         "HKEY_CLASSES_ROOT",
+                                         "HKEY_USERS",
+                                         "HKEY_CURRENT_CONFIG",
+                                         "HKEY_PERFORMANCE_DATA",
+                                         "HKEY_DYN_DATA",
+                                         "HKLM",
+                                         "HKCU",
+                                         "HKCR",
+                                         "HKU",
+                                         "HKCC" };
     const char *stop = memchr(path, '\\', size);
     size_t root_size = stop != NULL ? (size_t)(stop - path) : size;
-    char root[32] = {0};
+    char root[32] = { 0 };
 
     if (root_size >= sizeof(root))
         return false;
@@ -456,8 +456,8 @@ enum po_status
 po_reg_parse(struct po_reg **out, const void *bytes, size_t size, enum po_reg_code_page code_page,
              struct po_err *err)
 {
-    struct parse parse = {.line = 1, .code_page = code_page, .err = err};
-    struct po_buf text = {0};
+    struct parse parse = { .line = 1, .code_page = code_page, .err = err };
+    struct po_buf text = { 0 };
     enum po_status st;
 
     if (size > PO_REG_SIZE_MAX)

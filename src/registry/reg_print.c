@@ -81,12 +81,12 @@ static void
 put_hex(struct po_buf *out, const struct po_reg_value *value, size_t column)
 {
     static const char digits[] = "0123456789abcdef";
-    char text[4] = {0, 0, ',', 0};
+    char text[4] = { 0, 0, ',', 0 };
 
     if (value->type == PO_REG_BINARY) {
         column += put_ascii(out, "hex:");
     } else {
-        struct po_buf head = {0};
+        struct po_buf head = { 0 };
 
         po_buf_printf(&head, "hex(%x):", value->type);
         out->failed = out->failed || head.failed;
@@ -118,7 +118,7 @@ put_value(struct po_buf *out, const struct po_reg_value *value)
     } else if (is_quotable(value)) {
         put_quoted_utf16(out, value->data, value->data_size - 2);
     } else if (value->type == PO_REG_DWORD && value->data_size == 4) {
-        struct po_buf text = {0};
+        struct po_buf text = { 0 };
 
         po_buf_printf(&text, "dword:%08x", po_load_u32le(value->data));
         out->failed = out->failed || text.failed;

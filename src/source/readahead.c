@@ -43,7 +43,8 @@ is_same(const struct po_node_info *a, const struct po_node_info *b)
            a->change_time == b->change_time && a->file_id == b->file_id;
 }
 
-/* One try: *is_stable tells that nothing moved while it was read. A file that outgrew the batch is left to the packer (is_read stays false). */
+/* One try: *is_stable tells that nothing moved while it was read. A file that outgrew the batch is
+ * left to the packer (is_read stays false). */
 static enum po_status
 read_once(struct po_file *file, struct batch *batch, struct po_read_item *item, bool *is_stable,
           struct po_err *err)
@@ -91,7 +92,8 @@ read_file(struct po_dir *root, const char *path, size_t path_size, struct batch 
     return PO_OK;
 }
 
-/* On a reader thread. A file that cannot be read is an item's failure, never the run's; but out of memory is. */
+/* On a reader thread. A file that cannot be read is an item's failure, never the run's; but out of
+ * memory is. */
 static enum po_status
 read_batch(void *ctx, void *slot, unsigned worker, struct po_err *err)
 {
@@ -134,7 +136,8 @@ po_readahead_new(struct po_readahead **out, const struct po_entry_list *list, co
 {
     struct po_readahead *ahead = po_mem_new(1, sizeof *ahead);
     struct po_ordered_options options = {
-        .workers = threads, .slots = (size_t)threads + 2, .work = read_batch, .ctx = ahead};
+        .workers = threads, .slots = (size_t)threads + 2, .work = read_batch, .ctx = ahead
+    };
     enum po_status st = PO_OK;
 
     if (ahead == NULL)

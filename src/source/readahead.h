@@ -1,6 +1,8 @@
 /*
- * readahead.h - reads a plan's small files by several threads ahead of their use, and gives them out in the plan's order. Small files on a cold
- * disk cost latency, not bandwidth: eight readers get five times the files of one. What is not a small file passes through unread, so that the order stays.
+ * readahead.h - reads a plan's small files by several threads ahead of their use, and gives them
+ * out in the plan's order. Small files on a cold disk cost latency, not bandwidth: eight readers
+ * get five times the files of one. What is not a small file passes through unread, so that the
+ * order stays.
  */
 #ifndef PO_SOURCE_READAHEAD_H
 #define PO_SOURCE_READAHEAD_H
@@ -13,17 +15,18 @@
 
 struct po_readahead;
 
-/* Where an entry lies: its opened root and the path below it; false: nowhere (it is read in another way). May be called by any reader thread. */
+/* Where an entry lies: its opened root and the path below it; false: nowhere (it is read in another
+ * way). May be called by any reader thread. */
 typedef bool (*po_locate_fn)(void *ctx, const struct po_entry *entry, struct po_dir **root,
                              const char **path, size_t *path_size);
 
 /* What came of one entry. */
 struct po_read_item {
     uint32_t entry;
-    bool is_read;   /* content and info are set; else the packer must see to it itself */
-    bool is_failed; /* reason is set: it could not be read */
-    bool
-        is_changed; /* it was written to while being read, three times: content is what was read last */
+    bool is_read;    /* content and info are set; else the packer must see to it itself */
+    bool is_failed;  /* reason is set: it could not be read */
+    bool is_changed; /* it was written to while being read, three times: content is what was read
+                        last */
     const uint8_t *content;
     size_t size;
     uint8_t hash[PO_HASH_SIZE];

@@ -37,7 +37,7 @@ note_link(struct po_walk *walk, const struct po_node_info *info, uint32_t entry,
         walk->link_capacity = capacity;
     }
     walk->links[walk->link_count++] =
-        (struct po_plan_link){.device = info->device, .file_id = info->file_id, .entry = entry};
+        (struct po_plan_link){ .device = info->device, .file_id = info->file_id, .entry = entry };
     return PO_OK;
 }
 
@@ -84,7 +84,7 @@ static enum po_status
 add_entry(struct po_walk *walk, const void *path, size_t path_size, const struct po_node_info *info,
           struct po_err *err)
 {
-    const struct po_posix_owner owner = {.mode = info->mode, .uid = info->uid, .gid = info->gid};
+    const struct po_posix_owner owner = { .mode = info->mode, .uid = info->uid, .gid = info->gid };
     struct po_entry *entry;
     enum po_status st = po_entry_list_add(walk->list, path, path_size, &entry, err);
 
@@ -197,7 +197,8 @@ list_directory(struct listing *listing, size_t number, struct po_err *err)
     relative_at =
         listing->dir_size > listing->member_size ? listing->member_size + 1 : listing->dir_size;
     {
-        /* The callback changes listing->path: the name of the directory needs a place of its own. */
+        /* The callback changes listing->path: the name of the directory needs a place of its own.
+         */
         char *relative =
             po_mem_copy(listing->path.bytes + relative_at, listing->dir_size - relative_at);
 
@@ -209,7 +210,8 @@ list_directory(struct listing *listing, size_t number, struct po_err *err)
         po_mem_free(relative);
     }
     if (st == PO_E_IO) {
-        /* Unreadable, or gone since: named; the directory itself is saved, empty or with what was seen. */
+        /* Unreadable, or gone since: named; the directory itself is saved, empty or with what was
+         * seen. */
         listing->path.size = listing->dir_size;
         return walk->problem(walk->ctx, (const char *)listing->path.bytes, listing->dir_size,
                              failure.text, err);
@@ -222,7 +224,7 @@ list_directory(struct listing *listing, size_t number, struct po_err *err)
 enum po_status
 po_walk_tree(struct po_walk *walk, struct po_dir *root, const char *member, struct po_err *err)
 {
-    struct listing listing = {.walk = walk, .root = root, .member_size = strlen(member)};
+    struct listing listing = { .walk = walk, .root = root, .member_size = strlen(member) };
     struct po_node_info info;
     bool exists = false;
     size_t at = walk->list->count;
@@ -230,7 +232,8 @@ po_walk_tree(struct po_walk *walk, struct po_dir *root, const char *member, stru
 
     if (st == PO_OK)
         st = add_entry(walk, member, listing.member_size, &info, err);
-    /* The list is its own queue: directories found are listed in their turn. No recursion, whatever the depth. */
+    /* The list is its own queue: directories found are listed in their turn. No recursion, whatever
+     * the depth. */
     for (; st == PO_OK && at < walk->list->count; at++)
         if (walk->list->entries[at].type == POBACKUP_DIRECTORY)
             st = list_directory(&listing, at, err);

@@ -1,5 +1,6 @@
 /*
- * The source module: what a backup reads. walk.h lists a tree into entries; readahead.h reads small files by several threads, in order.
+ * The source module: what a backup reads. walk.h lists a tree into entries; readahead.h reads small
+ * files by several threads, in order.
  */
 #ifndef PO_SOURCE_WALK_H
 #define PO_SOURCE_WALK_H
@@ -24,8 +25,9 @@ struct po_walk {
 };
 
 /*
- * Adds the directory `root` under the archive path `member`, and all that lies below it, parents first. Names in one directory come in the system's
- * order. FIFOs, sockets and devices are problems; so is what cannot be examined. PO_E_CANCELLED when asked to.
+ * Adds the directory `root` under the archive path `member`, and all that lies below it, parents
+ * first. Names in one directory come in the system's order. FIFOs, sockets and devices are
+ * problems; so is what cannot be examined. PO_E_CANCELLED when asked to.
  */
 PO_NODISCARD enum po_status po_walk_tree(struct po_walk *walk, struct po_dir *root,
                                          const char *member, struct po_err *err);

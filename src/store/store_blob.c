@@ -40,7 +40,7 @@ file_blob_read_at(void *ctx, uint64_t offset, void *bytes, size_t size, struct p
 static enum po_status
 check_regular(const char *os_path, struct po_err *err)
 {
-    struct po_node_info info = {0};
+    struct po_node_info info = { 0 };
     bool exists = false;
     enum po_status st = po_os_stat(os_path, &info, &exists, err);
 
@@ -53,7 +53,7 @@ enum po_status
 po_store_file_open(struct pobackup_blob *blob, const char *os_path, struct po_err *err)
 {
     struct file_blob *file_blob = NULL;
-    struct po_node_info info = {0};
+    struct po_node_info info = { 0 };
     enum po_status st = check_regular(os_path, err);
 
     if (st != PO_OK)
@@ -89,5 +89,5 @@ void
 po_store_blob_free(struct pobackup_blob *blob)
 {
     file_blob_free(blob->ctx);
-    *blob = (struct pobackup_blob){0};
+    *blob = (struct pobackup_blob){ 0 };
 }

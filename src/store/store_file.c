@@ -35,7 +35,7 @@ static void
 file_sink_free(struct po_store_sink *sink)
 {
     struct file_sink *file_sink = sink_of(sink);
-    struct po_err ignored = {0};
+    struct po_err ignored = { 0 };
 
     if (file_sink == NULL)
         return;
@@ -88,7 +88,7 @@ file_sink_write(struct po_store_sink *sink, const void *bytes, size_t size, stru
 static enum po_status
 fail_if_named(struct file_sink *file_sink, struct po_err *err)
 {
-    struct po_node_info info = {0};
+    struct po_node_info info = { 0 };
     bool exists = false;
     enum po_status st =
         po_dir_stat(file_sink->dir, file_sink->name, strlen(file_sink->name), &info, &exists, err);
@@ -105,7 +105,7 @@ publish(struct file_sink *file_sink, struct po_err *err)
     struct po_file *file = file_sink->file;
     const char *name = file_sink->name;
     const char *partial_name = file_sink->partial_name;
-    struct po_err other = {0};
+    struct po_err other = { 0 };
     enum po_status st = po_file_sync(file, err);
 
     if (st != PO_OK)
@@ -131,7 +131,7 @@ static enum po_status
 file_sink_commit(struct po_store_sink *sink, struct po_err *err)
 {
     struct file_sink *file_sink = sink_of(sink);
-    struct po_err named = {0};
+    struct po_err named = { 0 };
     enum po_status st = check_writing(file_sink, err);
 
     if (st != PO_OK)

@@ -63,7 +63,7 @@ static enum po_status
 flush(struct stdout_sink *stdout_sink, struct po_err *err)
 {
     struct po_file *file = stdout_sink->file;
-    struct po_node_info info = {0};
+    struct po_node_info info = { 0 };
     enum po_status st = po_file_info(file, &info, err);
 
     if (st == PO_OK && info.type == PO_NODE_FILE)

@@ -239,7 +239,7 @@ static enum po_status
 replace_file(struct po_target *target, uint32_t entry, const struct po_target_place *place,
              const uint8_t *content, size_t size, struct po_err *err)
 {
-    struct po_buf name = {0};
+    struct po_buf name = { 0 };
     struct po_file *file = NULL;
     struct po_err ignored;
     enum po_status st = po_target_new_name(place, entry, &name, err);

@@ -222,7 +222,7 @@ enum po_status
 po_target_directories(struct po_target *target, struct po_err *err)
 {
     const struct po_index *index = target->options.index;
-    struct parent parent = {0};
+    struct parent parent = { 0 };
     enum po_status st = judge_names(target, err);
 
     /* The index is sorted by path: a directory stands before what lies in it. */

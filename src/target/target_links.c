@@ -31,7 +31,7 @@ static enum po_status
 make_link(struct po_target *target, uint32_t entry, const struct po_target_place *place,
           const struct link *link, struct po_err *err)
 {
-    struct po_buf name = {0};
+    struct po_buf name = { 0 };
     struct po_err ignored;
     enum po_status st = make_link_at(link, place->dir, place->path, place->size, err);
 
@@ -74,7 +74,7 @@ static enum po_status
 make_symlink(struct po_target *target, uint32_t entry, const struct po_target_place *place,
              struct po_err *err)
 {
-    struct link link = {.type = POBACKUP_SYMLINK};
+    struct link link = { .type = POBACKUP_SYMLINK };
     enum po_status st;
 
     link.target = po_index_link(target->options.index, entry, &link.target_size);
@@ -113,7 +113,7 @@ make_copy(struct po_target *target, uint32_t entry, const struct po_target_place
 {
     struct po_file *from = NULL;
     struct po_file *to = NULL;
-    struct po_buf name = {0};
+    struct po_buf name = { 0 };
     struct po_err ignored;
     enum po_status st = po_file_open(&from, from_place->dir, from_place->path, from_place->size,
                                      PO_FILE_READ, 0, err);
@@ -147,7 +147,7 @@ make_hardlink(struct po_target *target, uint32_t entry, const struct po_target_p
               struct po_err *err)
 {
     const struct po_index *index = target->options.index;
-    struct link link = {.type = POBACKUP_HARDLINK};
+    struct link link = { .type = POBACKUP_HARDLINK };
     struct po_target_place from;
     size_t name_size;
     const char *name = po_index_link(index, entry, &name_size);

@@ -72,8 +72,8 @@ read_entries(struct pobackup_archive *archive, bool is_good)
 void
 fuzz_read_archive(const uint8_t *bytes, size_t size)
 {
-    struct bytes all = {bytes, size};
-    struct pobackup_blob blob = {.ctx = &all, .size = size, .read_at = read_at};
+    struct bytes all = { bytes, size };
+    struct pobackup_blob blob = { .ctx = &all, .size = size, .read_at = read_at };
     struct pobackup_archive *archive = NULL;
     struct po_err err;
     uint64_t hits = 0;

@@ -9,7 +9,7 @@ static volatile uint64_t sum; /* so that what is read is read */
 static void
 touch_entry(const struct po_index *index, uint32_t i)
 {
-    struct po_posix_owner owner = {0};
+    struct po_posix_owner owner = { 0 };
     size_t size = 0;
     const char *path = po_index_path(index, i, &size);
     const char *link;

@@ -17,7 +17,7 @@ static void
 check_again(const struct po_reg *reg)
 {
     struct po_reg *again = NULL;
-    struct po_buf out = {0};
+    struct po_buf out = { 0 };
     struct po_err err;
     unsigned differences = 0;
     enum po_status st = po_reg_print(reg, &out, &err);

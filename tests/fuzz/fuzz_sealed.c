@@ -52,7 +52,7 @@ put_frame(struct seal *seal, const uint8_t *content, size_t size)
 static void
 take_manifest(struct seal *seal, const uint8_t *content, size_t size)
 {
-    struct po_tar_member member = {0};
+    struct po_tar_member member = { 0 };
     struct po_manifest_core core;
     struct po_err err;
     size_t at = 0;
@@ -101,12 +101,12 @@ mend_index(struct seal *seal, uint8_t *index, size_t size)
 static void
 put_index(struct seal *seal, uint8_t *index, size_t size)
 {
-    const struct po_tar_member member = {.path = PO_INDEX_PATH,
-                                         .path_size = sizeof PO_INDEX_PATH - 1,
-                                         .type = POBACKUP_FILE,
-                                         .size = size,
-                                         .mode = 0644};
-    struct po_buf content = {0};
+    const struct po_tar_member member = { .path = PO_INDEX_PATH,
+                                          .path_size = sizeof PO_INDEX_PATH - 1,
+                                          .type = POBACKUP_FILE,
+                                          .size = size,
+                                          .mode = 0644 };
+    struct po_buf content = { 0 };
     size_t start = seal->file.size;
 
     mend_index(seal, index, size);
@@ -135,9 +135,9 @@ put_end(struct seal *seal)
     po_frame_describe(&seal->infos[seal->count++], frame, sizeof frame, PO_LAST_FRAME_CONTENT_SIZE);
     po_buf_put(&seal->file, frame, sizeof frame);
     for (uint32_t i = 0; i < seal->count; i++)
-        entries[i] = (struct po_seek_entry){.compressed_size = seal->infos[i].compressed_size,
-                                            .content_size = seal->infos[i].content_size,
-                                            .checksum = seal->infos[i].checksum};
+        entries[i] = (struct po_seek_entry){ .compressed_size = seal->infos[i].compressed_size,
+                                             .content_size = seal->infos[i].content_size,
+                                             .checksum = seal->infos[i].checksum };
     po_seek_table_put(&seal->file, entries, seal->count);
     FUZZ_CHECK(!seal->file.failed);
 }
@@ -147,7 +147,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct po_cursor cur = po_cursor_over(bytes, size);
     uint8_t count = po_cursor_u8(&cur);
-    struct seal seal = {0};
+    struct seal seal = { 0 };
     struct po_err err;
     uint8_t *index;
     size_t left;

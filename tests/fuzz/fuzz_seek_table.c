@@ -10,7 +10,7 @@ static void
 parse(const uint8_t *bytes, size_t size, bool foreign)
 {
     struct po_seek_entry *entries;
-    struct po_buf again = {0};
+    struct po_buf again = { 0 };
     struct po_err err;
     uint64_t table_size;
     uint64_t sum = 0;

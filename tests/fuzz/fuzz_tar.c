@@ -22,8 +22,8 @@ seal(uint8_t *header)
 static void
 check_again(const struct po_tar_member *member)
 {
-    struct po_tar_member again = {0};
-    struct po_buf out = {0};
+    struct po_tar_member again = { 0 };
+    struct po_buf out = { 0 };
     struct po_err err;
     size_t header_size = 0;
 
@@ -45,7 +45,7 @@ check_again(const struct po_tar_member *member)
 static void
 parse(const uint8_t *bytes, size_t size)
 {
-    struct po_tar_member member = {0};
+    struct po_tar_member member = { 0 };
     struct po_err err;
     size_t header_size = 0;
     enum po_status st = po_tar_parse_header(&member, &header_size, bytes, size, &err);
