@@ -393,8 +393,16 @@ po_reader_check_frame(const struct po_reader *reader, uint32_t frame, const uint
         if (memcmp(digest, expected.blake2b, sizeof digest) != 0) /* spec: INDEX-8 */
             return po_fail(err, PO_E_FORMAT, "frame %u: its digest does not match", frame);
     }
-    if (size < 4 ||
-        po_load_u32le(bytes + size - 4) != reader->seeks[frame].checksum) /* spec: SEEK-3 */
+    return PO_OK;
+}
+
+enum po_status
+po_reader_check_seek(const struct po_reader *reader, uint32_t frame, const uint8_t *bytes,
+                     struct po_err *err)
+{
+    size_t size = reader->seeks[frame].compressed_size;
+
+    if (size < 4 || po_load_u32le(bytes + size - 4) != reader->seeks[frame].checksum)
         return po_fail(err, PO_E_FORMAT, "frame %u: the seek table has another checksum", frame);
     return PO_OK;
 }

@@ -33,10 +33,16 @@ void po_reader_free(struct po_reader *reader);
  * `bytes`. */
 PO_NODISCARD enum po_status po_reader_fetch(const struct po_reader *reader, uint32_t frame,
                                             uint8_t *bytes, struct po_err *err);
-/* Its XXH3 (and with `deep` its BLAKE2b) and the seek table's checksum. */
+/* Its XXH3 (and with `deep` its BLAKE2b). */
 PO_NODISCARD enum po_status po_reader_check_frame(const struct po_reader *reader, uint32_t frame,
                                                   const uint8_t *bytes, bool deep,
                                                   struct po_err *err);
+/*
+ * The seek table's checksum of the frame. A fault here alone hits no entry: contents can still be
+ * read. spec: SEEK-3, READ-2
+ */
+PO_NODISCARD enum po_status po_reader_check_seek(const struct po_reader *reader, uint32_t frame,
+                                                 const uint8_t *bytes, struct po_err *err);
 /* Reads, checks (XXH3) and decodes a frame into `content` (its content size); `bytes` has room for
  * its compressed size. */
 PO_NODISCARD enum po_status po_reader_decode(const struct po_reader *reader,

@@ -57,12 +57,18 @@ tell_hit(void *ctx, uint32_t entry)
     run->told = po_problems_add(&run->result->hits, path, path_size, run->reason, run->err);
 }
 
+static void
+note_first(struct run *run, const struct po_err *damage)
+{
+    if (run->result->first.status == PO_OK)
+        run->result->first = *damage;
+}
+
 /* Every entry that the frame has a part of is named. spec: READ-2 */
 static enum po_status
 note_damage(struct run *run, uint32_t frame, const struct po_err *damage, struct po_err *err)
 {
-    if (run->result->first.status == PO_OK)
-        run->result->first = *damage;
+    note_first(run, damage);
     run->reason = damage->text;
     run->told = PO_OK;
     run->err = err;
@@ -75,15 +81,17 @@ join(void *ctx, struct po_frame_job *job, struct po_err *err)
 {
     struct run *run = ctx;
     struct po_verify_result *result = run->result;
+    struct po_err damage;
     enum po_status st = PO_OK;
 
     result->frames++;
     result->bytes += run->reader->seeks[job->frame].compressed_size;
     if (job->status != PO_OK)
         st = note_damage(run, job->frame, &job->err, err);
+    else if (po_reader_check_seek(run->reader, job->frame, job->bytes, &damage) != PO_OK)
+        note_first(run, &damage);
     if (st == PO_OK && run->is_deep) {
         const struct po_audit_part *part = job->user;
-        struct po_err damage;
 
         result->content_bytes += run->reader->seeks[job->frame].content_size;
         result->files += part->matched;
@@ -114,8 +122,7 @@ check_rest(struct run *run, struct po_err *err)
         *err = damage;
         return st;
     }
-    if (run->result->first.status == PO_OK)
-        run->result->first = damage;
+    note_first(run, &damage);
     return PO_OK;
 }
 

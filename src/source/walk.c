@@ -10,7 +10,8 @@
 struct listing {
     struct po_walk *walk;
     struct po_dir *root;
-    size_t member_size; /* of the archive path of the root */
+    const char *member; /* the archive path of the root */
+    size_t member_size;
     struct po_buf path; /* archive path of the directory, then of a child */
     size_t dir_size;
 };
@@ -183,8 +184,10 @@ list_directory(struct listing *listing, size_t number, struct po_err *err)
 {
     struct po_walk *walk = listing->walk;
     const struct po_entry *entry = &walk->list->entries[number];
-    size_t relative_at;
-    struct po_err failure;
+    bool is_root = entry->path_size == listing->member_size;
+    size_t relative_at = is_root ? entry->path_size : listing->member_size + 1;
+    char *relative = NULL;
+    struct po_err failure = { .status = PO_OK };
     enum po_status st;
 
     if (walk->cancel != NULL && *walk->cancel != 0)
@@ -194,37 +197,31 @@ list_directory(struct listing *listing, size_t number, struct po_err *err)
     if (listing->path.failed)
         return po_buf_check(&listing->path, err);
     listing->dir_size = listing->path.size;
-    relative_at =
-        listing->dir_size > listing->member_size ? listing->member_size + 1 : listing->dir_size;
-    {
-        /* The callback changes listing->path: the name of the directory needs a place of its own.
-         */
-        char *relative =
-            po_mem_copy(listing->path.bytes + relative_at, listing->dir_size - relative_at);
-
-        if (relative == NULL)
-            return po_fail_nomem(err, listing->dir_size);
-        failure.status = PO_OK;
-        st = po_dir_list(listing->root, relative, listing->dir_size - relative_at, add_child,
-                         listing, &failure);
-        po_mem_free(relative);
-    }
-    if (st == PO_E_IO) {
-        /* Unreadable, or gone since: named; the directory itself is saved, empty or with what was
-         * seen. */
+    /* The callback changes listing->path: the name of the directory needs a place of its own. */
+    relative = po_mem_copy(listing->path.bytes + relative_at, listing->dir_size - relative_at);
+    if (relative == NULL)
+        return po_fail_nomem(err, listing->dir_size);
+    st = po_dir_list(listing->root, relative, listing->dir_size - relative_at, add_child, listing,
+                     &failure);
+    po_mem_free(relative);
+    if (st == PO_E_IO && !is_root) {
+        /* Unreadable, or gone since: named; the directory itself is saved, with what was seen. */
         listing->path.size = listing->dir_size;
         return walk->problem(walk->ctx, (const char *)listing->path.bytes, listing->dir_size,
                              failure.text, err);
     }
     if (st != PO_OK)
         *err = failure;
-    return st;
+    /* Without its root a whole part of the site would be missing: that is no backup of it. */
+    return st == PO_E_IO ? po_err_prefix(err, "%s", listing->member) : st;
 }
 
 enum po_status
 po_walk_tree(struct po_walk *walk, struct po_dir *root, const char *member, struct po_err *err)
 {
-    struct listing listing = { .walk = walk, .root = root, .member_size = strlen(member) };
+    struct listing listing = {
+        .walk = walk, .root = root, .member = member, .member_size = strlen(member)
+    };
     struct po_node_info info;
     bool exists = false;
     size_t at = walk->list->count;
