@@ -13,6 +13,7 @@ writes nothing outside. For the educational reader also the rule, which must be 
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -174,11 +175,15 @@ def main():
             print(f"{vector.expect:11} {vector.name}: {' '.join(vector.rules)}")
         return 0
     check = Check(None if args.reader else [os.path.abspath(args.pobackup)])
-    for vector in vectors:
+
+    def one(vector):
         if args.verbose:
             print(vector.name, flush=True)
         with tempfile.TemporaryDirectory() as directory:
             check.check(vector, directory)
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(one, vectors))
     print(f"{len(vectors)} vectors, {len(check.failures)} failures")
     return 1 if check.failures or not vectors else 0
 

@@ -53,6 +53,9 @@ remove_site(void)
 static void
 setup(void)
 {
+    /* In memory where possible: a thousand restores sync their volume a few thousand times. */
+    if (access("/dev/shm", W_OK) == 0)
+        rig_base = "/dev/shm";
     rig_enter();
     rig_make(&archive, set, RIG_COUNT(set));
 }

@@ -57,11 +57,13 @@ PO_NODISCARD enum po_status po_reader_member(const struct po_reader *reader, uin
                                              const uint8_t *content, size_t content_size,
                                              size_t *content_at, struct po_err *err);
 
-/* The whole content of a file of this archive, of at most size_max bytes, appended to `out`;
- * checked against its hash. */
+/*
+ * The whole content of a file of this archive, of at most size_max bytes, appended to `out`; checked
+ * against its hash. *content_at is where it begins in its first frame.
+ */
 PO_NODISCARD enum po_status po_reader_content(const struct po_reader *reader, uint32_t entry,
                                               uint64_t size_max, struct po_buf *out,
-                                              struct po_err *err);
+                                              size_t *content_at, struct po_err *err);
 
 /* Reads and checks the manifest (MANIFEST-1 to 3). *json is appended to. */
 PO_NODISCARD enum po_status po_reader_manifest(const struct po_reader *reader, struct po_buf *json,

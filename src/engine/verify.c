@@ -135,12 +135,13 @@ check_registry(struct run *run, struct po_err *err)
     uint32_t entry = po_index_find(run->reader->index, member, strlen(member));
     struct po_buf bytes = { 0 };
     struct po_reg *document = NULL;
+    size_t content_at;
     struct po_err bad;
     enum po_status st;
 
     if (entry == PO_NONE || po_index_source(run->reader->index, entry) != 0)
         return PO_OK;
-    st = po_reader_content(run->reader, entry, REGISTRY_SIZE_MAX, &bytes, err);
+    st = po_reader_content(run->reader, entry, REGISTRY_SIZE_MAX, &bytes, &content_at, err);
     if (st == PO_OK &&
         po_reg_parse(&document, bytes.bytes, bytes.size, PO_REG_CODE_PAGE_AUTO, &bad) != PO_OK) {
         run->result->is_registry_bad = true;
