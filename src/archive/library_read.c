@@ -257,7 +257,7 @@ verify_frame(struct pobackup_archive *archive, struct po_audit *verify, uint32_t
     if (st == PO_OK && deep == 0)
         st = po_reader_check_frame(archive->reader, frame, archive->bytes, false, &err);
     else if (st == PO_OK) {
-        struct po_err join_err;
+        struct po_err join_err = { .status = PO_OK };
 
         st = po_audit_frame(verify, archive->decoder, frame, archive->bytes, archive->content,
                             &part, &err);

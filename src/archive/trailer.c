@@ -76,7 +76,7 @@ po_last_frame_put(uint8_t frame[PO_LAST_FRAME_SIZE], const struct po_trailer *tr
 static enum po_status
 check_frame(const uint8_t frame[PO_LAST_FRAME_SIZE], struct po_err *err)
 {
-    uint8_t header[PO_TAR_BLOCK];
+    uint8_t header[PO_TAR_BLOCK] = { 0 };
     struct po_buf out = { .bytes = header, .capacity = sizeof header };
 
     put_member_header(&out);
