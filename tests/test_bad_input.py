@@ -273,7 +273,7 @@ class Ends(Base):
             process.send_signal(signal.SIGTERM)
             process.send_signal(signal.SIGINT)
             time.sleep(0.002)
-        self.assertEqual(process.returncode, 2)
+        self.assertEqual(process.returncode, 2, process.stderr.read())
         self.assert_nothing_is_left()
         self.assert_services_run()
 

@@ -30,7 +30,6 @@ struct po_cli {
     struct po_cli_out out;
     struct po_cli_progress progress;
     struct po_watch watch; /* for the engine */
-    volatile int cancel;
 };
 
 /* The program: returns the exit code. */
@@ -47,6 +46,8 @@ bool po_cli_has(const struct po_cli *cli, enum po_cli_id id);
 /* NULL when not given. */
 const char *po_cli_text(const struct po_cli *cli, enum po_cli_id id);
 int64_t po_cli_number(const struct po_cli *cli, enum po_cli_id id, int64_t otherwise);
+/* A signal has asked the program to stop. */
+bool po_cli_is_cancelled(const struct po_cli *cli);
 /* From now on signals ask the engine to stop instead of ending the program. */
 void po_cli_catch_interrupts(struct po_cli *cli);
 

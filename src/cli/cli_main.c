@@ -71,7 +71,13 @@ po_cli_number(const struct po_cli *cli, enum po_cli_id id, int64_t otherwise)
 void
 po_cli_catch_interrupts(struct po_cli *cli)
 {
-    po_sys_catch_interrupts(&cli->cancel);
+    cli->watch.cancel = po_sys_catch_interrupts();
+}
+
+bool
+po_cli_is_cancelled(const struct po_cli *cli)
+{
+    return cli->watch.cancel != NULL && *cli->watch.cancel != 0;
 }
 
 /* The options of the whole program, once they are known. */
@@ -91,7 +97,6 @@ set_up_out(struct po_cli *cli)
     out->progress = &cli->progress;
     cli->watch.event = po_cli_progress_event;
     cli->watch.ctx = &cli->progress;
-    cli->watch.cancel = &cli->cancel;
 }
 
 /* Ends the document and looks whether all of it could be written. */

@@ -254,12 +254,12 @@ po_cmd_verify(struct po_cli *cli)
         return po_cli_usage(cli, "--quick or --deep: one of them");
     po_cli_catch_interrupts(cli);
     po_cli_json_array_begin(&cli->out, "archives");
-    for (size_t i = 0; i < cli->values.arg_count && cli->cancel == 0; i++) {
+    for (size_t i = 0; i < cli->values.arg_count && !po_cli_is_cancelled(cli); i++) {
         int code = verify_one(cli, cli->values.args[i], !po_cli_has(cli, PO_CLI_QUICK));
 
         if (code > worst)
             worst = code;
     }
     po_cli_json_array_end(&cli->out);
-    return cli->cancel != 0 && worst < PO_EXIT_FAILED ? PO_EXIT_FAILED : worst;
+    return po_cli_is_cancelled(cli) && worst < PO_EXIT_FAILED ? PO_EXIT_FAILED : worst;
 }

@@ -21,10 +21,11 @@ void po_sys_put_local_time(struct po_buf *out, int64_t time);
 uint32_t po_sys_process_id(void);
 uint64_t po_sys_peak_memory(void);
 /*
- * From now on SIGINT, SIGTERM and SIGHUP (console events on Windows) set *flag to the signal
- * number, however often they come: services must come back first. SIGPIPE is ignored.
+ * From now on SIGINT, SIGTERM and SIGHUP (console events on Windows) set the flag that is returned
+ * to the signal's number, however often they come: services must come back first. It is 0 before,
+ * and lives as long as the process: signals come after main has returned, too. SIGPIPE is ignored.
  */
-void po_sys_catch_interrupts(volatile int *flag);
+const volatile int *po_sys_catch_interrupts(void);
 bool po_sys_is_terminal(int standard_number);
 bool po_sys_is_admin(void);
 

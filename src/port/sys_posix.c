@@ -183,26 +183,22 @@ po_sys_is_admin(void)
 
 /* ---- interrupts ---- */
 
-/*
- * The one mutable global: a signal handler is given nothing but its number. Written before the
- * handler is in place.
- */
-static volatile int *interrupt_flag;
+/* The one mutable global: a signal handler is given nothing but its number. */
+static volatile int interrupt;
 
 static void
 on_interrupt(int number)
 {
-    *interrupt_flag = number;
+    interrupt = number;
 }
 
-void
-po_sys_catch_interrupts(volatile int *flag)
+const volatile int *
+po_sys_catch_interrupts(void)
 {
     static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
     struct sigaction action = { 0 };
     struct sigaction old;
 
-    interrupt_flag = flag;
     (void)sigemptyset(&action.sa_mask);
     /* Calls of libraries that do not expect EINTR go on. */
     action.sa_flags = SA_RESTART;
@@ -218,4 +214,5 @@ po_sys_catch_interrupts(volatile int *flag)
     }
     action.sa_handler = SIG_IGN;
     (void)sigaction(SIGPIPE, &action, NULL);
+    return &interrupt;
 }
