@@ -552,7 +552,8 @@ START_TEST(the_registry_is_replaced_and_the_former_kept)
     /* What a run that died has left is no hindrance. */
     ck_assert_int_eq(mkdir("a", 0700), 0);
     ck_assert_int_eq(mkdir("a/b", 0700), 0);
-    write_file("a/b/key.reg.new", "left over, and longer than the new content");
+    write_file("a/b/.pobackup-new-file", "left over, and longer than the new content");
+    write_file("a/b/key.reg.new", "somebody else's");
     ck_assert_msg(
         host->ops->registry_import(host, "one", 3, POBACKUP_TIME_UNKNOWN, &former, &err) == PO_OK,
         "%s", err.text);
@@ -560,8 +561,11 @@ START_TEST(the_registry_is_replaced_and_the_former_kept)
     assert_file("a/b/key.reg", "one");
     ck_assert_int_eq(stat("a/b/key.reg", &info), 0);
     ck_assert_uint_eq(info.st_mode & 07777, 0600);
-    ck_assert(!is_there("a/b/key.reg.new"));
+    ck_assert(!is_there("a/b/.pobackup-new-file"));
+    assert_file("a/b/key.reg.new", "somebody else's");
     ck_assert_int_eq(chmod("a/b/key.reg", 0640), 0);
+    if (geteuid() == 0)
+        ck_assert_int_eq(chown("a/b/key.reg", 1234, 4321), 0);
     ck_assert_int_eq(
         host->ops->registry_import(host, "two", 3, INT64_C(16000000001234567), &former, &err),
         PO_OK);
@@ -571,6 +575,10 @@ START_TEST(the_registry_is_replaced_and_the_former_kept)
     ck_assert_int_eq(info.st_mtim.tv_sec, 1600000000);
     ck_assert_int_eq(info.st_mtim.tv_nsec, 123456700);
     ck_assert_uint_eq(info.st_mode & 07777, 0640);
+    if (geteuid() == 0) {
+        ck_assert_uint_eq(info.st_uid, 1234);
+        ck_assert_uint_eq(info.st_gid, 4321);
+    }
     po_buf_deinit(&former);
     host->ops->free(host);
 }
@@ -599,12 +607,12 @@ START_TEST(a_failed_import_leaves_the_former_registry)
     struct po_err err = { 0 };
 
     write_file("key.reg", "one");
-    ck_assert_int_eq(mkdir("key.reg.new", 0700), 0);
+    ck_assert_int_eq(mkdir(".pobackup-new-file", 0700), 0);
     ck_assert_int_eq(
         host->ops->registry_import(host, "two", 3, POBACKUP_TIME_UNKNOWN, &former, &err), PO_E_IO);
     ck_assert_str_eq(po_buf_text(&former), "one");
     assert_file("key.reg", "one");
-    ck_assert(is_there("key.reg.new"));
+    ck_assert(is_there(".pobackup-new-file"));
     po_buf_deinit(&former);
     host->ops->free(host);
 }

@@ -359,7 +359,7 @@ START_TEST(standard_output_gets_the_bytes_and_stays_open)
     struct po_store_sink *sink = NULL;
     struct po_err err = { 0 };
     int saved = redirect(open("out", O_WRONLY | O_CREAT, 0600));
-    bool is_good = po_store_stdout_create(&sink, &err) == PO_OK &&
+    bool is_good = po_store_stdout_create(&sink, NULL, &err) == PO_OK &&
                    sink->ops->write(sink, "one", 3, &err) == PO_OK &&
                    sink->ops->write(sink, "", 0, &err) == PO_OK &&
                    sink->ops->commit(sink, &err) == PO_OK &&
@@ -386,7 +386,7 @@ START_TEST(a_broken_pipe_is_an_error)
     (void)signal(SIGPIPE, SIG_IGN);
     ck_assert_int_eq(pipe(ends), 0);
     saved = redirect(ends[1]);
-    st[0] = po_store_stdout_create(&sink, &err);
+    st[0] = po_store_stdout_create(&sink, NULL, &err);
     (void)close(ends[0]);
     if (sink != NULL) {
         st[1] = sink->ops->write(sink, "one", 3, &err);

@@ -77,7 +77,7 @@ po_cli_catch_interrupts(struct po_cli *cli)
 bool
 po_cli_is_cancelled(const struct po_cli *cli)
 {
-    return cli->watch.cancel != NULL && *cli->watch.cancel != 0;
+    return cli->watch.cancel != NULL && __atomic_load_n(cli->watch.cancel, __ATOMIC_RELAXED) != 0;
 }
 
 /* The options of the whole program, once they are known. */

@@ -204,7 +204,8 @@ po_cli_restore_failed(struct po_cli *cli, const struct po_restore_result *result
     int code;
 
     if (err->status == PO_E_CANCELLED)
-        (void)po_fail(&told, PO_E_CANCELLED, "%s: nothing was changed; %s", err->text,
+        (void)po_fail(&told, PO_E_CANCELLED, "%s%s; %s", err->text,
+                      result->is_changed ? "" : ": nothing was changed",
                       result->are_services_lost    ? "services are missing"
                       : result->outage_seconds < 0 ? "no service was stopped"
                                                    : "services are running again");

@@ -194,7 +194,7 @@ run(struct po_cli *cli, struct po_host *host, const char *dest, const char *path
 
     po_cli_catch_interrupts(cli);
     if (strcmp(path, "-") == 0) {
-        st = po_store_stdout_create(&sink, &err);
+        st = po_store_stdout_create(&sink, cli->watch.cancel, &err);
     } else {
         st = po_cli_target_make(dest, &err);
         if (st == PO_OK)

@@ -127,9 +127,11 @@ name_aside(struct po_restore *r, const struct po_restore_base *base, enum po_par
 
 /* Tells where the old files are; or removes them, when they are not wanted. */
 static void
-settle_asides(struct po_restore *r)
+settle_asides(struct po_restore *r, bool is_durable)
 {
-    for (size_t i = 0; i < r->base_count && r->options->no_safety_copy; i++) {
+    bool removes = r->options->no_safety_copy && is_durable;
+
+    for (size_t i = 0; i < r->base_count && removes; i++) {
         struct po_restore_base *base = &r->bases[i];
         struct po_err failure;
 
@@ -139,7 +141,7 @@ settle_asides(struct po_restore *r)
         (void)po_err_prefix(&failure, "%s stays in %s", base->aside, base->os_path);
         po_watch_warning(r->watch, failure.text);
     }
-    if (r->options->no_safety_copy)
+    if (removes)
         return;
     for (size_t i = 0; i < r->tree_count; i++)
         if (r->trees[i].has_aside)
@@ -148,18 +150,29 @@ settle_asides(struct po_restore *r)
         name_aside(r, r->registry_base, PO_PART_REGISTRY);
 }
 
-/* The renames themselves: what they renamed was synced before. */
-static void
+/*
+ * The renames themselves: what they renamed was synced before. A failure is an item: the new files
+ * stand, but nobody knows whether they would after a power cut; so the old ones are kept.
+ */
+static bool
 sync_bases(struct po_restore *r)
 {
+    bool is_durable = true;
+
     for (size_t i = 0; i < r->base_count; i++) {
         struct po_err failure;
+        struct po_err ignored;
 
         if (po_dir_sync_volume(r->bases[i].dir, &failure) == PO_OK)
             continue;
-        (void)po_err_prefix(&failure, "the restore is done, but %s", r->bases[i].os_path);
-        po_watch_warning(r->watch, failure.text);
+        is_durable = false;
+        (void)po_err_prefix(&failure, "all is in place, but perhaps not after a power cut: %s",
+                            r->bases[i].os_path);
+        if (po_restore_problem(r, r->bases[i].os_path, strlen(r->bases[i].os_path), failure.text,
+                               &ignored) != PO_OK)
+            po_watch_warning(r->watch, failure.text);
     }
+    return is_durable;
 }
 
 enum po_status
@@ -184,11 +197,12 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
         st = commit_stopped(&r, err);
     is_done = st == PO_OK;
     if (is_done) {
-        sync_bases(&r);
+        bool is_durable = sync_bases(&r);
+
         /* The restore is done and stands: what is only for the report cannot spoil it. */
         if (po_restore_count_removed(&r, err) != PO_OK)
             po_watch_warning(watch, err->text);
-        settle_asides(&r);
+        settle_asides(&r, is_durable);
     }
     po_restore_unstage(&r, is_done);
     deinit_restore(&r);

@@ -47,6 +47,7 @@ struct po_restore_result {
     double outage_seconds; /* negative = no service was stopped */
     /* With a path: an item that is not restored, or not quite. Without: a reason against it all. */
     struct po_problems problems;
+    bool is_changed;        /* after a failure: something could not be taken back, as *err says */
     bool are_services_lost; /* exit code 5, whatever else */
     char services_text[1024];
 };

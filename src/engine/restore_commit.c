@@ -431,6 +431,7 @@ keep_former(struct po_restore *r, const struct po_buf *former, struct po_err *er
     struct po_restore_base *base = r->registry_base;
     const char *member = po_part_member(PO_PART_REGISTRY);
     struct po_file *file = NULL;
+    struct po_dir *folder = NULL;
     struct po_buf path = { 0 };
     enum po_status st = PO_OK;
 
@@ -451,6 +452,14 @@ keep_former(struct po_restore *r, const struct po_buf *former, struct po_err *er
         st = po_file_close(file, err);
     else
         po_file_free(file);
+    /* The file's own name, and the folder's: a crash between this and the import loses neither. */
+    if (st == PO_OK)
+        st = po_dir_open_below(&folder, base->dir, base->aside, strlen(base->aside), err);
+    if (st == PO_OK)
+        st = po_dir_sync(folder, err);
+    if (st == PO_OK)
+        st = po_dir_sync(base->dir, err);
+    po_dir_free(folder);
     r->has_registry_aside = st == PO_OK;
     po_buf_deinit(&path);
     return st;

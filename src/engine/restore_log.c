@@ -154,6 +154,7 @@ po_restore_take_back(struct po_restore *r, struct po_err *err)
         (void)po_fail(err, err->status, "%s; all is as it was before", err->text);
         return;
     }
+    r->result->is_changed = true;
     (void)po_fail(err, err->status,
                   "%s; and %llu steps could not be taken back, the first: %s; what is missing lies "
                   "in the folders .pobackup-set-aside-* beside the trees",

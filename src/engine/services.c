@@ -2,9 +2,12 @@
 
 #include "base/mem.h"
 #include "engine/watch.h"
+#include "port/sys.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define SETTLE_POLL_MS 200u
 
 enum po_status
 po_services_init(struct po_services *services, struct po_host *host, struct po_err *err)
@@ -14,8 +17,8 @@ po_services_init(struct po_services *services, struct po_host *host, struct po_e
 
     *services = (struct po_services){ .host = host };
     services->before = po_mem_new(count, sizeof *services->before);
-    services->is_touched = po_mem_new(count, sizeof *services->is_touched);
-    if (services->before == NULL || services->is_touched == NULL) {
+    services->touch = po_mem_new(count, sizeof *services->touch);
+    if (services->before == NULL || services->touch == NULL) {
         po_services_deinit(services);
         return po_fail_nomem(err, count * sizeof *services->before);
     }
@@ -42,7 +45,7 @@ void
 po_services_deinit(struct po_services *services)
 {
     po_mem_free(services->before);
-    po_mem_free(services->is_touched);
+    po_mem_free(services->touch);
     *services = (struct po_services){ 0 };
 }
 
@@ -71,6 +74,7 @@ po_services_stop(struct po_services *services, unsigned timeout_s, const struct 
 {
     struct po_host *host = services->host;
 
+    services->stop_timeout_s = timeout_s;
     for (size_t i = services->count; i-- > 0;) {
         const char *name = host->ops->service(host, i)->name;
         enum po_status st = po_watch_check(watch, err);
@@ -81,12 +85,43 @@ po_services_stop(struct po_services *services, unsigned timeout_s, const struct 
             continue;
         tell(watch, "stopping", name);
         /* Noted before: a stop that fails half-way must be undone too. */
-        services->is_touched[i] = true;
+        services->touch[i] = PO_SERVICE_ASKED;
         st = host->ops->service_stop(host, i, timeout_s, err);
         if (st != PO_OK)
             return po_err_prefix(err, "service %s", name);
+        services->touch[i] = PO_SERVICE_BROUGHT;
     }
     return PO_OK;
+}
+
+/* Waits for the stop that was asked for in vain, so that the start after it is one. */
+static void
+settle(const struct po_services *services, size_t number, const struct po_watch *watch)
+{
+    struct po_host *host = services->host;
+    const struct po_service *service = host->ops->service(host, number);
+    unsigned seconds =
+        services->stop_timeout_s != 0 ? services->stop_timeout_s : service->stop_timeout_s;
+    double deadline;
+    char text[256];
+
+    deadline = po_sys_monotonic() + seconds;
+    tell(watch, "waiting whether it stops after all:", service->name);
+    for (;;) {
+        enum po_service_state state = PO_SERVICE_UNKNOWN;
+        struct po_err ignored;
+
+        if (host->ops->service_state(host, number, &state, &ignored) == PO_OK &&
+            state == PO_SERVICE_STOPPED)
+            return;
+        if (po_sys_monotonic() >= deadline)
+            break;
+        po_sys_sleep_ms(SETTLE_POLL_MS);
+    }
+    (void)snprintf(text, sizeof text,
+                   "service %s was asked to stop and still runs %u s later; look whether it stays",
+                   service->name, seconds);
+    po_watch_warning(watch, text);
 }
 
 /* req: B7. Cancellation is not looked at: whatever the user asked for, the services come back. */
@@ -101,12 +136,14 @@ po_services_restore(struct po_services *services, const struct po_watch *watch, 
         struct po_err failure;
         enum po_status st;
 
-        if (!services->is_touched[i])
+        if (services->touch[i] == PO_SERVICE_UNTOUCHED)
             continue;
+        if (services->touch[i] == PO_SERVICE_ASKED)
+            settle(services, i, watch);
         tell(watch, "starting", name);
         st = host->ops->service_start(host, i, 0, &failure);
         if (st == PO_OK) {
-            services->is_touched[i] = false;
+            services->touch[i] = PO_SERVICE_UNTOUCHED;
             continue;
         }
         (void)po_err_prefix(&failure, "service %s", name);

@@ -9,11 +9,18 @@
 #include "base/event.h"
 #include "host/host.h"
 
+enum po_service_touch {
+    PO_SERVICE_UNTOUCHED,
+    PO_SERVICE_ASKED,  /* to stop, and it has not: it may yet do so */
+    PO_SERVICE_BROUGHT /* to a stop */
+};
+
 struct po_services {
     struct po_host *host;
     size_t count;
     enum po_service_state *before; /* one a service */
-    bool *is_touched;              /* we asked it to stop */
+    enum po_service_touch *touch;
+    unsigned stop_timeout_s; /* what po_services_stop was given */
 };
 
 /* Notes the states. PO_E_IO if one cannot be told: nothing may be stopped that might not be brought
@@ -25,8 +32,12 @@ bool po_services_any_running(const struct po_services *services);
 /* Stops those that run, in reverse order of starting. On failure the caller must still restore. */
 PO_NODISCARD enum po_status po_services_stop(struct po_services *services, unsigned timeout_s,
                                              const struct po_watch *watch, struct po_err *err);
-/* Starts again what was touched, in order; goes on after a failure. A failure means services are
- * down that were running: exit code 5. */
+/*
+ * Starts again what was touched, in order; goes on after a failure. A service that was asked to
+ * stop and did not is waited for first, as long as it had for stopping: a daemon that still
+ * finishes its work says "running", and would be gone a moment later. A failure means services are
+ * down that were running: exit code 5.
+ */
 PO_NODISCARD enum po_status po_services_restore(struct po_services *services,
                                                 const struct po_watch *watch, struct po_err *err);
 

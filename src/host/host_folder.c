@@ -291,14 +291,17 @@ folder_registry_export(struct po_host *host, struct po_buf *out, int64_t *write_
                        struct po_err *err)
 {
     const char *place = NULL;
+    struct po_node_info info;
     bool exists = false;
     enum po_status st = registry_place(folder_of(host), &place, err);
 
     if (st != PO_OK)
         return st;
-    st = po_host_folder_file_read(place, PO_REG_SIZE_MAX, out, &exists, NULL, write_time, err);
+    st = po_host_folder_file_read(place, PO_REG_SIZE_MAX, out, &exists, &info, err);
     if (st == PO_OK && !exists)
         st = po_fail(err, PO_E_IO, "%s: no such file", place);
+    if (st == PO_OK)
+        *write_time = info.write_time;
     return st;
 }
 
@@ -307,16 +310,16 @@ folder_registry_import(struct po_host *host, const void *bytes, size_t size, int
                        struct po_buf *former, struct po_err *err)
 {
     const char *place = NULL;
-    uint32_t mode = 0;
+    struct po_node_info info;
     bool exists = false;
     enum po_status st = registry_place(folder_of(host), &place, err);
 
     if (st != PO_OK)
         return st;
-    st = po_host_folder_file_read(place, PO_REG_SIZE_MAX, former, &exists, &mode, NULL, err);
+    st = po_host_folder_file_read(place, PO_REG_SIZE_MAX, former, &exists, &info, err);
     if (st != PO_OK)
         return st;
-    return po_host_folder_file_replace(place, bytes, size, exists ? mode : REGISTRY_MODE,
+    return po_host_folder_file_replace(place, bytes, size, exists ? &info : NULL, REGISTRY_MODE,
                                        write_time, err);
 }
 

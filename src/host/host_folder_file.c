@@ -1,8 +1,9 @@
 #include "host/host_folder_file.h"
 
 #include "base/mem.h"
-#include "port/file.h"
+#include "base/names.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define READ_STEP ((size_t)64 * 1024)
@@ -34,25 +35,25 @@ read_all(struct po_file *file, const char *os_path, uint64_t size_max, struct po
 
 enum po_status
 po_host_folder_file_read(const char *os_path, uint64_t size_max, struct po_buf *out, bool *exists,
-                         uint32_t *mode, int64_t *write_time, struct po_err *err)
+                         struct po_node_info *info, struct po_err *err)
 {
     struct po_file *file = NULL;
-    struct po_node_info info = { 0 };
+    struct po_node_info found = { 0 };
     size_t size_before = out->size;
     bool is_there = false;
-    enum po_status st = po_os_stat(os_path, &info, &is_there, err);
+    enum po_status st = po_os_stat(os_path, &found, &is_there, err);
 
     if (st != PO_OK || !is_there)
         goto done;
     /* Asked before the opening, which would wait for a writer of a FIFO. */
-    if (info.type != PO_NODE_FILE) {
+    if (found.type != PO_NODE_FILE) {
         st = po_fail(err, PO_E_IO, "%s: not a regular file", os_path);
         goto done;
     }
     st = po_os_file_open(&file, os_path, PO_FILE_READ, err);
     if (st != PO_OK)
         goto done;
-    st = po_file_info(file, &info, err);
+    st = po_file_info(file, &found, err);
     if (st != PO_OK) {
         st = po_err_prefix(err, "%s", os_path);
         goto done;
@@ -61,10 +62,8 @@ po_host_folder_file_read(const char *os_path, uint64_t size_max, struct po_buf *
 done:
     if (st == PO_OK) {
         *exists = is_there;
-        if (mode != NULL)
-            *mode = info.mode;
-        if (write_time != NULL)
-            *write_time = info.write_time;
+        if (info != NULL)
+            *info = found;
     } else {
         out->size = size_before;
     }
@@ -72,35 +71,44 @@ done:
     return st;
 }
 
+/* What a file has besides its content: in this order, as changing the owner takes bits off the mode. */
+static enum po_status
+set_facts(struct po_file *file, const struct po_node_info *former, uint32_t mode,
+          int64_t write_time, struct po_err *err)
+{
+    enum po_status st = PO_OK;
+
+    if (former != NULL)
+        st = po_file_set_owner(file, former->uid, former->gid, err);
+    /* Only the administrator may give files away; who is not has made it his own. */
+    if (st != PO_OK && err->os_code != EPERM)
+        return st;
+    /* The mode at opening is for new files, and the umask takes from it. */
+    st = po_file_set_mode(file, former != NULL ? former->mode : mode, err);
+    if (st == PO_OK && write_time != POBACKUP_TIME_UNKNOWN)
+        st = po_file_set_write_time(file, write_time, err);
+    return st;
+}
+
 /* Writes `name` in `dir` and takes it to the disk. *is_begun: there is something to remove now. */
 static enum po_status
-write_durably(struct po_dir *dir, const char *name, const void *bytes, size_t size, uint32_t mode,
-              int64_t write_time, bool *is_begun, struct po_err *err)
+write_durably(struct po_dir *dir, const char *name, const void *bytes, size_t size,
+              const struct po_node_info *former, uint32_t mode, int64_t write_time, bool *is_begun,
+              struct po_err *err)
 {
     struct po_file *file = NULL;
-    enum po_status st = po_file_open(&file, dir, name, strlen(name), PO_FILE_REPLACE, mode, err);
+    enum po_status st = po_file_open(&file, dir, name, strlen(name), PO_FILE_REPLACE, 0600, err);
 
     if (st != PO_OK)
-        goto done;
+        return st;
     *is_begun = true;
-    /* The mode at opening is for new files, and the umask takes from it. */
-    st = po_file_set_mode(file, mode, err);
-    if (st != PO_OK)
-        goto done;
     st = po_file_write_at(file, 0, bytes, size, err);
-    if (st != PO_OK)
-        goto done;
-    if (write_time != POBACKUP_TIME_UNKNOWN) {
-        st = po_file_set_write_time(file, write_time, err);
-        if (st != PO_OK)
-            goto done;
-    }
-    st = po_file_sync(file, err);
-    if (st != PO_OK)
-        goto done;
-    st = po_file_close(file, err);
-    file = NULL;
-done:
+    if (st == PO_OK)
+        st = set_facts(file, former, mode, write_time, err);
+    if (st == PO_OK)
+        st = po_file_sync(file, err);
+    if (st == PO_OK)
+        return po_file_close(file, err);
     po_file_free(file);
     return st;
 }
@@ -128,15 +136,17 @@ split(const char *os_path, char **dir, const char **name, struct po_err *err)
 }
 
 enum po_status
-po_host_folder_file_replace(const char *os_path, const void *bytes, size_t size, uint32_t mode,
-                            int64_t write_time, struct po_err *err)
+po_host_folder_file_replace(const char *os_path, const void *bytes, size_t size,
+                            const struct po_node_info *former, uint32_t mode, int64_t write_time,
+                            struct po_err *err)
 {
-    struct po_buf buf = { 0 };
+    /* A fixed name: what a dead run left is overwritten by the next one and does not pile up. */
+    static const char temporary[] = PO_NAME_NEW "file";
+    const size_t temporary_size = sizeof(temporary) - 1;
     struct po_err ignored = { 0 };
     struct po_dir *dir = NULL;
     char *dir_path = NULL;
     const char *name = "";
-    const char *temporary = "";
     bool is_begun = false;
     enum po_status st = split(os_path, &dir_path, &name, err);
 
@@ -145,28 +155,23 @@ po_host_folder_file_replace(const char *os_path, const void *bytes, size_t size,
     st = po_dir_open_make(&dir, dir_path, err);
     if (st != PO_OK)
         goto done;
-    /* A fixed name: what a dead run left is overwritten by the next one and does not pile up. */
-    po_buf_printf(&buf, "%s.new", name);
-    temporary = po_buf_text(&buf);
-    st = po_buf_check(&buf, err);
+    st = write_durably(dir, temporary, bytes, size, former, mode, write_time, &is_begun, err);
     if (st != PO_OK)
         goto done;
-    st = write_durably(dir, temporary, bytes, size, mode, write_time, &is_begun, err);
-    if (st != PO_OK)
-        goto done;
-    st = po_dir_rename(dir, temporary, buf.size, dir, name, strlen(name), true, err);
+    st = po_dir_rename(dir, temporary, temporary_size, dir, name, strlen(name), true, err);
     if (st != PO_OK)
         goto done;
     is_begun = false;
     st = po_dir_sync(dir, err);
+    if (st != PO_OK && former == NULL)
+        (void)!po_dir_remove(dir, name, strlen(name), &ignored);
 done:
     if (st != PO_OK && dir != NULL)
         st = po_err_prefix(err, "write %s", os_path);
     /* A failure is being reported already; what cannot be removed is overwritten the next time. */
     if (is_begun)
-        (void)!po_dir_remove(dir, temporary, buf.size, &ignored);
+        (void)!po_dir_remove(dir, temporary, temporary_size, &ignored);
     po_dir_free(dir);
     po_mem_free(dir_path);
-    po_buf_deinit(&buf);
     return st;
 }

@@ -340,7 +340,7 @@ po_host_folder_ini_load(struct po_host_folder_ini *ini, const char *path, struct
     bool exists = false;
     enum po_status st;
 
-    st = po_host_folder_file_read(path, INI_SIZE_MAX, &text, &exists, NULL, NULL, err);
+    st = po_host_folder_file_read(path, INI_SIZE_MAX, &text, &exists, NULL, err);
     if (st != PO_OK || !exists)
         goto done;
     parse.at = po_buf_text(&text);

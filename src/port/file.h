@@ -158,6 +158,11 @@ PO_NODISCARD enum po_status po_file_read_at(struct po_file *file, uint64_t offse
 /* All of it at `offset`. */
 PO_NODISCARD enum po_status po_file_write_at(struct po_file *file, uint64_t offset,
                                              const void *bytes, size_t size, struct po_err *err);
+/*
+ * From now on a write to a stream that nobody reads looks at *cancel several times a second, and is
+ * PO_E_CANCELLED when it is not 0.
+ */
+void po_file_set_cancel(struct po_file *file, const volatile int *cancel);
 /* All of it at the current end of a stream or file. */
 PO_NODISCARD enum po_status po_file_write(struct po_file *file, const void *bytes, size_t size,
                                           struct po_err *err);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,12 +13,17 @@
 /* Linux moves at most 2 GiB less a page in one call, and some systems refuse more than that. */
 #define CALL_SIZE_MAX ((size_t)1 << 30)
 
+#define CANCEL_POLL_MS 200
+/* A pipe that is ready takes so much without blocking: POSIX promises it. */
+#define PIPE_PART ((size_t)PIPE_BUF)
+
 struct po_file {
     int fd;
-    bool is_standard;  /* not ours to close */
-    bool is_stream;    /* no offsets: a pipe, a device, standard input or output */
-    uint64_t position; /* of a stream: bytes read or written so far */
-    uint64_t end;      /* of a regular file: where po_file_write goes on */
+    bool is_standard;           /* not ours to close */
+    bool is_stream;             /* no offsets: a pipe, a device, standard input or output */
+    uint64_t position;          /* of a stream: bytes read or written so far */
+    uint64_t end;               /* of a regular file: where po_file_write goes on */
+    const volatile int *cancel; /* of a stream, or NULL */
 };
 
 /* ---- opening ---- */
@@ -180,6 +186,26 @@ po_file_read_at(struct po_file *file, uint64_t offset, void *bytes, size_t size,
     return PO_OK;
 }
 
+void
+po_file_set_cancel(struct po_file *file, const volatile int *cancel)
+{
+    if (file->is_stream)
+        file->cancel = cancel;
+}
+
+/* Until the stream takes something; a signal between the look and the call cannot be missed. */
+static enum po_status
+wait_for_reader(const struct po_file *file, struct po_err *err)
+{
+    struct pollfd ready = { .fd = file->fd, .events = POLLOUT };
+
+    do
+        if (__atomic_load_n(file->cancel, __ATOMIC_RELAXED) != 0)
+            return po_fail(err, PO_E_CANCELLED, "interrupted");
+    while (poll(&ready, 1, CANCEL_POLL_MS) <= 0);
+    return PO_OK;
+}
+
 enum po_status
 po_file_write_at(struct po_file *file, uint64_t offset, const void *bytes, size_t size,
                  struct po_err *err)
@@ -192,9 +218,12 @@ po_file_write_at(struct po_file *file, uint64_t offset, const void *bytes, size_
     if (file->is_stream && offset != file->position)
         return po_fail_errno(err, ESPIPE, "write a stream at %llu", (unsigned long long)offset);
     while (sum < size) {
-        size_t part = size - sum < CALL_SIZE_MAX ? size - sum : CALL_SIZE_MAX;
+        size_t limit = file->cancel != NULL ? PIPE_PART : CALL_SIZE_MAX;
+        size_t part = size - sum < limit ? size - sum : limit;
         ssize_t n;
 
+        if (file->cancel != NULL && wait_for_reader(file, err) != PO_OK)
+            return err->status;
         if (file->is_stream)
             n = write(file->fd, from + sum, part);
         else

@@ -3,31 +3,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <string.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define OUTPUT_KEPT_MAX ((size_t)64 * 1024)
-/*
- * What is read after the end of the command at most: a background process may write faster than we
- * read.
- */
-#define REST_MAX ((size_t)1024 * 1024)
+/* A command that says more than this while it is waited for loses what it said first. */
+#define OUTPUT_FILE_MAX ((off_t)4 << 20)
 /* How long the killed command is waited for. One that hangs in the kernel is left behind. */
 #define KILLED_WAIT_SECONDS 5.0
+#define POLL_MAX_MS 32u
 
 struct run {
     pid_t child;
-    int null;     /* /dev/null */
-    int read_end; /* of the output */
-    int write_end;
+    int null; /* /dev/null */
+    /*
+     * A file without a name, and no pipe: a daemon that the command leaves behind may write to it
+     * for years, and must not be ended by SIGPIPE when we are gone.
+     */
+    int output;
     int report_read; /* the child says here why it could not start; closed by a successful exec */
     int report_write;
-    size_t kept; /* bytes of output appended */
-    bool has_output_ended;
 };
 
 static void
@@ -38,29 +37,37 @@ close_fd(int *fd)
     *fd = -1;
 }
 
+/* -1 when there is no place for it: then nothing is kept of what the command says. */
+static int
+open_nameless_file(void)
+{
+    char names[][32] = { "/tmp/pobackup-XXXXXX", "/var/tmp/pobackup-XXXXXX" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        int fd = mkostemp(names[i], O_APPEND | O_CLOEXEC);
+
+        if (fd < 0)
+            continue;
+        (void)unlink(names[i]);
+        return fd;
+    }
+    return -1;
+}
+
 static enum po_status
-open_pipes(struct run *run, struct po_err *err)
+open_all(struct run *run, struct po_err *err)
 {
     int ends[2];
 
-    run->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    run->null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (run->null < 0)
         return po_fail_errno(err, errno, "open /dev/null");
+    run->output = open_nameless_file();
     /* O_CLOEXEC in the same call: another thread may be starting a program at this moment. */
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return po_fail_errno(err, errno, "make a pipe");
-    run->read_end = ends[0];
-    run->write_end = ends[1];
     if (pipe2(ends, O_CLOEXEC) != 0)
         return po_fail_errno(err, errno, "make a pipe");
     run->report_read = ends[0];
     run->report_write = ends[1];
-    /*
-     * Only our end: as O_NONBLOCK belongs to the open file, the command's end must stay as programs
-     * expect it.
-     */
-    if (fcntl(run->read_end, F_SETFL, O_NONBLOCK) != 0)
-        return po_fail_errno(err, errno, "set up a pipe");
     return PO_OK;
 }
 
@@ -68,7 +75,8 @@ open_pipes(struct run *run, struct po_err *err)
 static void
 reset_signals(void)
 {
-    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGCHLD };
+    static const int numbers[] = { SIGINT,  SIGTERM, SIGHUP,  SIGPIPE,
+                                   SIGQUIT, SIGXCPU, SIGXFSZ, SIGCHLD };
     struct sigaction action = { 0 };
     sigset_t none;
 
@@ -91,7 +99,7 @@ run_child(const struct run *run, const char *command, const char *directory)
      * to 2.
      */
     int null = fcntl(run->null, F_DUPFD_CLOEXEC, 3);
-    int output = fcntl(run->write_end, F_DUPFD_CLOEXEC, 3);
+    int output = fcntl(run->output >= 0 ? run->output : run->null, F_DUPFD_CLOEXEC, 3);
     int report = fcntl(run->report_write, F_DUPFD_CLOEXEC, 3);
     int code;
 
@@ -120,7 +128,6 @@ start_child(struct run *run, const char *command, const char *directory, struct 
     if (run->child == 0)
         run_child(run, command, directory);
     close_fd(&run->null);
-    close_fd(&run->write_end);
     close_fd(&run->report_write);
     /* Ends when the shell runs: from here on the process group exists. */
     do
@@ -135,48 +142,48 @@ start_child(struct run *run, const char *command, const char *directory, struct 
     return PO_OK;
 }
 
-/* Reads what is there, at most REST_MAX bytes. */
+/* The end of what the command said. */
 static void
-read_output(struct run *run, struct po_buf *output)
+read_output(const struct run *run, struct po_buf *output)
 {
-    char bytes[4096];
-    size_t sum = 0;
+    struct stat info;
+    off_t at;
+    ssize_t got;
 
-    while (!run->has_output_ended && sum < REST_MAX) {
-        ssize_t got = read(run->read_end, bytes, sizeof(bytes));
-        size_t keep;
+    if (run->output < 0 || fstat(run->output, &info) != 0)
+        return;
+    at = info.st_size > (off_t)OUTPUT_KEPT_MAX ? info.st_size - (off_t)OUTPUT_KEPT_MAX : 0;
+    if (!po_buf_reserve(output, OUTPUT_KEPT_MAX))
+        return;
+    do
+        got = pread(run->output, output->bytes + output->size, OUTPUT_KEPT_MAX, at);
+    while (got < 0 && errno == EINTR);
+    if (got > 0)
+        output->size += (size_t)got;
+}
 
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 && errno == EAGAIN)
-            return;
-        if (got <= 0) {
-            run->has_output_ended = true;
-            return;
-        }
-        sum += (size_t)got;
-        keep =
-            OUTPUT_KEPT_MAX - run->kept < (size_t)got ? OUTPUT_KEPT_MAX - run->kept : (size_t)got;
-        po_buf_put(output, bytes, keep);
-        run->kept += keep;
-    }
+/* It is opened for appending: what comes next stands at the front. */
+static void
+bound_output(const struct run *run)
+{
+    struct stat info;
+
+    if (run->output >= 0 && fstat(run->output, &info) == 0 && info.st_size > OUTPUT_FILE_MAX &&
+        ftruncate(run->output, 0) != 0)
+        return; /* a full disk is somebody else's matter */
 }
 
 /*
- * Until the command itself has ended: the end of its output says nothing, for a background process
- * may hold that open for years. Asking every few milliseconds does without SIGCHLD, which belongs
- * to the whole process.
+ * Until the command itself has ended. Asking every few milliseconds does without SIGCHLD, which
+ * belongs to the whole process.
  */
 static void
-wait_for_child(struct run *run, double deadline, struct po_command_result *result,
-               struct po_buf *output)
+wait_for_child(const struct run *run, double deadline, struct po_command_result *result)
 {
-    int pause_ms = 1;
+    unsigned pause_ms = 1;
     int status;
 
     for (;;) {
-        struct pollfd poll_fd = { .fd = run->has_output_ended ? -1 : run->read_end,
-                                  .events = POLLIN };
         pid_t got = waitpid(run->child, &status, WNOHANG);
 
         if (got == run->child) {
@@ -195,23 +202,20 @@ wait_for_child(struct run *run, double deadline, struct po_command_result *resul
             (void)kill(-run->child, SIGKILL);
             pause_ms = 1;
         }
-        if (poll(&poll_fd, 1, pause_ms) > 0)
-            read_output(run, output);
-        else if (pause_ms < 32)
+        po_sys_sleep_ms(pause_ms);
+        bound_output(run);
+        if (pause_ms < POLL_MAX_MS)
             pause_ms *= 2;
     }
-    read_output(run, output);
 }
 
 enum po_status
 po_sys_run(const char *command, const char *directory, unsigned timeout_ms,
            struct po_command_result *result, struct po_buf *output, struct po_err *err)
 {
-    struct run run = {
-        .null = -1, .read_end = -1, .write_end = -1, .report_read = -1, .report_write = -1
-    };
+    struct run run = { .null = -1, .output = -1, .report_read = -1, .report_write = -1 };
     double deadline = po_sys_monotonic() + timeout_ms / 1000.0;
-    enum po_status st = open_pipes(&run, err);
+    enum po_status st = open_all(&run, err);
 
     if (st != PO_OK)
         goto done;
@@ -219,11 +223,11 @@ po_sys_run(const char *command, const char *directory, unsigned timeout_ms,
     if (st != PO_OK)
         goto done;
     *result = (struct po_command_result){ .exit_code = -1 };
-    wait_for_child(&run, deadline, result, output);
+    wait_for_child(&run, deadline, result);
+    read_output(&run, output);
 done:
     close_fd(&run.null);
-    close_fd(&run.read_end);
-    close_fd(&run.write_end);
+    close_fd(&run.output);
     close_fd(&run.report_read);
     close_fd(&run.report_write);
     return st;

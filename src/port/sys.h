@@ -21,9 +21,10 @@ void po_sys_put_local_time(struct po_buf *out, int64_t time);
 uint32_t po_sys_process_id(void);
 uint64_t po_sys_peak_memory(void);
 /*
- * From now on SIGINT, SIGTERM and SIGHUP (console events on Windows) set the flag that is returned
- * to the signal's number, however often they come: services must come back first. It is 0 before,
- * and lives as long as the process: signals come after main has returned, too. SIGPIPE is ignored.
+ * From now on SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGXCPU (console events on Windows) set the flag
+ * that is returned to the signal's number, however often they come: services must come back first.
+ * It is 0 before, and lives as long as the process: signals come after main has returned, too.
+ * SIGPIPE and SIGXFSZ are ignored.
  */
 const volatile int *po_sys_catch_interrupts(void);
 bool po_sys_is_terminal(int standard_number);
@@ -34,11 +35,11 @@ struct po_command_result {
     bool timed_out; /* it was ended (the whole process group) */
 };
 /*
- * Runs a command line through the system's shell, in a session of its own, standard input empty,
- * standard output and error appended to `output` (at most 64 KiB kept). Waits up to timeout_ms. A
- * background process that keeps the output open does not hold this call: it returns when the
- * command itself has ended. `directory` is the working directory (NULL = unchanged). PO_E_IO only
- * when it could not be started.
+ * Runs a command line through the system's shell, in a session of its own, standard input empty; of
+ * standard output and error the last 64 KiB are appended to `output`. Waits up to timeout_ms. A
+ * background process that keeps the output open does not hold this call, which returns when the
+ * command itself has ended, nor does it suffer from that. `directory` is the working directory
+ * (NULL = unchanged). PO_E_IO only when it could not be started.
  */
 PO_NODISCARD enum po_status po_sys_run(const char *command, const char *directory,
                                        unsigned timeout_ms, struct po_command_result *result,

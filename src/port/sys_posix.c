@@ -189,13 +189,16 @@ static volatile int interrupt;
 static void
 on_interrupt(int number)
 {
-    interrupt = number;
+    /* Read by other threads too. */
+    __atomic_store_n(&interrupt, number, __ATOMIC_RELAXED);
 }
 
 const volatile int *
 po_sys_catch_interrupts(void)
 {
-    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+    static const int asking[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU };
+    /* A write says EPIPE or EFBIG: that is told, and ends the run in order. */
+    static const int ignored[] = { SIGPIPE, SIGXFSZ };
     struct sigaction action = { 0 };
     struct sigaction old;
 
@@ -203,16 +206,17 @@ po_sys_catch_interrupts(void)
     /* Calls of libraries that do not expect EINTR go on. */
     action.sa_flags = SA_RESTART;
     action.sa_handler = on_interrupt;
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+    for (size_t i = 0; i < sizeof(asking) / sizeof(asking[0]); i++) {
         /*
          * Under nohup, or in the background of a shell without job control, the signal is ignored:
          * so it stays.
          */
-        if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+        if (sigaction(asking[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN)
             continue;
-        (void)sigaction(numbers[i], &action, NULL);
+        (void)sigaction(asking[i], &action, NULL);
     }
     action.sa_handler = SIG_IGN;
-    (void)sigaction(SIGPIPE, &action, NULL);
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        (void)sigaction(ignored[i], &action, NULL);
     return &interrupt;
 }

@@ -190,7 +190,7 @@ list_directory(struct listing *listing, size_t number, struct po_err *err)
     struct po_err failure = { .status = PO_OK };
     enum po_status st;
 
-    if (walk->cancel != NULL && *walk->cancel != 0)
+    if (walk->cancel != NULL && __atomic_load_n(walk->cancel, __ATOMIC_RELAXED) != 0)
         return po_fail(err, PO_E_CANCELLED, "interrupted");
     po_buf_clear(&listing->path);
     po_buf_put(&listing->path, po_entry_path(walk->list, entry), entry->path_size);

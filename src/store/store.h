@@ -30,8 +30,12 @@ struct po_store_sink_ops {
  */
 PO_NODISCARD enum po_status po_store_file_create(struct po_store_sink **out, const char *os_path,
                                                  struct po_err *err);
-/* Standard output; commit flushes. What was written cannot be taken back by free. */
-PO_NODISCARD enum po_status po_store_stdout_create(struct po_store_sink **out, struct po_err *err);
+/*
+ * Standard output; commit flushes. What was written cannot be taken back by free. When `cancel` is
+ * not NULL, a write that waits for its reader ends as PO_E_CANCELLED once *cancel is not 0.
+ */
+PO_NODISCARD enum po_status po_store_stdout_create(struct po_store_sink **out,
+                                                   const volatile int *cancel, struct po_err *err);
 
 /*
  * Opens an archive, a regular file, for reading: blob->read_at may be called from several threads.

@@ -95,7 +95,7 @@ static const struct po_store_sink_ops stdout_sink_ops = {
 };
 
 enum po_status
-po_store_stdout_create(struct po_store_sink **out, struct po_err *err)
+po_store_stdout_create(struct po_store_sink **out, const volatile int *cancel, struct po_err *err)
 {
     struct stdout_sink *stdout_sink = po_mem_new(1, sizeof(*stdout_sink));
     enum po_status st;
@@ -106,6 +106,7 @@ po_store_stdout_create(struct po_store_sink **out, struct po_err *err)
     st = po_file_standard(&stdout_sink->file, STANDARD_OUTPUT, err);
     if (st != PO_OK)
         goto done;
+    po_file_set_cancel(stdout_sink->file, cancel);
     *out = &stdout_sink->sink;
     stdout_sink = NULL;
 done:
