@@ -1,13 +1,13 @@
 # A toolchain file: builds for Windows, from Server 2003 SP1 on, with the libraries that scripts/setup-windows made.
 #   cmake --toolchain cmake/windows.cmake -DPOBACKUP_WINDOWS_TARGET=i686-w64-mingw32 ...
 set(POBACKUP_WINDOWS_TARGET x86_64-w64-mingw32 CACHE STRING "x86_64-w64-mingw32 or i686-w64-mingw32")
-if(DEFINED ENV{POBACKUP_WINDOWS_CACHE})
-    set(POBACKUP_WINDOWS_CACHE $ENV{POBACKUP_WINDOWS_CACHE} CACHE PATH "Where scripts/setup-windows put the libraries")
-else()
-    set(POBACKUP_WINDOWS_CACHE ${CMAKE_CURRENT_LIST_DIR}/../build/cache/windows CACHE PATH "Where scripts/setup-windows put the libraries")
+set(_cache build/cache/windows)
+if(NOT "$ENV{POBACKUP_WINDOWS_CACHE}" STREQUAL "")
+    set(_cache $ENV{POBACKUP_WINDOWS_CACHE})
 endif()
+set(POBACKUP_WINDOWS_CACHE ${_cache} CACHE STRING "Where scripts/setup-windows put the libraries")
 list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES POBACKUP_WINDOWS_TARGET POBACKUP_WINDOWS_CACHE)
-get_filename_component(_prefix ${POBACKUP_WINDOWS_CACHE}/${POBACKUP_WINDOWS_TARGET} ABSOLUTE)
+get_filename_component(_prefix ${POBACKUP_WINDOWS_CACHE}/${POBACKUP_WINDOWS_TARGET} ABSOLUTE BASE_DIR ${CMAKE_CURRENT_LIST_DIR}/..)
 if(NOT EXISTS ${_prefix}/lib/pkgconfig)
     message(FATAL_ERROR "No libraries for ${POBACKUP_WINDOWS_TARGET} in ${_prefix}: run scripts/setup-windows")
 endif()
@@ -19,13 +19,14 @@ string(REGEX REPLACE "-.*" "" CMAKE_SYSTEM_PROCESSOR ${POBACKUP_WINDOWS_TARGET})
 set(CMAKE_C_COMPILER ${POBACKUP_WINDOWS_TARGET}-gcc-win32)
 set(CMAKE_RC_COMPILER ${POBACKUP_WINDOWS_TARGET}-windres)
 
-# printf as in C99: the msvcrt of Server 2003 knows no %zu.
-set(CMAKE_C_FLAGS_INIT "-D_WIN32_WINNT=0x0502 -DWINVER=0x0502 -D__USE_MINGW_ANSI_STDIO=1")
+# As in scripts/setup-windows, or the libraries do not fit. printf as in C99: the msvcrt of Server 2003 knows no %zu. off_t of 64 bits.
+set(CMAKE_C_FLAGS_INIT "-D_WIN32_WINNT=0x0502 -DWINVER=0x0502 -D__USE_MINGW_ANSI_STDIO=1 -D_FILE_OFFSET_BITS=64")
 # Programs need nothing but Windows' own DLLs, load on Server 2003, and are the same whenever they are built.
 set(_link "-static -Wl,--no-insert-timestamp -Wl,--major-os-version,5 -Wl,--major-subsystem-version,5")
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "i686")
-    # Windows calls 32-bit threads with a stack that is not aligned for SSE.
-    string(APPEND CMAKE_C_FLAGS_INIT " -mstackrealign")
+    # time_t of 64 bits (that is all this name does): libarchive's interface has it. And Windows starts 32-bit threads with a stack that
+    # is not aligned for SSE.
+    string(APPEND CMAKE_C_FLAGS_INIT " -D__MINGW_USE_VC2005_COMPAT -mstackrealign")
     string(APPEND _link " -Wl,--minor-os-version,1 -Wl,--minor-subsystem-version,1")
 else()
     string(APPEND _link " -Wl,--minor-os-version,2 -Wl,--minor-subsystem-version,2")
@@ -47,5 +48,6 @@ set(ENV{PKG_CONFIG_PATH} "")
 unset(ENV{PKG_CONFIG_SYSROOT_DIR})
 set(PKG_CONFIG_ARGN --static CACHE STRING "Arguments of pkg-config")
 
+unset(_cache)
 unset(_prefix)
 unset(_link)

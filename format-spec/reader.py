@@ -36,7 +36,10 @@ MAX_ENTRIES = 134217728
 MAX_PARENTS = 65535
 MAX_PATH = 131072
 MAX_JSON = 16 * MIB
+MAX_MARKS = 400000
+MAX_DEPTH = 100
 MAX_PAX = 1 * MIB
+MAX_EXTENSIONS = 64 * MIB
 TIME_UNKNOWN = -(1 << 63)
 
 MANIFEST = b"pobackup/manifest.json"
@@ -326,8 +329,8 @@ def walk_frame(data, is_ours=True):
         raise damaged("FRAME-3", "frame cut short")
     descriptor = data[4]
     single = descriptor >> 5 & 1
-    if descriptor & 0x08:
-        raise damaged("FRAME-1", "reserved bit in the frame header is set")
+    if descriptor & (0x18 if is_ours else 0x08):
+        raise damaged("FRAME-1", "reserved or unused bit in the frame header is set")
     dictionary_bytes = (0, 1, 2, 4)[descriptor & 0x03]
     if is_ours and dictionary_bytes:
         raise damaged("FRAME-1", "frame has a dictionary id")
@@ -424,6 +427,12 @@ def check_frame_limits(number, compressed, content):
         raise damaged("FRAME-2", f"frame {number}: {compressed} compressed bytes for {content} of content")
     if compressed * 32768 < content:
         raise damaged("FRAME-2", f"frame {number}: {compressed} compressed bytes cannot give {content} of content")
+
+
+def check_whole_limits(what, compressed, content):
+    """FRAME-8, for what is taken in whole."""
+    if content > MIB + 1024 * compressed:
+        raise damaged("FRAME-8", f"{what}: {content} bytes of content in {compressed} compressed bytes")
 
 
 # --- tar (section 3) ---------------------------------------------------------------------------------------------------
@@ -525,8 +534,8 @@ def read_member(content, pos):
     pos += 512
     if fields["typeflag"] == b"x":
         size = fields["size"]
-        if size > MAX_PAX:
-            raise damaged("TAR-9", f"{size} bytes of pax records; the format allows {MAX_PAX}")
+        if not 1 <= size <= MAX_PAX:
+            raise damaged("TAR-9", f"{size} bytes of pax records; the format allows 1 to {MAX_PAX}")
         padded = -(-size // 512) * 512
         if pos + padded > len(content):
             raise damaged("FRAME-5", "pax records cross the end of a frame")
@@ -594,6 +603,13 @@ def strict_json(data, rule):
 
     if len(data) > MAX_JSON:
         raise damaged(rule, f"{len(data)} bytes; the format allows {MAX_JSON}")
+    marks = depth = deepest = 0
+    for mark in re.findall(rb'"(?:[^"\\]|\\.)*"?|[][{},]', data, re.DOTALL):
+        marks += mark in b"{[,"
+        depth += (mark in b"{[") - (mark in b"]}")
+        deepest = max(deepest, depth)
+    if marks > MAX_MARKS or deepest > MAX_DEPTH:
+        raise damaged(rule, f"{marks} brackets and commas, {deepest} deep; the format allows {MAX_MARKS} and {MAX_DEPTH}")
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=no_duplicates, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
@@ -660,28 +676,36 @@ class Manifest:
 
 # --- index (section 5) -------------------------------------------------------------------------------------------------
 
+def index_counts(header, size, content_before):
+    """The counts in the index's header, checked before the rest is there: INDEX-1, INDEX-2."""
+    if size < 128:
+        raise damaged("INDEX-2", "index shorter than its header")
+    if header[:8] != b"pobindex":
+        raise damaged("INDEX-1", "index has another magic")
+    version, critical = struct.unpack_from("<II", header, 8)
+    if version != 1 or critical != 0:
+        raise unsupported("INDEX-1", f"index version {version}, critical features {critical:#x}; a newer program is needed")
+    check_zero(header[96:128], "INDEX-1", "reserved part of the index header")
+    counts = struct.unpack_from("<QQIIQQIIQQ", header, 32)
+    n, p, links, descriptors, lb, db, frames, parents, ab, x = counts
+    if n > MAX_ENTRIES:
+        raise damaged("INDEX-2", f"{n} entries; the format allows {MAX_ENTRIES}")
+    if max(p, lb, db, ab) >= 1 << 32 or parents > MAX_PARENTS:
+        raise damaged("INDEX-2", "a count in the index header is above its bound")
+    if x > MAX_EXTENSIONS + content_before // 64:
+        raise damaged("INDEX-2", f"{x} bytes of extensions for {content_before} bytes of content before the index")
+    if 128 + 79 * n + p + 8 * links + lb + 4 * descriptors + db + 56 * frames + 60 * parents + ab + x != size:
+        raise damaged("INDEX-2", f"the counts in the index header do not give its size, {size} bytes")
+    return counts
+
+
 class Index:
     """The columns of the index as tuples, checked as far as the index alone allows."""
 
-    def __init__(self, data):
-        if len(data) < 128:
-            raise damaged("INDEX-2", "index shorter than its header")
-        if data[:8] != b"pobindex":
-            raise damaged("INDEX-1", "index has another magic")
-        version, critical = struct.unpack_from("<II", data, 8)
-        if version != 1 or critical != 0:
-            raise unsupported("INDEX-1", f"index version {version}, critical features {critical:#x}; a newer program is needed")
-        check_zero(data[96:128], "INDEX-1", "reserved part of the index header")
+    def __init__(self, data, counts):
         self.archive_id = data[16:32]
-        (n, p, links, descriptors, lb, db, frames, parents, ab, x) = struct.unpack_from("<QQIIQQIIQQ", data, 32)
+        n, p, links, descriptors, lb, db, frames, parents, ab, x = counts
         self.n = n
-        if n > MAX_ENTRIES:
-            raise damaged("INDEX-2", f"{n} entries; the format allows {MAX_ENTRIES}")
-        if max(p, lb, db, ab) >= 1 << 32 or parents > MAX_PARENTS:
-            raise damaged("INDEX-2", "a count in the index header is above its bound")
-        if 128 + 79 * n + p + 8 * links + lb + 4 * descriptors + db + 56 * frames + 60 * parents + ab + x != len(data):
-            raise damaged("INDEX-2", f"the counts in the index header do not give its size, {len(data)} bytes")
-
         pos = 128
 
         def take(size):
@@ -916,7 +940,8 @@ class Archive:
         check_zero(content[1024:], "TRAILER-1", "end of the tar")
         return content[512:1024]
 
-    def read_index(self):
+    def check_tables(self):
+        """The trailer and the seek table, before any frame is decoded: TRAILER-3, FRAME-2, FRAME-8."""
         trailer, frames = self.trailer, len(self.seek)
         first, count = trailer.first_index, trailer.index_frames
         if count < 1 or first + count != frames - 1:
@@ -926,30 +951,38 @@ class Archive:
         if (trailer.index_offset != self.offsets[first]
                 or trailer.index_compressed != self.offsets[first + count] - self.offsets[first]):
             raise damaged("TRAILER-3", "the trailer has another place for the index than the seek table")
-        if trailer.index_size > sum(self.seek[f][1] for f in range(first, first + count)):
-            raise damaged("TRAILER-3", "index larger than its frames")
-        hasher = XXH3()
-        for f in range(first, first + count):
+        for f in range(first + count):
             check_frame_limits(f, *self.seek[f][:2])
+        check_whole_limits("manifest", *self.seek[0][:2])
+        check_whole_limits("summary", *self.seek[first - 1][:2])
+        check_whole_limits("index", trailer.index_compressed, sum(self.seek[f][1] for f in range(first, first + count)))
+
+    def read_index(self):
+        trailer = self.trailer
+        first = trailer.first_index
+        numbers = range(first, first + trailer.index_frames)
+        self.check_tables()
+        hasher = XXH3()
+        for f in numbers:
             hasher.update(self.compressed(f))
         if hasher.digest() != trailer.index_xxh3:
             raise damaged("TRAILER-4", "index frames do not match their hash in the trailer")
-        contents = []
-        for f in range(first, first + count):
-            self.check_seek_checksum(f)
-            contents.append(self.decode(f))
-        member = read_member(contents[0], 0)
-        content = b"".join(contents)
+        content = self.decode_index(first)
+        member = read_member(content, 0)
         start, end = member.header_size, member.header_size + trailer.index_size
         if member.path != INDEX or member.type != FILE or member.size != trailer.index_size:
             raise damaged("TRAILER-3", "index frames do not begin with the index")
-        if end + -end % 512 != len(content):
+        if end + -end % 512 != sum(self.seek[f][1] for f in numbers):
             raise damaged("TRAILER-3", "index frames hold more or less than the index")
+        if len(content) - start < min(128, trailer.index_size):
+            raise damaged("TRAILER-3", "the index's header goes on in a second frame")
+        counts = index_counts(content[start:start + 128], trailer.index_size, sum(row[1] for row in self.seek[:first]))
+        content = b"".join([content] + [self.decode_index(f) for f in numbers[1:]])
         check_zero(content[end:], "TAR-9", "padding after the index")
         content = content[start:end]
         if blake2b(content) != trailer.index_blake2b:
             raise damaged("TRAILER-4", "index does not match its digest in the trailer")
-        self.index = index = Index(content)
+        self.index = index = Index(content, counts)
         if index.archive_id != trailer.archive_id:
             raise damaged("INDEX-10", "index and trailer have different archive ids")
         if index.n != trailer.entries or sum(index.size) != trailer.sizes:
@@ -959,7 +992,6 @@ class Archive:
         for f, (content_size, compressed, _, _) in enumerate(index.frames):
             if (compressed, content_size) != self.seek[f][:2]:
                 raise damaged("INDEX-6", f"index and seek table differ on frame {f}")
-            check_frame_limits(f, compressed, content_size)
         self.starts = {}  # (frame, offset) of own members to their entry
         for e in range(index.n):
             if index.source[e] == 0:
@@ -972,6 +1004,10 @@ class Archive:
         for place in index.dropped:
             if place in self.starts:
                 raise damaged("INDEX-11", f"{show(index.paths[self.starts[place]])} is an entry and not part of the snapshot")
+
+    def decode_index(self, f):
+        self.check_seek_checksum(f)
+        return self.decode(f)
 
     def compressed(self, f):
         return self.read(self.offsets[f], self.seek[f][0])

@@ -9,7 +9,7 @@
 Options: --only TEXT takes the vectors whose name holds TEXT; -v names each vector before it is run.
 
 Compared: the verdict and the exit code; where a vector names hits, exactly these; what extraction refuses, and that it
-writes nothing outside. For the educational reader also the rule, which must be one of the vector's.
+writes nothing outside; and the rule that is named, which must be one of the vector's (the program's stands at the end of its message).
 """
 
 import argparse
@@ -24,6 +24,9 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VECTORS = ROOT / "format-spec" / "vectors"
+# The program names no rule where the engine, not src/archive, finds the fault.
+NAMELESS = {"INDEX-9"}
+RULE_AT_END = re.compile(r" \(([A-Z][A-Z0-9]*-[0-9]+)\)$")
 TOKEN = re.compile(r"""\s*(?:([0-9A-F]{2})(?:\*([0-9]+))?|'([^']*)'|"([^"]*)")(?=\s|$)""")
 
 
@@ -98,6 +101,8 @@ class Check:
             answer = json.loads(done.stdout)
             if not self.is_reader:
                 (answer,) = answer["archives"]
+                said = RULE_AT_END.search(answer["message"] or "")
+                answer["rule"] = answer["rule"] or (said and said[1])
             verdict, rule, hits = answer["verdict"], answer["rule"], answer["hit"]
             code = self.CODES[verdict]
         except (ValueError, KeyError, TypeError):
@@ -118,7 +123,7 @@ class Check:
             verdict, rule, hits = answer
             if verdict != vector.expect:
                 self.fail(vector, f"{verdict} ({rule}), should be {vector.expect}")
-            elif self.is_reader and verdict != "ok" and rule not in vector.rules:
+            elif verdict != "ok" and rule not in vector.rules and (self.is_reader or rule or not NAMELESS & set(vector.rules)):
                 self.fail(vector, f"rule {rule}, should be one of {' '.join(vector.rules)}")
             if vector.all("hit") and sorted(hits) != sorted(vector.all("hit")):
                 self.fail(vector, f"hits {sorted(hits)}, should be {sorted(vector.all('hit'))}")

@@ -18,7 +18,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "format-spec"))
 sys.dont_write_bytecode = True
-from reader import SEEK_SKIPPABLE_MAGIC, SEEK_FOOTER_MAGIC, ZSTD_MAGIC, XXH3, blake2b, content_checksum, xxh3  # noqa: E402
+from reader import MIB, SEEK_SKIPPABLE_MAGIC, SEEK_FOOTER_MAGIC, ZSTD_MAGIC, XXH3, blake2b, content_checksum, xxh3  # noqa: E402
 
 VECTORS = ROOT / "format-spec" / "vectors"
 FILE, DIRECTORY, SYMLINK, HARDLINK = 1, 2, 3, 4
@@ -291,6 +291,46 @@ def encode(pieces, checksum=True, size=None, window=None, dictionary=None, reser
     return out
 
 
+def packed(pieces):
+    """Blocks for encode(): the content as it is, but the run of one byte at its end repeated. Small archives of large content."""
+    content = join(pieces)
+    run = len(content) - len(content.rstrip(content[-1:]))
+    head, _ = cut(pieces, len(content) - run)
+    out = []
+    while head:
+        part, head = cut(head, 131072)
+        out += block(join(part), f"block: stored, {size_of(part)} bytes", 0) + part
+    while run:
+        size = min(run, 131072)
+        run -= size
+        out += block(b"", f"block: one byte, {size} times", 0 if run else 1, kind=1, size=size) + [(content[-1:], "content")]
+    return out
+
+
+def twin_blocks(pair, size):
+    """Compressed blocks for two bytes, repeated to `size` bytes: as in compressed_body(), with matches of 65,539 bytes or more."""
+    out = []
+    count = -(-size // 131072)
+    for i in range(count):
+        length = size // count // 2 * 2 if i else size - (count - 1) * (size // count // 2 * 2)
+        assert 65541 <= length <= 131072
+        bits = 1 << 18 | 1 << 16 | (length - 2 - 65539)
+        data = bytes([2 << 3]) + pair + bytes([1, 0x54, 2, 2, 52]) + bits.to_bytes(3, "little")
+        out += block(b"", f"block: compressed, {len(data)} bytes, decodes to {length}", 0, kind=2, size=len(data))
+        out.append((data, "2 literals, and 1 sequence that repeats them"))
+    return out
+
+
+def zero_list(pieces):
+    """Blocks for encode() around a JSON array of zeros."""
+    content = join(pieces)
+    start = content.index(b"0," * 70000)
+    end = content.index(b"0]", start)
+    head, rest = cut(pieces, start)
+    return (block(join(head), f"block: stored, {start} bytes", 0) + head + twin_blocks(b"0,", end - start)
+            + block(content[end:], f"block: last, stored, {len(content) - end} bytes", 1) + [(content[end:], "content, padding")])
+
+
 # --- the archive -------------------------------------------------------------------------------------------------------
 
 def dump_json(value):
@@ -325,7 +365,7 @@ class Plan:
         self.extensions = []
         self.archive_id = None
         self.claimed = {}  # frame to the content size that the tables are to state
-        self.encoded = {}  # frame to options of encode(); "index" for the index frames
+        self.encoded = {}  # frame to options of encode(), or to a function of its pieces for their body; "index" for the index frames
         self.on_contents = None  # (list of pieces a frame, list of (frame, offset, Member))
         self.on_entries = None  # (list of dicts), before they are sorted into columns
         self.on_index = None  # (dict of header and columns)
@@ -414,8 +454,11 @@ def build(plan):
         contents += [pieces] + later
     if plan.on_contents:
         plan.on_contents(contents, places)
-    data_frames = [encode(pieces, **plan.encoded.get(f, {})) if not isinstance(pieces, tuple) else pieces[1]
-                   for f, pieces in enumerate(contents)]
+    def encode_one(pieces, key):
+        how = plan.encoded.get(key, {})
+        return encode(pieces, **({"body": how(pieces)} if callable(how) else how))
+
+    data_frames = [encode_one(pieces, f) if not isinstance(pieces, tuple) else pieces[1] for f, pieces in enumerate(contents)]
     sizes = [size_of(p) if not isinstance(p, tuple) else p[0] for p in contents]
     sizes = [plan.claimed.get(f, size) for f, size in enumerate(sizes)]
 
@@ -467,7 +510,7 @@ def build(plan):
         part, stream = cut(stream, size)
         index_contents.append(part)
     index_contents.append(stream)
-    index_frames = [encode(p, **plan.encoded.get("index", {})) for p in index_contents]
+    index_frames = [encode_one(p, "index") for p in index_contents]
 
     # The trailer.
     first = len(data_frames)
@@ -496,6 +539,7 @@ def build(plan):
     frames = data_frames + index_frames + [trailer_frame]
     all_sizes = sizes + [size_of(p) for p in index_contents] + [size_of(content)]
     seek = [[size_of(frame), size, join(frame)[-4:]] for frame, size in zip(frames, all_sizes)]
+    built.frames = [(compressed, size) for compressed, size, _ in seek]
     if plan.on_data:
         plan.on_data(frames)
     foot = {"magic": SEEK_SKIPPABLE_MAGIC, "size": 12 * len(seek) + 9, "frames": len(seek), "descriptor": 0x80,
@@ -690,6 +734,9 @@ def make_file_and_frames():
     add("bad-file-1-no-summary", "FILE-1 FRAME-6", "The frame before the index holds a file, there is no summary.",
         small(has_summary=False))
     add("bad-file-1-manifest-only", "FILE-1 FRAME-6", "The index follows the manifest at once.", Plan(has_summary=False))
+    for name in ("manifest.json", "summary.json", "index", "trailer"):
+        add(f"bad-file-1-{name.split('.')[0]}-member", "FILE-1 FRAME-6 INDEX-7", f"A member of the set is called pobackup/{name}.",
+            mid(Member(b"pobackup/" + name.encode(), b"x")), QUICK_OK)
     add("bad-file-2-byte-after", "FILE-2 FILE-4", "One byte after the seek table.", small(on_file=lambda o: o + [(b"\0", "more")]))
     add("bad-file-2-frame-after", "FILE-2 FILE-4", "An empty skippable frame after the seek table.",
         small(on_file=lambda o: o + [(b"\x50\x2a\x4d\x18" + bytes(4), "skippable frame")]))
@@ -741,6 +788,7 @@ def make_file_and_frames():
     frame1("bad-frame-1-no-size", "FRAME-1", "A frame without Frame_Content_Size.", no_size=True)
     frame1("bad-frame-1-dictionary", "FRAME-1", "A frame with a dictionary id.", dictionary=5)
     frame1("bad-frame-1-reserved-bit", "FRAME-1", "The reserved bit of the frame header is set.", reserved=8)
+    frame1("bad-frame-1-unused-bit", "FRAME-1", "The unused bit of the frame header is set.", reserved=16)
     frame1("bad-frame-1-reserved-block", "FRAME-1 FRAME-3", "A block of the reserved type.", block_kind=3)
     frame1("bad-frame-1-magic", "FRAME-1", "A data frame with another magic number.", magic=b"\x27\xb5\x2f\xfd")
 
@@ -810,7 +858,7 @@ def make_file_and_frames():
         small(summary_extra=[Member(b"b", b"b")]))
     add("bad-frame-6-manifest-split", "FRAME-6", "The manifest goes on in frame 1.",
         small(on_contents=split_manifest))
-    add("bad-frame-6-no-manifest", "FRAME-6 FILE-1 FILE-4", "Frame 0 holds another member.",
+    add("bad-frame-6-no-manifest", "FRAME-6 FILE-1 FILE-4 INDEX-7", "Frame 0 holds another member.",
         small(on_contents=rename_first))
 
     def claim(frames):
@@ -820,6 +868,35 @@ def make_file_and_frames():
 
     add("bad-frame-7-too-many", "FRAME-7 READ-1 SEEK-1", "The seek table claims 4,194,305 frames.", small(on_seek=claim(4194305)))
     add("bad-frame-7-absurd", "FRAME-7 READ-1 SEEK-1", "The seek table claims 2^32 - 1 frames.", small(on_seek=claim(0xFFFFFFFF)))
+
+
+    # FRAME-8. The bound for a frame of `stored` bytes as they are and then zeros: each 131,072 of those take 4 bytes.
+    def extended(size):
+        return small(extensions=[(7, 0, bytes(size))], encoded={"index": packed})
+
+    def index_frame(plan):
+        return build(plan).frames[3]
+
+    def largest():
+        """The largest extension that FRAME-8 allows in the smallest archive: the frame's content ends at a multiple of 512."""
+        size = MIB
+        while True:
+            compressed, content = index_frame(extended(size))
+            spare = MIB + 1024 * compressed - content
+            if spare < 512:
+                return size
+            size += spare // 512 * 512
+
+    size = largest()
+    add("good-frame-8", "FRAME-8", "An index that comes out of as few bytes as may be.", extended(size))
+    add("bad-frame-8-index", "FRAME-8", "512 bytes more of index than may come out of its frame.", extended(size + 512))
+    def spacious(text):
+        return text + b" " * (3 * MIB - len(text))
+
+    add("bad-frame-8-manifest", "FRAME-8", "A manifest of 3 MiB, spaces for the most part, in less than 1,000 bytes.",
+        small(manifest_bytes=spacious(dump_json(manifest())), encoded={0: packed}))
+    add("bad-frame-8-summary", "FRAME-8", "A summary of 3 MiB, spaces for the most part, in less than 1,000 bytes.",
+        small(summary_bytes=spacious(dump_json(SUMMARY)), encoded={2: packed}))
 
 
 def cutter(at):
@@ -904,6 +981,8 @@ def make_tar():
     dirty = Member(b"a", b"a", pax=[(b"comment", b"c")])
     dirty.pax_padding = b"x".rjust(-len(pax_record(b"comment", b"c")) % 512, b"\0")
     one("bad-tar-9-pax-padding", "TAR-9", "Padding after pax records is not zero.", dirty)
+    absurd = Member(b"a", b"a", pax=[b""])
+    one("bad-tar-9-no-records", "TAR-9", "An extended header without records.", absurd)
     one("bad-tar-9-records", "TAR-9 READ-1", "Pax records of more than 1 MiB.", Member(b"a", b"a", pax=[(b"comment", b"c" * 1048577)]))
     absurd = Member(b"a", b"a", pax=[(b"comment", b"c")])
     absurd.pax_size = 0o77777777777
@@ -930,6 +1009,13 @@ def make_json():
     bad("bad-manifest-1-array", "MANIFEST-1", "An array.", b"[]")
     bad("bad-manifest-1-empty", "MANIFEST-1", "No bytes.", b"")
     large = good.replace(b"{", b"{" + b" " * (16 << 20), 1)
+    bad("bad-manifest-1-deep", "MANIFEST-1", "Arrays, 101 levels deep.",
+        good.replace(b'"services":[]', b'"services":' + b"[" * 100 + b"]" * 100))
+    for rule, data, frame in (("MANIFEST-1", good, 0), ("SUMMARY-1", dump_json(SUMMARY), 2)):
+        option, what = ("manifest_bytes", "manifest") if frame == 0 else ("summary_bytes", "summary")
+        commas = 399999 - sum(map(data.count, (b"{", b"[", b",")))
+        add(f"bad-{what}-1-marks", rule + " READ-1", "400,001 brackets and commas, most of them in one array.",
+            small(**{option: data[:-1] + b',"x":[' + b"0," * commas + b"0]}"}, encoded={frame: zero_list}))
     add("bad-manifest-1-large", "MANIFEST-1 READ-1", "More than 16 MiB.", small(manifest_bytes=large))
 
     def without(key):
@@ -998,6 +1084,15 @@ def make_index():
     ix("bad-index-2-links-absurd", "INDEX-2 READ-1", "2^32 - 1 links.", setter("l", 0xFFFFFFFF))
     ix("bad-index-2-tail", "INDEX-2", "Bytes after the last section.", setter("tail", [(b"\0" * 4, "more")]))
     add("bad-index-2-short", "INDEX-2", "An index shorter than its header.", small(on_index_pieces=lambda p: cut(p, 100)[0]))
+
+    # The first frame is stored, so that FRAME-8 holds; then zeros.
+    def loose(pieces):
+        return packed(pieces) if size_of(pieces) > 1 << 20 else None
+
+    frames = build(small()).frames[:3]
+    bound = (64 << 20) + sum(size for _, size in frames) // 64
+    add("bad-index-2-x-bound", "INDEX-2 READ-1", "One byte more of extensions than may be.",
+        small(extensions=[(7, 0, bytes(bound + 1 - 16))], index_cuts=[70000, 32 << 20], encoded={"index": loose}))
 
     def short_extension(table):
         table["tail"] = [(struct.pack("<IIQ", 7, 0, 100) + b"abc", "extension that claims 100 bytes")]

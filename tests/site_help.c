@@ -219,6 +219,9 @@ host_service_state(struct po_host *host, size_t number, enum po_service_state *s
 {
     if (!begin_call(host_of(host), "state", err))
         return err->status;
+    if (host_of(host)->stops_late[number] > 0 && host_of(host)->is_stopping[number] &&
+        --host_of(host)->stops_late[number] == 0)
+        host_of(host)->states[number] = PO_SERVICE_STOPPED;
     *state =
         host_of(host)->cannot_tell[number] ? PO_SERVICE_UNKNOWN : host_of(host)->states[number];
     return PO_OK;
@@ -234,7 +237,8 @@ host_service_stop(struct po_host *host, size_t number, unsigned timeout_s, struc
         host_of(host)->states[number] = PO_SERVICE_STOPPED;
         return err->status;
     }
-    if (host_of(host)->never_stops[number])
+    host_of(host)->is_stopping[number] = true;
+    if (host_of(host)->never_stops[number] || host_of(host)->stops_late[number] > 0)
         return po_fail(err, PO_E_IO, "it does not stop");
     host_of(host)->states[number] = PO_SERVICE_STOPPED;
     return PO_OK;

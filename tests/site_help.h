@@ -59,6 +59,9 @@ struct help_host {
     unsigned fail_call; /* this one fails; 0 = none */
     bool never_starts[HELP_SERVICES];
     bool never_stops[HELP_SERVICES];
+    /* A stop that failed comes true after so many questions for the state; 0 = never. */
+    unsigned stops_late[HELP_SERVICES];
+    bool is_stopping[HELP_SERVICES];
     bool cannot_tell[HELP_SERVICES];
     unsigned last_timeout_s;
     /* When not NULL: called at the begin of each call that is counted. */

@@ -222,7 +222,10 @@ class Targets(Base):
         first = subprocess.Popen([test_interop.PROGRAM, *map(str, self.arguments())], stdin=subprocess.DEVNULL,
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(lambda: os.path.exists(f"{self.archive}.partial") or first.poll() is not None)
-        second = self.backup(3)
+        other = self.dir / "other"  # one site has one job at a time
+        make_site(other)
+        second = run(test_interop.PROGRAM, "backup", "--site", f"folder:{other}", "-o", self.archive)
+        self.assertEqual(second.returncode, 3, second.stderr)
         self.assertRegex(second.stderr, rb"another backup is writing it|exists already")
         self.assertEqual(first.wait(300), 0)
         self.assertEqual(self.verify(self.archive, timeout=300)[0], 0)
@@ -288,6 +291,135 @@ class Ends(Base):
         self.assertFalse(os.path.lexists(f"{self.archive}.partial"))
         self.assertEqual(self.verify(self.archive)[0], 0)
         self.assert_services_run()
+
+
+class Services(Base):
+    def test_a_service_that_stops_after_its_time_is_started_again(self):  # req: B7
+        (self.site / "pobackup-site.ini").write_text("""[service:slow]
+start = touch slow.up
+stop = (sleep 3; rm -f slow.up) >/dev/null 2>&1 &
+status = test -e slow.up || exit 3
+stop-timeout = 2
+""")
+        (self.site / "slow.up").touch()
+        self.backup(2)
+        time.sleep(2)
+        self.assertTrue((self.site / "slow.up").exists())
+        self.assert_nothing_is_left()
+
+    def test_a_daemon_that_writes_to_its_standard_output_lives_on(self):  # req: B7
+        (self.site / "daemon").write_text("#!/bin/sh\nwhile :; do echo hello; sleep 0.1; done\n")
+        (self.site / "daemon").chmod(0o755)
+        (self.site / "pobackup-site.ini").write_text("""[service:loud]
+start = ./daemon & echo $! > loud.pid
+stop = kill $(cat loud.pid); rm loud.pid
+status = test -e loud.pid && kill -0 $(cat loud.pid) 2>/dev/null || exit 3
+""")
+        must("sh", "-c", f"cd {self.site}; ./daemon >/dev/null 2>&1 & echo $! >loud.pid")
+        self.addCleanup(lambda: run("sh", "-c", f"kill -9 $(cat {self.site}/loud.pid)"))
+        self.backup(0)
+        time.sleep(1)
+        self.assertEqual(run("sh", "-c", f"kill -0 $(cat {self.site}/loud.pid)").returncode, 0)
+
+    def test_an_interrupt_ends_a_backup_that_nobody_reads(self):  # req: B7
+        rng = random.Random(2)
+        put(self.site, PARTS[2].encode() + b"/big", rng.randbytes(4_000_000))
+        process = subprocess.Popen([test_interop.PROGRAM, *map(str, self.arguments("-"))], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        wait_for(lambda: not (self.site / "mta.up").exists())
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(20), 2)
+        process.stdout.close()
+        process.stderr.close()
+        self.assert_services_run()
+
+    def test_other_signals_that_ask_for_an_end_bring_services_back_too(self):  # req: B7
+        with open(self.site / PARTS[2] / "sparse", "wb") as file:
+            file.truncate(64 << 30)
+        for number in signal.SIGQUIT, signal.SIGXCPU:
+            process = subprocess.Popen([test_interop.PROGRAM, *map(str, self.arguments())], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.addCleanup(process.kill)
+            wait_for(lambda: not (self.site / "mta.up").exists())
+            process.send_signal(number)
+            self.assertEqual(process.wait(60), 2)
+            self.assert_nothing_is_left()
+            self.assert_services_run()
+
+
+class Omissions(Base):
+    """What the archive says that it lacks is never removed."""
+
+    def restore(self, *options):
+        return run(test_interop.PROGRAM, "restore", "--yes", "--exact", "--only", "mailbox", "--site", f"folder:{self.site}",
+                   *options, self.archive)
+
+    def test_an_unreadable_file_survives_an_exact_restore(self):  # req: B8, R5
+        if not IS_ROOT:
+            self.skipTest("only the superuser can be somebody else")
+        box = self.site / PARTS[2]
+        put(self.site, PARTS[2].encode() + b"/secret", b"not for you")
+        put(self.site, PARTS[2].encode() + b"/locked/mail", b"nor this")
+        must("chown", "-R", str(NOBODY), self.dir)
+        for name, mode in ("secret", 0), ("locked", 0):
+            os.chown(box / name, 0, 0)
+            os.chmod(box / name, mode)
+        done = run("setpriv", f"--reuid={NOBODY}", "--clear-groups", test_interop.PROGRAM, *self.arguments())
+        self.assertEqual(done.returncode, 1, done.stderr)
+        put(self.site, PARTS[2].encode() + b"/later", b"came after the backup")
+        done = self.restore()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"lacks 2 items", done.stderr)
+        self.assertEqual((box / "secret").read_bytes(), b"not for you")
+        self.assertEqual((box / "locked" / "mail").read_bytes(), b"nor this")
+        self.assertFalse((box / "later").exists())
+
+    def test_what_was_excluded_survives_an_exact_restore(self):  # req: R5
+        put(self.site, PARTS[2].encode() + b"/a/cache/1", b"left out")
+        put(self.site, PARTS[2].encode() + b"/a/mail", b"saved")
+        self.backup(options=("--exclude", PARTS[2] + "/**/cache"))
+        put(self.site, PARTS[2].encode() + b"/a/later", b"came after the backup")
+        done = self.restore()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"--exclude", done.stderr)
+        self.assertEqual((self.site / PARTS[2] / "a" / "cache" / "1").read_bytes(), b"left out")
+        self.assertFalse((self.site / PARTS[2] / "a" / "later").exists())
+
+
+class Registry(Base):
+    def test_a_ruined_export_is_saved_and_told(self):  # req: B3
+        (self.site / REGISTRY).write_bytes(b"no registry")
+        done = self.backup(1)
+        self.assertIn(b"no export of a key", done.stderr)
+
+    def test_a_registry_that_cannot_be_read_costs_no_outage(self):  # req: B3
+        os.unlink(self.site / REGISTRY)
+        (self.site / "pobackup-site.ini").write_text(INI.replace("rm -f mta.up", "rm -f mta.up; touch was-stopped"))
+        self.backup(2)
+        self.assertFalse((self.site / "was-stopped").exists())
+
+    def test_a_link_is_followed_both_ways(self):
+        real = self.dir / "real.reg"
+        os.rename(self.site / REGISTRY, real)
+        os.symlink(real, self.site / REGISTRY)
+        before = real.read_bytes()
+        self.backup(0)
+        real.write_bytes(before + b"\r\n")
+        must(test_interop.PROGRAM, "restore", "--yes", "--only", "registry", "--site", f"folder:{self.site}", self.archive)
+        self.assertTrue((self.site / REGISTRY).is_symlink())
+        self.assertEqual(real.read_bytes(), before)
+
+
+class Output(Base):
+    def test_an_archive_that_is_redirected_into_the_site_is_not_in_itself(self):  # req: N3
+        self.fill()
+        with open(self.site / PARTS[1] / "x.tar.zst", "wb") as file:
+            done = subprocess.run([test_interop.PROGRAM, *map(str, self.arguments("-"))], stdin=subprocess.DEVNULL, stdout=file,
+                                  stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(b"x.tar.zst: the file that this backup is written to", done.stderr)
 
 
 class Archives(Base):

@@ -6,6 +6,7 @@
 The services are processes (sleep) with a pid file; files beside them make them slow or make them fail.
 """
 
+import atexit
 import base64
 import json
 import os
@@ -24,6 +25,9 @@ import unittest
 
 PROGRAM = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "pobackup"
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
+STATE = tempfile.mkdtemp(prefix="pobackup-state-")
+atexit.register(shutil.rmtree, STATE, ignore_errors=True)
+os.environ["POBACKUP_STATE_DIR"] = STATE
 VERBS = "backup verify list show cat extract diff restore doctor help version".split()
 HOSTILE = b"evil\x1b[2J\n\xff\xe2\x80\xae"
 
@@ -232,6 +236,11 @@ class Base(unittest.TestCase):
             self.assertIn(says, done.text)
         return done
 
+    def await_log(self, line):
+        limit = time.monotonic() + 20
+        while line not in self.site.log() and time.monotonic() < limit:
+            time.sleep(0.02)
+
     def damage(self, archive):
         """One bit in the middle: a mailbox frame."""
         data = bytearray(archive.read_bytes())
@@ -273,10 +282,24 @@ class Usage(Base):
         self.check(run("doctor"), 3, "--site folder:DIR")
         self.check(run("backup", self.arg), 3, "-o DEST")
 
+    def test_json_is_given_wherever_it_stands_and_whatever_is_wrong(self):
+        for words, verb in ((("backup", "--nosuch", "--json"), "backup"), (("backup", "--level", "20", "--json"), "backup"),
+                            (("show", "a", "b", "--json"), "show"), (("nosuch", "--json"), "nosuch"),
+                            (("undo", "--json"), "undo"), ((b"\xff", "--json"), "?"), (("--json", "verify"), None),
+                            (("--nosuch", "--json"), None)):
+            done = self.check(run(*words), 3)
+            self.assertEqual((done.json["verb"], done.json["exit_code"]), (verb, 3))
+            self.assertEqual(done.json["error"]["status"], "wrong use")
+        for words in (("backup", "--nosuch", "--", "--json"), ("nosuch", "--", "--json"), ("nosuch", "x--json")):
+            self.assertEqual(self.check(run(*words), 3).out, b"")
+        for words in (("backup", "--nosuch", "--progress=json"), ("nosuch", "--progress=json")):
+            self.assertEqual(self.check(run(*words), 3).events[0]["event"], "error")
+
     def test_errors_name_the_help(self):
         self.check(run("backup", "--levle=3"), 3, "pobackup help backup")
 
     def test_a_configuration_file_is_used_and_the_command_line_wins(self):
+        self.site.start()
         config = self.dir / "c.ini"
         config.write_text(f"site = folder:{self.site.root}\n[backup]\noutput = {self.dir}/vault/\n"
                           f"allow-same-volume = yes\njson = yes\nexclude = **/user0[1-7]\nexclude = **/*.exe\n")
@@ -314,6 +337,7 @@ class Backup(Base):
         self.assertIn(re.search("digest +([0-9a-f]{64})", done.text)[1], run("show", self.dir / "a").out.decode())
 
     def test_quiet_says_nothing_when_all_is_well(self):
+        self.site.start()
         done = self.check(run("backup", self.arg, "-o", self.dir / "a", "--quiet", "--allow-same-volume"), 0)
         self.assertEqual((done.out, done.err), (b"", b""))
 
@@ -348,6 +372,13 @@ class Backup(Base):
         self.assertEqual(done.code, 3)
         self.assertIn(b"is a terminal", done.out)
 
+    def test_a_full_disk_fails_and_tells_that_services_came_back(self):
+        self.site.start()
+        with open("/dev/full", "wb") as full:
+            done = self.check(run("backup", self.arg, "-o", "-", stdout=full), 2, "; services are running again")
+        self.assertEqual(done.text.count("services are running again"), 1)
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+
     def test_a_closed_pipe_fails_and_services_come_back(self):
         self.site.start()
         process = subprocess.Popen([PROGRAM, "backup", self.arg, "-o", "-"], stdout=subprocess.PIPE,
@@ -377,6 +408,7 @@ class Backup(Base):
         self.assertFalse((self.site.mailbox / "new").exists())
 
     def test_the_same_volume_is_warned_of_unless_allowed(self):  # req: N3
+        self.site.start()
         self.check(run("backup", self.arg, "-o", self.dir / "a"), 0, "warning: ")
         done = self.check(run("backup", self.arg, "-o", self.dir / "b", "--allow-same-volume"), 0)
         self.assertNotIn("warning", done.text)
@@ -399,6 +431,19 @@ class Backup(Base):
         self.assertIn("user07", names)
         big = run("backup", self.arg, "-o", self.dir / "big", "--json").json
         self.assertLess(big["frames"], run("show", "--json", small).json["frames"])
+
+    def test_services_that_were_down_before_are_warned_of(self):  # req: B7
+        self.site.start()
+        self.site.service("puf", "stop")
+        done = self.check(run("backup", self.arg, "-o", self.dir / "a", "--quiet", "--allow-same-volume"), 0)
+        self.assertEqual(done.text, "warning: service post.office pufService was stopped before the backup and stays "
+                                    "stopped\n")
+        result = run("backup", self.arg, "-o", self.dir / "b", "--json", "--allow-same-volume").json
+        self.assertEqual(len(result["warnings"]), 1)
+        for options in ("--no-services",), ("--dry-run",):
+            done = self.check(run("backup", self.arg, "-o", self.dir / f"c{options[0]}", *options), 0)
+            self.assertNotIn("stays stopped", done.text)
+        self.assertEqual(self.site.running(), ["mta"])
 
     def test_stopped_services_stay_stopped(self):
         self.assertEqual(self.check(run("backup", self.arg, "-o", self.dir / "a", "--json"), 0).json["outage_seconds"],
@@ -425,7 +470,8 @@ class Backup(Base):
     def test_missing_parts_are_told_before_anything_is_stopped(self):
         self.site.start()
         shutil.rmtree(self.site.spool)
-        self.check(run("backup", self.arg, "-o", self.dir / "a"), 3, "Post.OfficeConfigBackup")
+        done = self.check(run("backup", self.arg, "-o", self.dir / "a"), 3, "Post.OfficeConfigBackup")
+        self.assertIn("; no service was stopped", done.text)
         self.assertEqual(self.site.log(), [])
         self.assertFalse((self.dir / "a").exists() or (self.dir / "a.partial").exists())
 
@@ -447,23 +493,23 @@ class Backup(Base):
     def test_a_service_that_does_not_stop_fails_and_the_others_come_back(self):
         self.site.start()
         (self.site.root / "fail-stop-mta").touch()
-        self.check(run("backup", self.arg, "-o", self.dir / "a", "--stop-timeout=1"), 2, "MTA")
+        done = self.check(run("backup", self.arg, "-o", self.dir / "a", "--stop-timeout=1"), 2, "MTA")
+        self.assertIn("; services are running again", done.text)
         self.assertEqual(self.site.running(), ["mta", "puf"])
         self.assertFalse((self.dir / "a").exists() or (self.dir / "a.partial").exists())
 
     def test_an_unknown_state_stops_nothing(self):
         self.site.start()
         (self.site.root / "unknown-puf").touch()
-        self.check(run("backup", self.arg, "-o", self.dir / "a"), 2, "pufService")
+        done = self.check(run("backup", self.arg, "-o", self.dir / "a"), 2, "pufService")
+        self.assertEqual(len(re.findall("(nothing|no service) was stopped", done.text)), 1)
         self.assertEqual(self.site.log(), [])
 
     def interrupt(self, number):
         self.site.start()
         (self.site.root / "slow-stop-mta").touch()
         process = subprocess.Popen([PROGRAM, "backup", self.arg, "-o", self.dir / "a"], stderr=subprocess.PIPE)
-        limit = time.monotonic() + 20
-        while "mta stop" not in self.site.log() and time.monotonic() < limit:
-            time.sleep(0.02)
+        self.await_log("mta stop")
         process.send_signal(number)
         process.send_signal(number)
         err = process.stderr.read().decode()
@@ -486,11 +532,13 @@ class Backup(Base):
         self.assertNotIn(b"\x1b", done.err)
 
     def test_progress_on_a_terminal_is_one_line_that_is_rewritten(self):
+        self.site.start()
         done = run_on_terminal("backup", self.arg, "-o", self.dir / "a", "--allow-same-volume")
         self.assertEqual(done.code, 0)
-        self.assertIn(b"\r\x1b[K", done.out)
-        self.assertIn(b"saving files", done.out)
-        for line in done.out.replace(b"\r\x1b[K", b"\n").split(b"\n"):
+        wipe = b"\r" + b" " * 79 + b"\r"
+        self.assertIn(b"saving files" + wipe, done.out)
+        self.assertNotIn(b"\x1b[K", done.out)
+        for line in done.out.replace(wipe, b"\n").split(b"\n"):
             if b"/s" in line and b"left" in line:
                 self.assertLess(len(line), 80)
         quiet = run_on_terminal("backup", self.arg, "-o", self.dir / "b", "--allow-same-volume", "--quiet")
@@ -559,7 +607,7 @@ class Reading(Base):
         foreign.write_bytes(foreign_tar_zst())
         empty.write_bytes(b"")
         cut.write_bytes(self.archive.read_bytes()[:-1])
-        for path, code in ((foreign, 2), (empty, 2), ("/dev/zero", 3), (self.dir, 3), (self.dir / "missing", 2),
+        for path, code in ((foreign, 2), (empty, 2), ("/dev/zero", 2), (self.dir, 3), (self.dir / "missing", 2),
                            (cut, 4)):
             for command in (("show", path), ("list", path), ("cat", path, "x"), ("extract", path, "-C", self.dir / "x"),
                             ("diff", path, self.archive), ("diff", self.archive, path), ("verify", path),
@@ -659,11 +707,19 @@ class Reading(Base):
         self.assertEqual(list(tree(out)), [b"Post.OfficeConfigBackup", b"Post.OfficeConfigBackup/config"])
         (out / "Post.OfficeConfigBackup" / "config").write_text("mine")
         done = self.check(run("extract", self.archive, "-C", out, "**/config"), 1, "1 item was not extracted")
+        self.assertIn("--overwrite", done.text)
         self.assertEqual((out / "Post.OfficeConfigBackup" / "config").read_text(), "mine")
         problems = run("extract", "--json", self.archive, "-C", out, "**/config").json["problems"]
         self.assertEqual([problem["path"] for problem in problems], ["Post.OfficeConfigBackup/config"])
         self.check(run("extract", self.archive, "-C", out, "**/config", "--overwrite"), 0)
         self.assertEqual((out / "Post.OfficeConfigBackup" / "config").read_text(), "settings\n")
+        done = self.check(run("extract", self.archive, "-C", out, "Post.OfficeConfigBackup"), 1)
+        self.assertIn("--overwrite", done.text)  # links too
+        (out / "Post.OfficeConfigBackup" / "config").unlink()
+        (out / "Post.OfficeConfigBackup" / "config").mkdir()
+        (out / "Post.OfficeConfigBackup" / "config" / "mine").write_text("")
+        done = self.check(run("extract", self.archive, "-C", out, "**/config", "--overwrite"), 1)
+        self.assertNotIn("--overwrite", done.text)
         self.check(run("extract", self.archive, "-C", out, "nothing"), 1, "nothing: selects nothing")
         self.check(run("extract", self.archive), 3, "-C DIR")
 
@@ -695,6 +751,26 @@ class Reading(Base):
                              and "Post.Office: Version" in line], lines)
             result = self.check(run("diff", "--json", self.archive, *other), 1).json
             self.assertEqual(len(result["differences"]), result["added"] + result["removed"] + result["changed"])
+
+    def test_diff_names_the_archive_that_is_damaged(self):
+        # With other frames every content has to be looked at.
+        good = self.backup("good.tar.zst", "--level=9", "--order=path", "--frame-size=128K")
+        damaged = self.damage(self.archive)
+        manifest = self.dir / "manifest.tar.zst"
+        data = bytearray(self.archive.read_bytes())
+        data[600] ^= 1  # the registry is in the frame of the manifest
+        manifest.write_bytes(data)
+        for bad in damaged, manifest:
+            for pair in ((good, bad), (bad, good)):
+                done = self.check(run("diff", *pair), 4, f"pobackup verify {bad}\n")
+                self.assertIn(f"pobackup: {bad}: ", done.text)
+                self.assertNotIn(f"pobackup verify {good}", done.text)
+                self.assertIn(str(bad), run("diff", "--json", *pair).json["error"]["message"])
+        done = self.check(run("diff", damaged, self.arg), 4, f"pobackup: {damaged}: ")
+        cut = self.dir / "cut"
+        cut.write_bytes(good.read_bytes()[:-1])
+        for pair in ((good, cut), (cut, good)):
+            self.check(run("diff", *pair), 4, f"pobackup verify {cut}\n")
 
     def test_diff_needs_one_other(self):
         self.check(run("diff", self.archive), 3, "with what?")
@@ -784,6 +860,12 @@ class Restore(Base):
         self.assertTrue((self.site.mailbox / "user00" / "0001.msg").exists())
         self.assertEqual((self.site.mailbox / "user00" / "0000.msg").read_text(), "changed")
         self.assertEqual((self.site.spool / "config").read_text(), "other")
+        for options in ("--dry-run",), ("--yes",):
+            done = self.check(run("restore", self.archive, self.arg, *options, "--path=**/user00/0001.msg"), 0, "mailbox ")
+            self.assertNotRegex(done.text, r"(?m)^(registry|spool)|0 B")
+            done = self.check(run("restore", self.archive, self.arg, *options, "--path=Post.OfficeConfigBackup/messages"), 0)
+            self.assertRegex(done.text, r"(?m)^spool +/")  # an empty directory is something
+            self.assertNotRegex(done.text, r"(?m)^(registry|mailbox)")
         self.check(run("restore", self.archive, self.arg, "--yes", "--only=spool,nonsense"), 3, "nonsense is no part")
         self.check(run("restore", self.archive, self.arg, "--yes", "--only=rights"), 3, "not in this version")
 
@@ -833,12 +915,119 @@ class Restore(Base):
         self.assertEqual(done.code, 0, done.out)
         self.assertNotEqual((self.site.mailbox / "user00" / "0000.msg").read_text(), "changed")
 
+    def test_whoever_is_asked_has_seen_the_plan(self):
+        self.change()
+        done = run_on_terminal("restore", self.archive, self.arg, "--quiet", answer=b"n\n")
+        self.assertEqual(done.code, 2, done.out)
+        for says in (b"restore from ", str(self.site.mailbox).encode(), b" replaced, "):
+            self.assertIn(says, done.out)
+        done = run_on_terminal("restore", self.archive, self.arg, "-q", "--yes", "--path=**/0000.msg")
+        self.assertNotIn(b"restore from ", done.out)
+        self.assertEqual(done.code, 0)
+
     def test_what_a_folder_site_lacks_is_told_only_when_asked_for(self):
         done = self.check(run("restore", self.archive, self.arg, "--dry-run", "--reboot=never"), 0)
         self.assertNotIn("reboot", done.text)
         self.check(run("restore", self.archive, self.arg, "--dry-run", "--reboot=now"), 0, "nothing to reboot")
         self.check(run("restore", self.archive, self.arg, "--dry-run", "--rights=keep"), 0, "--rights=keep")
         self.check(run("restore", self.archive, self.arg, "--dry-run", "--rights=poperms"), 3)
+
+
+    def interrupt(self, service):
+        """While the service stops: the MTA is the last, so that the renames have their turn."""
+        self.site.start()
+        self.change()
+        before = tree(self.site.mailbox)
+        (self.site.root / f"slow-stop-{service}").touch()
+        process = subprocess.Popen([PROGRAM, "restore", self.archive, self.arg, "--yes"], stderr=subprocess.PIPE)
+        self.await_log(f"{service} stop")
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=60)[1].decode()
+        self.assertEqual(process.returncode, 2, err)
+        self.assertIn("; services are running again", err)
+        self.assertEqual(err.count("nothing was changed") + err.count("as it was before"), 1, err)
+        self.assertEqual((tree(self.site.mailbox), self.site.running()), (before, ["mta", "puf"]))
+
+    def test_an_interrupt_before_the_renames_changes_nothing_and_says_so_once(self):  # req: B7
+        self.interrupt("puf")
+
+    def test_an_interrupt_at_the_renames_changes_nothing_and_says_so_once(self):  # req: B7
+        self.interrupt("mta")
+
+    def test_a_failure_tells_what_became_of_the_services(self):  # req: B7
+        self.site.start()
+        (self.site.root / "fail-stop-mta").touch()
+        done = self.check(run("restore", self.archive, self.arg, "--yes", "--stop-timeout=1"), 2, "MTA")
+        self.assertIn("; nothing was changed; services are running again", done.text)
+
+
+class OneAtATime(Base):
+    """A site has one job at a time: two would take each other's stopped services for stopped ones."""  # req: B7
+
+    MESSAGE = "another pobackup is working on this site (backup or restore); wait until it has ended"
+
+    def start(self, *arguments):
+        """The job, until it has begun to stop the slow service."""
+        self.site.start()
+        (self.site.root / "slow-stop-puf").touch()
+        process = subprocess.Popen([PROGRAM, *map(os.fspath, arguments)], stderr=subprocess.PIPE)
+        self.await_log("puf stop")
+        return process
+
+    def end(self, process):
+        err = process.communicate(timeout=60)[1]
+        self.assertEqual(process.returncode, 0, err)
+        self.assertEqual(self.site.log(), ["puf stop", "mta stop", "mta start", "puf start"])
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+
+    def test_a_backup_excludes_other_jobs_of_its_site_and_no_others(self):
+        archive = self.backup()
+        before = tree(self.site.mailbox)
+        first = self.start("backup", self.arg, "-o", self.dir / "first")
+        os.symlink(self.site.root, self.dir / "other-name")
+        for arg in self.arg, f"--site=folder:{self.dir}/other-name/.":
+            self.check(run("backup", arg, "-o", self.dir / "second"), 2, self.MESSAGE)
+            self.check(run("restore", archive, arg, "--yes", "--exact"), 2, self.MESSAGE)
+        document = self.check(run("backup", self.arg, "-o", self.dir / "second", "--json"), 2).json
+        self.assertEqual((document["error"]["message"], document["exit_code"]), (self.MESSAGE, 2))
+        # What changes nothing may go on, and other sites have locks of their own.
+        self.check(run("backup", self.arg, "-o", self.dir / "second", "--dry-run"), 0)
+        self.check(run("restore", archive, self.arg, "--dry-run"), 0)
+        other = self.new_site("other")
+        self.backup("other.tar.zst", site=other)
+        self.assertIsNone(first.poll())
+        self.end(first)
+        self.assertFalse(list(self.dir.glob("second*")))
+        self.check(run("diff", archive, self.dir / "first"), 0)
+        self.assertEqual(tree(self.site.mailbox), before)
+        self.backup("third.tar.zst")
+
+    def test_a_restore_excludes_a_backup(self):
+        archive = self.backup()
+        first = self.start("restore", archive, self.arg, "--yes")
+        self.check(run("backup", self.arg, "-o", self.dir / "second"), 2, self.MESSAGE)
+        self.end(first)
+        self.backup("third.tar.zst")
+
+    def test_a_killed_run_leaves_no_lock(self):
+        first = self.start("backup", self.arg, "-o", self.dir / "first")
+        first.kill()
+        first.communicate()
+        self.check(run("backup", self.arg, "-o", self.dir / "second"), 0)
+
+    def test_the_lock_lies_in_the_state_directory(self):
+        env = {"POBACKUP_STATE_DIR": str(self.dir / "new" / "state")}
+        self.check(run("backup", self.arg, "-o", self.dir / "a", env=env), 0)
+        (lock,) = os.listdir(self.dir / "new" / "state")
+        self.assertRegex(lock, r"^site-[0-9a-f]{16}\.lock$")
+
+    def test_without_a_state_directory_a_warning_is_all(self):
+        env = {"POBACKUP_STATE_DIR": "/dev/null/state"}
+        self.site.start()
+        done = self.check(run("backup", self.arg, "-o", self.dir / "a", "--allow-same-volume", "--json", env=env), 0)
+        self.assertEqual(len(done.json["warnings"]), 1)
+        self.assertIn("/dev/null/state", done.json["warnings"][0])
+        self.check(run("restore", self.dir / "a", self.arg, "--yes", env=env), 0, "warning: no lock on the site")
 
 
 class Doctor(Base):
@@ -875,6 +1064,31 @@ class Manual(unittest.TestCase):
                 self.assertRegex(page, rf"Fl -{option['name']}\b", verb["name"])
         for option in document["common_options"]:
             self.assertRegex(page, rf"Fl -{option['name']}\b")
+
+    def test_the_nightly_example_verifies_after_exit_1(self):
+        if shutil.which("jq") is None:
+            self.skipTest("no jq")
+        page = (SOURCE / "src" / "cli" / "pobackup.1").read_text()
+        script = re.search(r"on another disk, checked:\n\.Bd.*\n((?:.*\n)*?)\.Ed", page)[1]
+        with tempfile.TemporaryDirectory(prefix="pobackup-cli-") as top:
+            site = Site(os.path.join(top, "site"))
+            config = os.path.join(top, "c.ini")
+            pathlib.Path(config).write_text(f"site = folder:{site.root}\n[backup]\noutput = {top}/vault/\n"
+                                            "allow-same-volume = yes\nno-services = yes\n")
+            script = script.replace("/etc/pobackup.ini", config).replace("pobackup verify", "echo verified; pobackup verify")
+
+            def nightly(code, says):
+                done = subprocess.run(["sh", "-c", script.replace("pobackup ", PROGRAM + " ")], cwd=top,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                self.assertEqual((done.returncode, done.stdout), (code, says), done.stderr)
+
+            nightly(0, b"verified\n")
+            time.sleep(1.1)
+            os.mkfifo(site.spool / "fifo")
+            nightly(1, b"verified\n")
+            time.sleep(1.1)
+            shutil.rmtree(site.spool)
+            nightly(3, b"")
 
     def test_the_manual_page_is_clean(self):
         if shutil.which("mandoc") is None:

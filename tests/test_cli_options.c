@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/cli_site.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -376,6 +377,49 @@ END_TEST
 
 /* ---- text ---- */
 
+START_TEST(a_form_is_asked_for_before_the_end_of_the_options)
+{
+    char words[][16] = { "--nosuch", "x--json", "--json", "--", "--progress=json" };
+    char *argv[] = { words[0], words[1], words[2], words[3], words[4] };
+
+    ck_assert(po_cli_is_asked(5, argv, "--json"));
+    ck_assert(!po_cli_is_asked(2, argv, "--json"));
+    ck_assert(!po_cli_is_asked(5, argv, "--progress=json"));
+    ck_assert(!po_cli_is_asked(0, NULL, "--json"));
+}
+END_TEST
+
+START_TEST(a_failure_tells_what_became_of_the_services) /* req: B7 */
+{
+    struct po_err told;
+
+    (void)po_fail(&told, PO_E_FORMAT, "why");
+    po_cli_err_add_services(&told, -1, false);
+    ck_assert_str_eq(told.text, "why; no service was stopped");
+    ck_assert_int_eq(told.status, PO_E_FORMAT);
+    (void)po_fail(&told, PO_E_IO, "why");
+    po_cli_err_add_services(&told, 0, false);
+    ck_assert_str_eq(told.text, "why; services are running again");
+    (void)po_fail(&told, PO_E_IO, "why");
+    po_cli_err_add_services(&told, 2.5, true);
+    ck_assert_str_eq(told.text, "why; services are missing");
+    (void)po_fail(&told, PO_E_IO, "why; nothing was stopped");
+    po_cli_err_add_services(&told, -1, false);
+    ck_assert_str_eq(told.text, "why; nothing was stopped");
+}
+END_TEST
+
+START_TEST(a_long_message_gives_way_to_what_is_added)
+{
+    struct po_err told = { .status = PO_E_IO };
+
+    memset(told.text, 'x', sizeof(told.text) - 1);
+    po_cli_err_add_services(&told, 1, false);
+    ck_assert_uint_eq(strlen(told.text), sizeof(told.text) - 1);
+    ck_assert_str_eq(strchr(told.text, ';'), "; services are running again");
+}
+END_TEST
+
 START_TEST(messages_are_made_safe_and_keep_backslashes)
 {
     struct po_buf text = { 0 };
@@ -427,6 +471,7 @@ suite(void)
     tcase_add_test(parsing, options_of_later_versions_are_told_apart);
     tcase_add_test(parsing, values_that_are_missing_or_too_many_are_named);
     tcase_add_test(parsing, arguments_are_counted);
+    tcase_add_test(parsing, a_form_is_asked_for_before_the_end_of_the_options);
     tcase_add_checked_fixture(config, setup, teardown);
     tcase_add_test(config, a_configuration_file_sets_what_is_not_typed);
     tcase_add_test(config, a_list_on_the_command_line_replaces_the_file);
@@ -434,6 +479,8 @@ suite(void)
     tcase_add_test(config, a_key_of_another_verb_is_passed_over_outside_of_sections);
     tcase_add_test(config, errors_in_the_file_name_their_line);
     tcase_add_test(config, long_lines_and_missing_files_are_refused);
+    tcase_add_test(text, a_failure_tells_what_became_of_the_services);
+    tcase_add_test(text, a_long_message_gives_way_to_what_is_added);
     tcase_add_test(text, messages_are_made_safe_and_keep_backslashes);
     tcase_add_test(text, words_are_quoted_for_a_shell);
     suite_add_tcase(s, tables);

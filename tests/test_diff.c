@@ -468,8 +468,8 @@ END_TEST
 START_TEST(what_is_ours_is_left_out)
 {
     const struct row a[] = {
-        { .path = BOX "/.pobackup-stage-1/x", .content = "1" },
-        { .path = BOX "/.pobackup-stage-1", .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/.pobackup-stage-20200101T000000Z/x", .content = "1" },
+        { .path = BOX "/.pobackup-stage-20200101T000000Z", .type = POBACKUP_DIRECTORY },
         { .path = BOX "/x.pobackup-stage-1", .content = "1" },
         { 0 },
     };
@@ -773,8 +773,8 @@ START_TEST(each_difference_of_a_site_is_told)
     const struct row b[] = {
         { .path = SPOOL, .type = POBACKUP_DIRECTORY },
         { .path = BOX, .type = POBACKUP_DIRECTORY },
-        { .path = BOX "/.pobackup-set-aside-1", .type = POBACKUP_DIRECTORY },
-        { .path = BOX "/.pobackup-set-aside-1/x", .content = "x" },
+        { .path = BOX "/.pobackup-set-aside-20200101T000000Z", .type = POBACKUP_DIRECTORY },
+        { .path = BOX "/.pobackup-set-aside-20200101T000000Z/x", .content = "x" },
         { .path = BOX "/big", .content = other, .size = BIG_SIZE },
         { .path = BOX "/content", .content = "eno" },
         { .path = BOX "/link", .type = POBACKUP_SYMLINK, .link = "there" },

@@ -277,8 +277,8 @@ break_future_file(void)
 static void
 break_leftovers(void)
 {
-    put_directory("site/.pobackup-set-aside-20261124");
-    put_directory("site/" BOX "/.pobackup-stage-1");
+    put_directory("site/.pobackup-set-aside-20261124T020000Z");
+    put_directory("site/" BOX "/.pobackup-stage-20200101T000000Z");
     put_file("site/.pobackup-else", "");
 }
 

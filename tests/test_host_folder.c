@@ -436,7 +436,7 @@ START_TEST(a_stop_that_hangs_is_ended)
     double start = seconds();
 
     ck_assert_int_eq(host->ops->service_stop(host, 0, 0, &err), PO_E_IO);
-    ck_assert_str_eq(err.text, "service mta: stop command \"echo busy && sleep 100\" did not end "
+    ck_assert_str_eq(err.text, "stop command \"echo busy && sleep 100\" did not end "
                                "within 1 s and was ended: busy");
     ck_assert_double_lt(seconds() - start, 8);
     host->ops->free(host);
@@ -452,10 +452,10 @@ START_TEST(a_stop_that_fails_shows_what_it_said)
 
     ck_assert_int_eq(host->ops->service_stop(host, 0, 0, &err), PO_E_IO);
     ck_assert_str_eq(err.text,
-                     "service mta: stop command \"for i in 1 2 3 4 5 6; do echo line $i; done; "
+                     "stop command \"for i in 1 2 3 4 5 6; do echo line $i; done; "
                      "exit 4\" ended with exit code 4: line 3 | line 4 | line 5 | line 6");
     ck_assert_int_eq(host->ops->service_stop(host, 1, 0, &err), PO_E_IO);
-    ck_assert_str_eq(err.text, "service b: stop command \"kill -9 $$\" was ended by a signal");
+    ck_assert_str_eq(err.text, "stop command \"kill -9 $$\" was ended by a signal");
     host->ops->free(host);
 }
 END_TEST
@@ -470,13 +470,13 @@ START_TEST(a_service_that_does_not_obey_is_given_up)
 
     /* The caller's time counts, not the file's. */
     ck_assert_int_eq(host->ops->service_start(host, 0, 1, &err), PO_E_IO);
-    ck_assert_str_eq(err.text, "service a: not running after 1 s: start command \"touch tried\" "
+    ck_assert_str_eq(err.text, "not running after 1 s: start command \"touch tried\" "
                                "ended well, but status command \"test -f on || exit 3\" says "
                                "stopped");
     ck_assert(is_there("tried"));
     write_file("on", "");
     ck_assert_int_eq(host->ops->service_stop(host, 0, 1, &err), PO_E_IO);
-    ck_assert_str_eq(err.text, "service a: not stopped after 1 s: stop command \"true\" ended "
+    ck_assert_str_eq(err.text, "not stopped after 1 s: stop command \"true\" ended "
                                "well, but status command \"test -f on || exit 3\" says running");
     ck_assert_double_ge(seconds() - start, 2);
     ck_assert_double_lt(seconds() - start, 10);

@@ -7,6 +7,7 @@ Each tool must give back the source tree: bytes, types, link targets, hard links
 archive keeps), modes. Where a tool cannot, the test that uses it says so, and why.
 """
 
+import atexit
 import hashlib
 import os
 import pathlib
@@ -22,6 +23,9 @@ READER = SOURCE / "format-spec" / "reader.py"
 PARTS = "Post.OfficeexeBackup", "Post.OfficeConfigBackup", "Post.OfficemailboxBackup"
 REGISTRY = "Post.OfficeRegKeyBackup.reg"
 PROGRAM = "pobackup"
+if "POBACKUP_STATE_DIR" not in os.environ:
+    os.environ["POBACKUP_STATE_DIR"] = tempfile.mkdtemp(prefix="pobackup-state-")
+    atexit.register(shutil.rmtree, os.environ["POBACKUP_STATE_DIR"], ignore_errors=True)
 ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 

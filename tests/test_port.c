@@ -1193,18 +1193,63 @@ START_TEST(a_background_child_that_holds_the_output_does_not_hold_us)
 }
 END_TEST
 
-START_TEST(of_much_output_64_kib_are_kept_and_the_rest_is_read)
+START_TEST(of_much_output_the_last_64_kib_are_kept)
 {
     struct po_buf output = { 0 };
     struct po_command_result result =
         run("i=0; while [ $i -lt 3000 ]; do echo "
-            "0123456789012345678901234567890123456789012345678; i=$((i+1)); done; exit 3",
+            "0123456789012345678901234567890123456789012345678; i=$((i+1)); done; echo end; exit 3",
             60000, &output);
 
     ck_assert_int_eq(result.exit_code, 3);
     ck_assert_uint_eq(output.size, 65536);
-    ck_assert_int_eq(output.bytes[0], '0');
+    ck_assert_int_eq(memcmp(output.bytes + output.size - 5, "\nend\n", 5), 0);
     po_buf_deinit(&output);
+}
+END_TEST
+
+START_TEST(a_command_that_says_too_much_fills_no_disk)
+{
+    struct po_buf output = { 0 };
+    struct po_command_result result =
+        run("head -c 50000000 /dev/zero; sleep 0.2; echo end", 60000, &output);
+
+    ck_assert_int_eq(result.exit_code, 0);
+    ck_assert_uint_le(output.size, 65536);
+    ck_assert_int_eq(memcmp(output.bytes + output.size - 4, "end\n", 4), 0);
+    po_buf_deinit(&output);
+}
+END_TEST
+
+START_TEST(a_daemon_that_a_command_leaves_can_write_on) /* req: B7 */
+{
+    struct po_buf output = { 0 };
+    struct po_command_result result = run(
+        "(trap 'exit 0' TERM; while :; do echo more; sleep 0.05; done) & echo $!", 10000, &output);
+    pid_t daemon = (pid_t)strtol(po_buf_text(&output), NULL, 10);
+
+    ck_assert_int_eq(result.exit_code, 0);
+    po_sys_sleep_ms(300);
+    ck_assert_int_eq(kill(daemon, 0), 0);
+    ck_assert_int_eq(kill(daemon, SIGKILL), 0);
+    po_buf_deinit(&output);
+}
+END_TEST
+
+static const volatile int asked = SIGTERM;
+
+START_TEST(a_write_that_nobody_reads_can_be_cancelled)
+{
+    static const char bytes[1 << 20];
+    struct po_file *file = NULL;
+    int ends[2];
+
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(dup2(ends[1], 1), 1);
+    OK(po_file_standard(&file, 1, &err));
+    po_file_set_cancel(file, &asked);
+    ck_assert_int_eq(po_file_write(file, bytes, sizeof(bytes), &err), PO_E_CANCELLED);
+    po_file_free(file);
 }
 END_TEST
 
@@ -1367,7 +1412,10 @@ add_sys_and_thread(Suite *suite)
     tcase_add_test(tc, a_command_is_in_a_session_of_its_own_with_signals_as_usual);
     tcase_add_test(tc, a_command_that_takes_too_long_is_ended_with_its_children);
     tcase_add_test(tc, a_background_child_that_holds_the_output_does_not_hold_us);
-    tcase_add_test(tc, of_much_output_64_kib_are_kept_and_the_rest_is_read);
+    tcase_add_test(tc, of_much_output_the_last_64_kib_are_kept);
+    tcase_add_test(tc, a_command_that_says_too_much_fills_no_disk);
+    tcase_add_test(tc, a_daemon_that_a_command_leaves_can_write_on);
+    tcase_add_test(tc, a_write_that_nobody_reads_can_be_cancelled);
     tcase_add_test(tc, commands_run_even_when_the_standard_descriptors_are_closed);
     tcase_add_test(tc, threads_count_together_under_a_lock);
     tcase_add_test(tc, interrupts_do_not_go_to_other_threads);

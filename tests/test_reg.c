@@ -1,5 +1,6 @@
 /* req: B3: the .reg document. */
 #include "base/mem.h"
+#include "base/utf16.h"
 #include "registry/reg.h"
 
 #include <check.h>
@@ -125,7 +126,7 @@ assert_prints(const struct po_reg *reg, const char *expected)
     print(reg, &printed);
     ck_assert_uint_ge(printed.size, 2);
     ck_assert_mem_eq(printed.bytes, "\xFF\xFE", 2);
-    po_reg_put_wtf8(&text, printed.bytes + 2, printed.size - 2);
+    po_wtf8_put_utf16(&text, printed.bytes + 2, printed.size - 2, false);
     ck_assert_str_eq(po_buf_text(&text), expected);
     po_buf_deinit(&text);
     po_buf_deinit(&printed);
@@ -136,7 +137,7 @@ put_utf16be(struct po_buf *out, const char *text)
 {
     size_t start = out->size;
 
-    po_reg_put_utf16(out, text, strlen(text));
+    po_utf16_put(out, text, strlen(text));
     for (size_t i = start; i + 1 < out->size; i += 2) {
         uint8_t low = out->bytes[i];
 
@@ -181,7 +182,7 @@ START_TEST(a_document_is_the_same_in_every_encoding)
         if (i < 4)
             po_buf_put_text(&text, marks[i]);
         if (i == 1 || i == 5)
-            po_reg_put_utf16(&text, everything, strlen(everything));
+            po_utf16_put(&text, everything, strlen(everything));
         else if (i == 2 || i == 4)
             put_utf16be(&text, everything);
         else
@@ -228,12 +229,12 @@ START_TEST(a_surrogate_without_partner_survives)
     struct po_reg *reg;
 
     po_buf_put_u16le(&text, 0xFEFF);
-    po_reg_put_utf16(&text, V5 KEY "\"", strlen(V5 KEY "\""));
+    po_utf16_put(&text, V5 KEY "\"", strlen(V5 KEY "\""));
     po_buf_put_u16le(&text, 0xD83D);
-    po_reg_put_utf16(&text, "\"=\"", 3);
+    po_utf16_put(&text, "\"=\"", 3);
     po_buf_put_u16le(&text, 0xDCE7);
     po_buf_put_u16le(&text, 0xD83D);
-    po_reg_put_utf16(&text, "\"\r\n\r\n", 5);
+    po_utf16_put(&text, "\"\r\n\r\n", 5);
     reg = parse_as(text.bytes, text.size, PO_REG_CODE_PAGE_AUTO);
     ck_assert_str_eq(reg->keys[0].values[0].name, "\xED\xA0\xBD");
     ck_assert_uint_eq(reg->keys[0].values[0].data_size, 6);
@@ -798,7 +799,7 @@ START_TEST(damaged_documents_are_read_or_refused_and_never_crash)
         if (round % 2 == 0)
             po_buf_put_text(&text, everything);
         else
-            po_reg_put_utf16(&text, everything, strlen(everything));
+            po_utf16_put(&text, everything, strlen(everything));
         for (uint32_t i = next_random(&state) % 3; i < 3; i++) {
             size_t at = next_random(&state) % text.size;
 

@@ -805,7 +805,7 @@ START_TEST(hostile_names_are_named_and_the_rest_is_restored)
     static const struct rig_item items[] = {
         { .path = BOX, .type = POBACKUP_DIRECTORY },
         { .path = BOX "/../../up", .text = "x" },
-        { .path = BOX "/.pobackup-stage-x/y", .text = "x" },
+        { .path = BOX "/.pobackup-stage-20200101T000000Z/y", .text = "x" },
         { .path = BOX "/good", .text = "good" },
     };
     struct rig rig;

@@ -158,6 +158,20 @@ START_TEST(after_a_stop_that_fails_no_other_service_is_stopped)
 }
 END_TEST
 
+START_TEST(a_service_that_stops_late_is_waited_for_and_started) /* req: B7 */
+{
+    init();
+    host.services[HELP_PUF].stop_timeout_s = 20;
+    host.stops_late[HELP_PUF] = 3;
+    ck_assert_int_eq(po_services_stop(&services, 0, NULL, &err), PO_E_IO);
+    ck_assert_int_eq(host.states[HELP_PUF], PO_SERVICE_RUNNING);
+    restore();
+    ck_assert_str_eq(host.log, "stop puf;start puf;");
+    help_assert_services(&host);
+    ck_assert_uint_eq(host.stops_late[HELP_PUF], 0);
+}
+END_TEST
+
 START_TEST(a_start_that_fails_is_named_and_the_others_are_still_started) /* req: B7 */
 {
     init();
@@ -281,6 +295,7 @@ main(void)
     tcase_add_test(tc, the_timeout_reaches_the_host);
     tcase_add_test(tc, a_stop_that_fails_is_named_and_undone);
     tcase_add_test(tc, after_a_stop_that_fails_no_other_service_is_stopped);
+    tcase_add_test(tc, a_service_that_stops_late_is_waited_for_and_started);
     tcase_add_test(tc, a_start_that_fails_is_named_and_the_others_are_still_started);
     tcase_add_test(tc, each_start_that_fails_is_named);
     tcase_add_test(tc, restoring_again_asks_only_for_what_is_not_back);

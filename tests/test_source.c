@@ -439,14 +439,17 @@ END_TEST
 
 START_TEST(what_a_restore_left_in_a_tree_is_passed_over_and_names_like_it_are_not)
 {
-    help_write_text("tree/.pobackup-set-aside-1/f", "x");
-    help_write_text("tree/.pobackup-stage-1/f", "x");
-    help_write_text("tree/a/.pobackup-new-1", "x");
+    help_write_text("tree/.pobackup-set-aside-20200101T000000Z/f", "x");
+    help_write_text("tree/.pobackup-stage-20200101T000000Z-2/f", "x");
+    help_write_text("tree/a/.pobackup-new-0000000a", "x");
     help_write_text("tree/.pobackup", "x");
     help_write_text("tree/.pobackup-mine", "x");
     help_write_text("tree/x.pobackup-new-1", "x");
+    help_write_text("tree/.pobackup-stage-mail", "x");
     walk_tree();
-    ck_assert_uint_eq(list.count, 5);
+    ck_assert_uint_eq(list.count, 6);
+    ck_assert_uint_eq(walk.own, 3);
+    ck_assert(is_listed("T/.pobackup-stage-mail"));
     ck_assert(is_listed("T/.pobackup") && is_listed("T/.pobackup-mine"));
     ck_assert(is_listed("T/x.pobackup-new-1") && is_listed("T/a"));
     ck_assert_uint_eq(problems.count, 0);

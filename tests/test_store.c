@@ -435,8 +435,9 @@ START_TEST(what_cannot_be_a_blob_is_refused)
     ck_assert_int_eq(mkdir("dir", 0700), 0);
     ck_assert_int_eq(po_store_file_open(&blob, "dir", &err), PO_E_USAGE);
     ck_assert_int_eq(mkfifo("fifo", 0600), 0);
-    ck_assert_int_eq(po_store_file_open(&blob, "fifo", &err), PO_E_USAGE);
-    ck_assert_str_eq(err.text, "fifo: not a regular file");
+    ck_assert_int_eq(po_store_file_open(&blob, "fifo", &err), PO_E_IO);
+    ck_assert_str_eq(err.text, "fifo: not an archive: not a regular file");
+    ck_assert_int_eq(po_store_file_open(&blob, "/dev/zero", &err), PO_E_IO);
     ck_assert_ptr_null(blob.ctx);
 }
 END_TEST

@@ -119,11 +119,17 @@ START_TEST(names_of_our_own_are_known)
     ck_assert(po_name_is_ours(".pobackup-set-aside-20261124T020000Z", 36));
     ck_assert(po_name_is_ours(".pobackup-stage-20261124T020000Z-2", 34));
     ck_assert(po_name_is_ours(".pobackup-new-0000002a", 22));
+    ck_assert(po_name_is_ours(".pobackup-new-file", 18));
     ck_assert(!po_name_is_ours(".pobackup-stage-", 16));
+    ck_assert(!po_name_is_ours(".pobackup-stage-mail", 20));
+    ck_assert(!po_name_is_ours(".pobackup-stage-20261124T020000Z-", 33));
+    ck_assert(!po_name_is_ours(".pobackup-stage-20261124T020000Z.txt", 36));
+    ck_assert(!po_name_is_ours(".pobackup-new-0000002A", 22));
+    ck_assert(!po_name_is_ours(".pobackup-new-u", 15));
     ck_assert(!po_name_is_ours("pobackup-stage-x", 16));
     ck_assert(!po_name_is_ours(".pobackup", 9));
     ck_assert(!po_name_is_ours("", 0));
-    ck_assert(po_name_has_ours("a/.pobackup-stage-x/b", 21));
+    ck_assert(po_name_has_ours("a/.pobackup-stage-20261124T020000Z/b", 36));
     ck_assert(!po_name_has_ours("a/pobackup/b", 12));
 }
 END_TEST

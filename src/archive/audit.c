@@ -28,7 +28,7 @@ po_audit_deinit(struct po_audit *verify)
 }
 
 /* A member that is no entry: it lost against a later one of its name, or is unlisted. spec: TAR-7,
- * INDEX-7, INDEX-11 */
+ * INDEX-11 */
 static enum po_status
 check_loser(const struct po_audit *verify, const struct po_tar_member *member,
             struct po_audit_part *part, uint32_t offset, struct po_err *err)
@@ -40,13 +40,15 @@ check_loser(const struct po_audit *verify, const struct po_tar_member *member,
     if (po_index_is_unlisted(index, frame, offset))
         part->unlisted++;
     else if (winner == PO_NONE || po_index_source(index, winner) != 0)
-        return po_fail(err, PO_E_FORMAT, "the tar has a member that the index does not");
+        return po_fail(err, PO_E_FORMAT,
+                       "the tar has a member that the index does not" PO_RULE("INDEX-7"));
     if (winner == PO_NONE || po_index_source(index, winner) != 0)
         return PO_OK;
     if (po_index_frame(index, winner) < frame ||
         (po_index_frame(index, winner) == frame && po_index_offset(index, winner) < offset))
-        return po_fail(err, PO_E_FORMAT,
-                       "the index names an earlier member than the last of its name");
+        return po_fail(
+            err, PO_E_FORMAT,
+            "the index names an earlier member than the last of its name" PO_RULE("INDEX-7"));
     return PO_OK;
 }
 
@@ -57,6 +59,18 @@ is_zero(const uint8_t *bytes, size_t size)
         if (bytes[i] != 0)
             return false;
     return true;
+}
+
+/* The format's own members have their places: none of their names is among the members of the set. */
+static bool
+is_misplaced(const struct po_reader *reader, const struct po_tar_member *member, uint32_t frame)
+{
+    if (po_is_path(member->path, member->path_size, PO_MANIFEST_PATH))
+        return frame != 0;
+    if (po_is_path(member->path, member->path_size, PO_SUMMARY_PATH))
+        return frame != reader->trailer.index_frame - 1;
+    return po_is_path(member->path, member->path_size, PO_INDEX_PATH) ||
+           po_is_path(member->path, member->path_size, PO_TRAILER_PATH);
 }
 
 /* One member that begins at `offset`. *next is where the next one begins, or the frame's end. */
@@ -73,6 +87,9 @@ check_member(const struct po_audit *verify, const uint8_t *content, size_t size,
 
     if (st != PO_OK)
         return st;
+    if (is_misplaced(verify->reader, &member, part->frame))
+        return po_fail(err, PO_E_FORMAT,
+                       "one of the format's own names among the members" PO_RULE("FILE-1"));
     at += offset;
     if (entry == PO_NONE)
         st = check_loser(verify, &member, part, (uint32_t)offset, err);
@@ -91,14 +108,24 @@ check_member(const struct po_audit *verify, const uint8_t *content, size_t size,
     }
     *next = at + (size_t)po_tar_padded(member.size);
     if (!is_zero(content + at + member.size, *next - at - (size_t)member.size))
-        return po_fail(err, PO_E_FORMAT, "padding that is not zero"); /* spec: TAR-9 */
+        return po_fail(err, PO_E_FORMAT, "padding that is not zero" PO_RULE("TAR-9"));
     if (entry == PO_NONE || member.type != POBACKUP_FILE)
         return PO_OK;
     po_xxh3(content + at, (size_t)member.size, hash);
     if (memcmp(hash, po_index_hash(index, entry), sizeof hash) != 0)
-        return po_fail(err, PO_E_FORMAT,
-                       "the content's hash does not match"); /* spec: INDEX-7, READ-3 */
+        return po_fail(err, PO_E_FORMAT, "the content's hash does not match" PO_RULE("INDEX-7"));
     return PO_OK;
+}
+
+/* Whether the index has members that begin in a frame, and none at its beginning. */
+static bool
+begins_later(const struct po_layout *layout, uint32_t frame)
+{
+    uint32_t first;
+    uint32_t count;
+
+    po_layout_frame(layout, frame, &first, &count);
+    return count > 0 && po_index_offset(layout->index, layout->entries[first]) > 0;
 }
 
 static enum po_status
@@ -112,6 +139,10 @@ check_members(const struct po_audit *verify, const uint8_t *content, size_t size
         size_t next = size;
         enum po_status st = check_member(verify, content, size, at, part, &next, err);
 
+        if (st == PO_E_FORMAT && at == 0 && begins_later(&verify->layout, part->frame))
+            st = po_fail(
+                err, PO_E_FORMAT,
+                "it does not begin with a member, though one begins in it" PO_RULE("FRAME-4"));
         if (st != PO_OK)
             return po_err_prefix(err, "frame %u, offset %zu", part->frame, at);
         last = at;
@@ -174,11 +205,12 @@ take_continued(struct po_audit *verify, uint32_t frame, const uint8_t *content, 
         verify->open_padding_left < size - part ? (size_t)verify->open_padding_left : size - part;
     verify->open_padding_left -= padding;
     if (!is_zero(content + part, padding))
-        return po_fail(err, PO_E_FORMAT, "frame %u: padding that is not zero",
-                       frame); /* spec: TAR-9 */
+        return po_fail(err, PO_E_FORMAT, "frame %u: padding that is not zero" PO_RULE("TAR-9"),
+                       frame);
     if (part + padding != size)
-        return po_fail(err, PO_E_FORMAT, "frame %u: it goes on behind the member that it continues",
-                       frame); /* spec: FRAME-4 */
+        return po_fail(
+            err, PO_E_FORMAT,
+            "frame %u: it goes on behind the member that it continues" PO_RULE("FRAME-4"), frame);
     if (verify->open_content_left + verify->open_padding_left > 0)
         return PO_OK;
     verify->is_open = false;
@@ -186,8 +218,8 @@ take_continued(struct po_audit *verify, uint32_t frame, const uint8_t *content, 
         return PO_OK;
     po_hasher_xxh3(verify->hasher, hash);
     if (memcmp(hash, po_index_hash(verify->reader->index, verify->open_entry), sizeof hash) != 0)
-        return po_fail(err, PO_E_FORMAT, "frame %u: the content's hash does not match",
-                       frame); /* spec: INDEX-7 */
+        return po_fail(err, PO_E_FORMAT,
+                       "frame %u: the content's hash does not match" PO_RULE("INDEX-7"), frame);
     return PO_OK;
 }
 
@@ -223,8 +255,8 @@ po_audit_join(struct po_audit *verify, const struct po_audit_part *part, const u
     if (verify->is_open) {
         lose_open_member(verify);
         return po_fail(err, PO_E_FORMAT,
-                       "frame %u: it begins with a member, but the last one is not finished",
-                       part->frame); /* spec: FRAME-4 */
+                       "frame %u: the member before it is not finished" PO_RULE("FRAME-4"),
+                       part->frame);
     }
     if (part->is_continued) {
         if (verify->is_lost)
@@ -245,11 +277,13 @@ po_audit_end(struct po_audit *verify, struct po_err *err)
 {
     if (verify->is_open)
         return po_fail(err, PO_E_FORMAT,
-                       "the last member before the index is not finished"); /* spec: FRAME-4 */
-    if (!verify->is_damaged && (verify->matched != verify->layout.count ||
-                                verify->unlisted != verify->reader->index->unlisted_count))
+                       "the last member before the index is not finished" PO_RULE("FRAME-4"));
+    if (!verify->is_damaged && verify->matched != verify->layout.count)
         return po_fail(err, PO_E_FORMAT,
-                       "the index has entries that the tar does not"); /* spec: INDEX-7, INDEX-11 */
+                       "the index has entries that the tar does not" PO_RULE("INDEX-7"));
+    if (!verify->is_damaged && verify->unlisted != verify->reader->index->unlisted_count)
+        return po_fail(err, PO_E_FORMAT,
+                       "the index names members that the tar does not have" PO_RULE("INDEX-11"));
     return PO_OK;
 }
 

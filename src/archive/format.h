@@ -2,9 +2,9 @@
  * The archive module: the format of format-spec/format.md, encoded and decoded. No input or output
  * of its own, no threads.
  *
- *   writing:  entry list -> packer (tar members into frame contents) -> frame encoder -> writer
- * (frames in order, index, trailer, seek table) reading:  reader (seek table, trailer, index,
- * manifest) -> frame decoder -> tar member -> content
+ *   writing:  entry list -> packer (tar members into frame contents) -> frame encoder
+ *             -> writer (frames in order, index, trailer, seek table)
+ *   reading:  reader (seek table, trailer, index, manifest) -> frame decoder -> tar member -> content
  *
  * format.h is the one home of the format's constants. Names and numbers are those of format.md.
  */
@@ -13,9 +13,15 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define PO_FORMAT_VERSION 1u
 
+/* The end of a message about bytes that break a rule of format.md: which one. It stands last, also
+ * when places are put before the message. */
+#define PO_RULE(id) " (" id ")"
+
+#define PO_TICKS_PER_SECOND 10000000 /* times count in steps of 100 ns */
 #define PO_TAR_BLOCK 512u
 #define PO_FRAME_CONTENT_MAX (32u << 20) /* spec: FRAME-2 */
 #define PO_FRAME_CONTENT_DEFAULT (8u << 20)
@@ -24,6 +30,8 @@
 #define PO_PATH_MAX_SIZE 131072u     /* spec: TAR-8 */
 #define PO_PAX_MAX_SIZE (1u << 20)   /* spec: TAR-9 */
 #define PO_JSON_MAX_SIZE (16u << 20) /* spec: MANIFEST-1, SUMMARY-1 */
+#define PO_JSON_MARKS_MAX 400000u    /* spec: MANIFEST-1, SUMMARY-1 */
+#define PO_JSON_DEPTH_MAX 100u       /* spec: MANIFEST-1, SUMMARY-1 */
 #define PO_ENTRIES_MAX 134217728u    /* spec: INDEX-2 */
 #define PO_PARENTS_MAX 65535u        /* spec: INDEX-2 */
 
@@ -44,6 +52,26 @@ po_frame_sizes_are_possible(uint64_t content_size, uint64_t compressed_size)
     return content_size > 0 && content_size <= PO_FRAME_CONTENT_MAX &&
            compressed_size <= content_size + content_size / 128 + 512 &&
            compressed_size >= content_size / 32768;
+}
+
+/*
+ * Whether content that is taken in whole (manifest, summary, all of the index) may come out of so few
+ * bytes: a file's size bounds the memory for opening it. spec: FRAME-8, READ-1
+ */
+#define PO_WHOLE_FREE (1u << 20)
+#define PO_WHOLE_RATIO_MAX 1024u
+static inline bool
+po_is_whole_size_possible(uint64_t content_size, uint64_t compressed_size)
+{
+    return content_size <= PO_WHOLE_FREE ||
+           (content_size - PO_WHOLE_FREE - 1) / PO_WHOLE_RATIO_MAX < compressed_size;
+}
+
+/* Whether a path is this one of the format's own. */
+static inline bool
+po_is_path(const char *path, size_t size, const char *own)
+{
+    return size == strlen(own) && memcmp(path, own, size) == 0;
 }
 
 /* Rounded up to a tar block. */

@@ -1,6 +1,7 @@
 #include "archive/frame.h"
 
 #include "archive/hash.h"
+#include "base/buf.h"
 #include "base/cursor.h"
 #include "base/mem.h"
 
@@ -11,6 +12,8 @@
 #include <zstd_errors.h>
 
 #define WINDOW_LOG_MAX 25 /* 32 MiB: FRAME-2 */
+/* Of a frame header: single segment, four bytes of content size, checksum. */
+#define STORED_DESCRIPTOR 0xA4
 
 struct po_frame_encoder {
     ZSTD_CCtx *zstd;
@@ -97,30 +100,69 @@ broken(struct po_err *err, const char *what)
     return po_fail(err, PO_E_FORMAT, "zstd frame: %s", what);
 }
 
-/* spec: FRAME-1, FRAME-2, FRAME-3 */
+void
+po_frame_store(const uint8_t *content, size_t content_size, uint8_t *out,
+               struct po_frame_info *info)
+{
+    struct po_buf frame = { .bytes = out, .capacity = po_frame_encoded_bound(content_size) };
+    size_t block;
+
+    po_buf_put_u32le(&frame, ZSTD_MAGICNUMBER);
+    po_buf_put_u8(&frame, STORED_DESCRIPTOR);
+    po_buf_put_u32le(&frame, (uint32_t)content_size);
+    for (size_t at = 0; at < content_size; at += block) {
+        uint32_t is_last;
+
+        block = content_size - at < ZSTD_BLOCKSIZE_MAX ? content_size - at : ZSTD_BLOCKSIZE_MAX;
+        is_last = at + block == content_size ? 1 : 0;
+        po_buf_put_u16le(&frame, (uint16_t)(block << 3 | is_last));
+        po_buf_put_u8(&frame, (uint8_t)(block >> 13));
+        po_buf_put(&frame, content + at, block);
+    }
+    po_buf_put_u32le(&frame, po_xxh64_low(content, content_size));
+    po_frame_describe(info, out, frame.size, content_size);
+}
+
+enum po_status
+po_frame_check_sizes(uint64_t content_size, uint64_t compressed_size, struct po_err *err)
+{
+    if (content_size == 0)
+        return po_fail(err, PO_E_FORMAT, "no content" PO_RULE("FRAME-1"));
+    if (!po_frame_sizes_are_possible(content_size, compressed_size))
+        return po_fail(err, PO_E_FORMAT, "%llu bytes of content in %llu" PO_RULE("FRAME-2"),
+                       (unsigned long long)content_size, (unsigned long long)compressed_size);
+    return PO_OK;
+}
+
 static enum po_status
 check_frame_header(const uint8_t *bytes, size_t compressed_size, size_t content_size,
                    struct po_err *err)
 {
     ZSTD_frameHeader header;
+    enum po_status st = po_frame_check_sizes(content_size, compressed_size, err);
+    size_t rc;
 
-    if (!po_frame_sizes_are_possible(content_size, compressed_size))
-        return broken(err, "sizes beyond the format's limits");
-    if (ZSTD_getFrameHeader(&header, bytes, compressed_size) != 0 || header.frameType != ZSTD_frame)
-        return broken(err, "no frame header");
-    /* Bit 4 of the descriptor is "unused": a decoder ignores it, so a flip there must be caught
-     * here. */
+    if (st != PO_OK)
+        return po_err_prefix(err, "zstd frame");
+    rc = ZSTD_getFrameHeader(&header, bytes, compressed_size);
+    if (ZSTD_getErrorCode(rc) == ZSTD_error_frameParameter_windowTooLarge)
+        return broken(err, "a window beyond 32 MiB" PO_RULE("FRAME-2"));
+    if (rc != 0 || header.frameType != ZSTD_frame)
+        return broken(err, "no frame header" PO_RULE("FRAME-1"));
+    /* Bit 4 of the descriptor is "unused": zstd ignores it. */
     if ((bytes[4] & 0x18) != 0)
-        return broken(err, "unused bits in the frame header are set");
+        return broken(err, "unused bits in the frame header are set" PO_RULE("FRAME-1"));
     if (header.checksumFlag == 0 || header.frameContentSize == ZSTD_CONTENTSIZE_UNKNOWN ||
         (bytes[4] & 0x03) != 0)
-        return broken(err, "without content size, without checksum, or with a dictionary id");
+        return broken(
+            err,
+            "without content size, without checksum, or with a dictionary id" PO_RULE("FRAME-1"));
     if (header.frameContentSize != content_size)
-        return broken(err, "another content size than the seek table's");
+        return broken(err, "another content size than the seek table's" PO_RULE("FRAME-3"));
     if (header.windowSize > PO_FRAME_CONTENT_MAX)
-        return broken(err, "a window beyond 32 MiB");
+        return broken(err, "a window beyond 32 MiB" PO_RULE("FRAME-2"));
     if (ZSTD_findFrameCompressedSize(bytes, compressed_size) != compressed_size)
-        return broken(err, "another compressed size than the seek table's");
+        return broken(err, "another compressed size than the seek table's" PO_RULE("FRAME-3"));
     return PO_OK;
 }
 
@@ -216,9 +258,10 @@ po_frame_decode(struct po_frame_decoder *decoder, const uint8_t *bytes, size_t c
         return st;
     size = ZSTD_decompressDCtx(decoder->zstd, content, content_size, bytes, compressed_size);
     if (ZSTD_isError(size))
-        return po_fail(err, PO_E_FORMAT, "zstd frame: %s", ZSTD_getErrorName(size));
+        return po_fail(err, PO_E_FORMAT, "zstd frame: %s" PO_RULE("FRAME-3"),
+                       ZSTD_getErrorName(size));
     if (size != content_size)
-        return broken(err, "decodes to another size");
+        return broken(err, "decodes to another size" PO_RULE("FRAME-3"));
     if (checksum != NULL)
         *checksum = po_load_u32le(bytes + compressed_size - 4);
     return PO_OK;
@@ -245,8 +288,9 @@ po_frame_glance(const uint8_t *bytes, size_t size, bool is_whole, uint8_t *conte
     ZSTD_freeDStream(stream);
     *got = out.pos;
     if (ZSTD_isError(rc))
-        return po_fail(err, PO_E_FORMAT, "zstd frame: %s", ZSTD_getErrorName(rc));
+        return po_fail(err, PO_E_FORMAT, "zstd frame: %s" PO_RULE("FRAME-3"),
+                       ZSTD_getErrorName(rc));
     if (out.pos < out.size && rc != 0 && is_whole)
-        return po_fail(err, PO_E_FORMAT, "zstd frame: cut off");
+        return po_fail(err, PO_E_FORMAT, "zstd frame: cut off" PO_RULE("FRAME-3"));
     return PO_OK;
 }

@@ -40,6 +40,15 @@ PO_NODISCARD enum po_status po_frame_encode(struct po_frame_encoder *encoder, ui
                                             size_t content_size, uint8_t *out, size_t capacity,
                                             struct po_frame_info *info, struct po_err *err);
 
+/* A frame of stored blocks, for content (1 byte to 32 MiB) that must not come out small; `out` has
+ * room for po_frame_encoded_bound(content_size). */
+void po_frame_store(const uint8_t *content, size_t content_size, uint8_t *out,
+                    struct po_frame_info *info);
+
+/* PO_E_FORMAT unless a frame may have these sizes: checked before anything of them is allocated. */
+PO_NODISCARD enum po_status po_frame_check_sizes(uint64_t content_size, uint64_t compressed_size,
+                                                 struct po_err *err);
+
 struct po_frame_decoder;
 
 PO_NODISCARD enum po_status po_frame_decoder_new(struct po_frame_decoder **out, struct po_err *err);

@@ -27,21 +27,22 @@ broken(struct po_err *err, const char *what)
     return po_fail(err, PO_E_FORMAT, "index: %s", what);
 }
 
-/* spec: INDEX-1 */
 static enum po_status
-parse_header(struct po_index *index, struct sizes *sizes, struct po_cursor *cur, struct po_err *err)
+parse_header(uint8_t archive_id[PO_ID_SIZE], struct sizes *sizes, struct po_cursor *cur,
+             struct po_err *err)
 {
     const uint8_t *magic = po_cursor_bytes(cur, 8);
     uint32_t version = po_cursor_u32(cur);
     uint32_t critical = po_cursor_u32(cur);
 
     if (magic == NULL || memcmp(magic, PO_INDEX_MAGIC, 8) != 0)
-        return broken(err, "wrong magic");
+        return broken(err, "wrong magic" PO_RULE("INDEX-1"));
     if (version != PO_FORMAT_VERSION || critical != 0)
         return po_fail(err, PO_E_UNSUPPORTED,
-                       "index: version %u, critical features 0x%x; this program reads version %u",
+                       "index: version %u, critical features 0x%x; this program reads version "
+                       "%u" PO_RULE("INDEX-1"),
                        version, critical, PO_FORMAT_VERSION);
-    po_cursor_copy(cur, index->archive_id, PO_ID_SIZE);
+    po_cursor_copy(cur, archive_id, PO_ID_SIZE);
     sizes->count = po_cursor_u64(cur);
     sizes->paths = po_cursor_u64(cur);
     sizes->links = po_cursor_u32(cur);
@@ -53,25 +54,42 @@ parse_header(struct po_index *index, struct sizes *sizes, struct po_cursor *cur,
     sizes->parent_bytes = po_cursor_u64(cur);
     sizes->extension_bytes = po_cursor_u64(cur);
     if (!po_cursor_zeros(cur, PO_INDEX_RESERVED_SIZE))
-        return broken(err, "reserved bytes are not zero");
+        return broken(err, "reserved bytes are not zero" PO_RULE("INDEX-1"));
     return PO_OK;
 }
 
-/* spec: INDEX-2, READ-1. The sum cannot overflow: each term is bounded first. */
+/* spec: READ-1. The sum cannot overflow: each term is bounded first. */
 static enum po_status
-check_sizes(const struct sizes *s, size_t size, struct po_err *err)
+check_sizes(const struct sizes *s, uint64_t size, struct po_err *err)
 {
     uint64_t sum;
 
     if (s->count > PO_ENTRIES_MAX || s->paths > UINT32_MAX || s->link_bytes > UINT32_MAX ||
         s->security_bytes > UINT32_MAX || s->parent_bytes > UINT32_MAX ||
         s->parents > PO_PARENTS_MAX || s->frames > PO_FRAMES_MAX || s->extension_bytes > size)
-        return broken(err, "a count beyond the format's limits");
+        return broken(err, "a count beyond the format's limits" PO_RULE("INDEX-2"));
     sum = PO_INDEX_HEADER_SIZE + s->count * PO_INDEX_ENTRY_SIZE + s->paths +
           (uint64_t)s->links * 8 + s->link_bytes + (uint64_t)s->securities * 4 + s->security_bytes +
           (uint64_t)s->frames * PO_INDEX_FRAME_SIZE + (uint64_t)s->parents * PO_INDEX_PARENT_SIZE +
           s->parent_bytes + s->extension_bytes;
-    return sum == size ? PO_OK : broken(err, "its counts do not give its size");
+    return sum == size ? PO_OK : broken(err, "its counts do not give its size" PO_RULE("INDEX-2"));
+}
+
+enum po_status
+po_index_check_header(const uint8_t header[PO_INDEX_HEADER_SIZE], uint64_t size,
+                      uint64_t content_size, struct po_err *err)
+{
+    struct po_cursor cur = po_cursor_over(header, PO_INDEX_HEADER_SIZE);
+    uint8_t archive_id[PO_ID_SIZE];
+    struct sizes sizes = { 0 };
+    enum po_status st = parse_header(archive_id, &sizes, &cur, err);
+
+    if (st == PO_OK)
+        st = check_sizes(&sizes, size, err);
+    if (st == PO_OK && sizes.extension_bytes >
+                           PO_INDEX_EXTENSIONS_MAX + content_size / PO_CONTENT_AN_EXTENSION_BYTE)
+        st = broken(err, "extensions beyond the format's limits" PO_RULE("INDEX-2"));
+    return st;
 }
 
 static void
@@ -108,7 +126,7 @@ point_sections(struct po_index *index, const struct sizes *s, struct po_cursor *
     index->parent_names = (const char *)po_cursor_bytes(cur, (size_t)s->parent_bytes);
 }
 
-/* spec: INDEX-4. `stride` is the distance of two ends. */
+/* `stride` is the distance of two ends. */
 static bool
 are_ends_rising(const uint8_t *ends, size_t stride, uint32_t count, uint64_t total)
 {
@@ -124,7 +142,6 @@ are_ends_rising(const uint8_t *ends, size_t stride, uint32_t count, uint64_t tot
     return last == total;
 }
 
-/* spec: INDEX-3 */
 static enum po_status
 check_paths(const struct po_index *index, struct po_err *err)
 {
@@ -137,17 +154,18 @@ check_paths(const struct po_index *index, struct po_err *err)
 
         if (size == 0 || size > PO_PATH_MAX_SIZE || path[size - 1] == '/' ||
             memchr(path, 0, size) != NULL)
-            return po_fail(err, PO_E_FORMAT,
-                           "index: entry %u: a path that the format does not allow", i);
+            return po_fail(
+                err, PO_E_FORMAT,
+                "index: entry %u: a path that the format does not allow" PO_RULE("INDEX-3"), i);
         if (i > 0 && po_text_compare(last, last_size, path, size) >= 0)
-            return po_fail(err, PO_E_FORMAT, "index: entry %u: paths are not in order", i);
+            return po_fail(err, PO_E_FORMAT,
+                           "index: entry %u: paths are not in order" PO_RULE("INDEX-3"), i);
         last = path;
         last_size = size;
     }
     return PO_OK;
 }
 
-/* spec: INDEX-5, INDEX-6, INDEX-10 */
 static enum po_status
 check_entry(const struct po_index *index, uint32_t i, bool has_link, struct po_err *err)
 {
@@ -156,26 +174,37 @@ check_entry(const struct po_index *index, uint32_t i, bool has_link, struct po_e
     struct po_frame_info frame;
 
     if (type < POBACKUP_FILE || type > POBACKUP_HARDLINK)
-        return po_fail(err, PO_E_UNSUPPORTED, "index: entry %u: type %u", i, type);
+        return po_fail(err, PO_E_UNSUPPORTED, "index: entry %u: type %u" PO_RULE("INDEX-5"), i,
+                       type);
     if (has_link != (type == POBACKUP_SYMLINK || type == POBACKUP_HARDLINK))
-        return po_fail(err, PO_E_FORMAT,
-                       "index: entry %u: a link without target, or a target without link", i);
+        return po_fail(
+            err, PO_E_FORMAT,
+            "index: entry %u: a link without target, or a target without link" PO_RULE("INDEX-5"),
+            i);
     if (po_index_security(index, i) > index->security_count ||
         po_index_source(index, i) > index->parent_count)
-        return po_fail(err, PO_E_FORMAT, "index: entry %u: its descriptor or parent does not exist",
-                       i);
+        return po_fail(
+            err, PO_E_FORMAT,
+            "index: entry %u: its descriptor or parent does not exist" PO_RULE("INDEX-5"), i);
     if (type != POBACKUP_FILE && (po_index_size(index, i) != 0 ||
                                   memcmp(po_index_hash(index, i), no_hash, sizeof no_hash) != 0))
-        return po_fail(err, PO_E_FORMAT, "index: entry %u: a size or hash, but no content", i);
+        return po_fail(err, PO_E_FORMAT,
+                       "index: entry %u: a size or hash, but no content" PO_RULE("INDEX-5"), i);
     if (po_index_offset(index, i) % PO_TAR_BLOCK != 0)
-        return po_fail(err, PO_E_FORMAT, "index: entry %u: no member can begin there", i);
+        return po_index_source(index, i) == 0
+                   ? po_fail(err, PO_E_FORMAT,
+                             "index: entry %u: no member can begin there" PO_RULE("INDEX-6"), i)
+                   : po_fail(err, PO_E_FORMAT,
+                             "index: entry %u: no member can begin there" PO_RULE("INDEX-9"), i);
     if (po_index_source(index, i) != 0)
         return PO_OK;
     if (po_index_frame(index, i) >= index->frame_count)
-        return po_fail(err, PO_E_FORMAT, "index: entry %u: its frame does not exist", i);
+        return po_fail(err, PO_E_FORMAT,
+                       "index: entry %u: its frame does not exist" PO_RULE("INDEX-6"), i);
     po_index_frame_info(index, po_index_frame(index, i), &frame);
     if (po_index_offset(index, i) >= frame.content_size)
-        return po_fail(err, PO_E_FORMAT, "index: entry %u: it lies beyond its frame", i);
+        return po_fail(err, PO_E_FORMAT,
+                       "index: entry %u: it lies beyond its frame" PO_RULE("INDEX-6"), i);
     return PO_OK;
 }
 
@@ -185,7 +214,6 @@ place_of(const struct po_index *index, uint32_t number)
     return (uint64_t)po_index_frame(index, number) << 32 | po_index_offset(index, number);
 }
 
-/* spec: INDEX-10, TAR-2 */
 static enum po_status
 check_hardlink(const struct po_index *index, uint32_t i, struct po_err *err)
 {
@@ -194,10 +222,12 @@ check_hardlink(const struct po_index *index, uint32_t i, struct po_err *err)
     uint32_t to = po_index_find(index, target, size);
 
     if (to == PO_NONE || index->types[to] != POBACKUP_FILE)
-        return po_fail(err, PO_E_FORMAT, "index: entry %u: a hard link to what is no file", i);
+        return po_fail(err, PO_E_FORMAT,
+                       "index: entry %u: a hard link to what is no file" PO_RULE("INDEX-10"), i);
     if (po_index_source(index, i) == 0 && po_index_source(index, to) == 0 &&
         place_of(index, to) > place_of(index, i))
-        return po_fail(err, PO_E_FORMAT, "index: entry %u: a hard link to a file that comes later",
+        return po_fail(err, PO_E_FORMAT,
+                       "index: entry %u: a hard link to a file that comes later" PO_RULE("TAR-2"),
                        i);
     return PO_OK;
 }
@@ -216,14 +246,13 @@ check_entries(const struct po_index *index, struct po_err *err)
         link += has_link ? 1 : 0;
     }
     if (st == PO_OK && link != index->link_count)
-        st = broken(err, "links that are not in order, or of no entry");
+        st = broken(err, "links that are not in order, or of no entry" PO_RULE("INDEX-5"));
     for (uint32_t i = 0; i < index->count && st == PO_OK; i++)
         if (index->types[i] == POBACKUP_HARDLINK)
             st = check_hardlink(index, i, err);
     return st;
 }
 
-/* spec: INDEX-11 */
 static enum po_status
 load_unlisted(struct po_index *index, struct po_cursor *cur, uint32_t flags, uint64_t size,
               struct po_err *err)
@@ -231,20 +260,19 @@ load_unlisted(struct po_index *index, struct po_cursor *cur, uint32_t flags, uin
     uint64_t last = 0;
 
     if (index->unlisted != NULL || size % 8 != 0 || flags != 0)
-        return broken(err, "the extension of unlisted members makes no sense");
+        return broken(err, "the extension of unlisted members makes no sense" PO_RULE("INDEX-11"));
     index->unlisted_count = (uint32_t)(size / 8);
     index->unlisted = po_cursor_bytes(cur, (size_t)size);
     for (uint32_t i = 0; i < index->unlisted_count; i++) {
         uint64_t place = po_index_unlisted(index, i);
 
         if (i > 0 && place <= last)
-            return broken(err, "unlisted members are not in order");
+            return broken(err, "unlisted members are not in order" PO_RULE("INDEX-11"));
         last = place;
     }
     return PO_OK;
 }
 
-/* spec: INDEX-11 */
 static enum po_status
 check_unlisted(const struct po_index *index, struct po_err *err)
 {
@@ -252,11 +280,11 @@ check_unlisted(const struct po_index *index, struct po_err *err)
         if (po_index_source(index, i) == 0 &&
             po_index_is_unlisted(index, po_index_frame(index, i), po_index_offset(index, i)))
             return po_fail(err, PO_E_FORMAT,
-                           "index: entry %u: its member is named as no part of the snapshot", i);
+                           "index: entry %u: its member is named as unlisted" PO_RULE("INDEX-11"),
+                           i);
     return PO_OK;
 }
 
-/* spec: INDEX-1 */
 static enum po_status
 check_extensions(struct po_index *index, struct po_cursor *cur, struct po_err *err)
 {
@@ -266,7 +294,7 @@ check_extensions(struct po_index *index, struct po_cursor *cur, struct po_err *e
         uint64_t size = po_cursor_u64(cur);
 
         if (cur->overrun || size > po_cursor_left(cur))
-            return broken(err, "an extension that is cut off");
+            return broken(err, "an extension that is cut off" PO_RULE("INDEX-2"));
         if (tag == PO_INDEX_UNLISTED_TAG) {
             enum po_status st = load_unlisted(index, cur, flags, size, err);
 
@@ -275,7 +303,8 @@ check_extensions(struct po_index *index, struct po_cursor *cur, struct po_err *e
             continue;
         }
         if ((flags & 1) != 0)
-            return po_fail(err, PO_E_UNSUPPORTED, "index: critical extension 0x%08x", tag);
+            return po_fail(err, PO_E_UNSUPPORTED,
+                           "index: critical extension 0x%08x" PO_RULE("INDEX-1"), tag);
         (void)po_cursor_bytes(cur, (size_t)size);
     }
     return check_unlisted(index, err);
@@ -289,14 +318,13 @@ check_tables(const struct po_index *index, const struct sizes *s, struct po_err 
         !are_ends_rising(index->security_ends, 4, index->security_count, s->security_bytes) ||
         !are_ends_rising(index->parent_table + PO_INDEX_PARENT_SIZE - 4, PO_INDEX_PARENT_SIZE,
                          index->parent_count, s->parent_bytes))
-        return broken(err, "ends that are not in order");
+        return broken(err, "ends that are not in order" PO_RULE("INDEX-4"));
     for (uint32_t i = 0; i < index->frame_count; i++) {
         struct po_frame_info info;
 
         po_index_frame_info(index, i, &info);
-        if (!po_frame_sizes_are_possible(info.content_size, info.compressed_size))
-            return po_fail(err, PO_E_FORMAT, "index: frame %u: sizes beyond the format's limits",
-                           i);
+        if (po_frame_check_sizes(info.content_size, info.compressed_size, err) != PO_OK)
+            return po_err_prefix(err, "index: frame %u", i);
     }
     return PO_OK;
 }
@@ -315,7 +343,7 @@ po_index_load_take(struct po_index **out, uint8_t *bytes, size_t size, struct po
     }
     index->bytes = bytes;
     index->size = size;
-    st = parse_header(index, &sizes, &cur, err);
+    st = parse_header(index->archive_id, &sizes, &cur, err);
     if (st == PO_OK)
         st = check_sizes(&sizes, size, err);
     if (st == PO_OK) {

@@ -8,6 +8,7 @@
 
 #include "archive/entry.h"
 #include "archive/frame.h"
+#include "archive/index_format.h"
 
 struct po_index {
     uint8_t *bytes; /* owned */
@@ -45,6 +46,13 @@ struct po_index {
     uint32_t unlisted_count;
 };
 
+/*
+ * The header alone, before memory is taken for the rest: its counts must give an index of `size`
+ * bytes. content_size is that of all frames before the index.
+ */
+PO_NODISCARD enum po_status po_index_check_header(const uint8_t header[PO_INDEX_HEADER_SIZE],
+                                                  uint64_t size, uint64_t content_size,
+                                                  struct po_err *err);
 /* Takes over `bytes` (from po_mem) even when it fails. */
 PO_NODISCARD enum po_status po_index_load_take(struct po_index **out, uint8_t *bytes, size_t size,
                                                struct po_err *err);

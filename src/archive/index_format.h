@@ -9,5 +9,11 @@
 #define PO_INDEX_FRAME_SIZE 56u
 #define PO_INDEX_PARENT_SIZE 60u
 #define PO_INDEX_UNLISTED_TAG 1u
+/*
+ * Extensions are at most so many bytes, and one more for each so many bytes of content before the
+ * index: an unlisted member takes 8 bytes here and a header block there. spec: INDEX-2
+ */
+#define PO_INDEX_EXTENSIONS_MAX (64u << 20)
+#define PO_CONTENT_AN_EXTENSION_BYTE 64u
 
 #endif

@@ -132,7 +132,7 @@ load_frame(struct pobackup_archive *archive, uint32_t frame, struct po_err *err)
 
     if (frame >= archive->reader->index->frame_count)
         return po_fail(err, PO_E_FORMAT,
-                       "a member that goes on behind the last frame"); /* spec: FRAME-4 */
+                       "a member that goes on behind the last frame" PO_RULE("FRAME-4"));
     if (archive->loaded == frame)
         return PO_OK;
     archive->loaded = PO_NONE;
@@ -215,8 +215,8 @@ pobackup_read(struct pobackup_archive *archive, uint64_t number, uint64_t offset
         return st;
     if (wanted == content_size) {
         po_xxh3(bytes, wanted, hash);
-        if (memcmp(hash, po_index_hash(index, entry), sizeof hash) != 0) /* spec: READ-3 */
-            return po_fail(err, PO_E_FORMAT, "the content's hash does not match");
+        if (memcmp(hash, po_index_hash(index, entry), sizeof hash) != 0)
+            return po_fail(err, PO_E_FORMAT, "the content's hash does not match" PO_RULE("READ-3"));
     }
     *got = wanted;
     return PO_OK;

@@ -153,7 +153,7 @@ is_reserved(const char *path, size_t size)
                                          PO_TRAILER_PATH };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (size == strlen(names[i]) && memcmp(path, names[i], size) == 0)
+        if (po_is_path(path, size, names[i]))
             return true;
     return false;
 }

@@ -158,13 +158,26 @@ json_problems(const struct po_problem *problems, size_t count, size_t listed_max
     return list;
 }
 
+static json_t *
+json_texts(const char *const *texts, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        if (json_array_append_new(list, json_text(texts[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
 enum po_status
 po_summary_put(struct po_buf *out, const struct po_summary *s, struct po_err *err)
 {
     bool is_outage = s->outage_seconds >= 0;
     size_t listed_max = s->listed_max == 0 ? PROBLEMS_LISTED_MAX : s->listed_max;
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}, s:I, s:o, s:o}", "finished",
+        "{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}, s:I, s:o, s:o, s:o}", "finished",
         json_time(s->finished), "outage_seconds",
         is_outage ? json_real(s->outage_seconds) : json_null(), "outage",
         is_outage ? json_pack("{s:f, s:f, s:f}", "stop_seconds", s->stop_seconds, "read_seconds",
@@ -174,37 +187,70 @@ po_summary_put(struct po_buf *out, const struct po_summary *s, struct po_err *er
         (json_int_t)s->links, "skipped", (json_int_t)s->skipped_count, "changed_while_read",
         (json_int_t)s->changed_count, "bytes", (json_int_t)s->bytes, "skipped",
         json_problems(s->skipped, s->skipped_count, listed_max), "changed_while_read",
-        json_problems(s->changed, s->changed_count, listed_max));
+        json_problems(s->changed, s->changed_count, listed_max), "excludes",
+        json_texts(s->excludes, s->exclude_count));
 
     return print_take(out, root, err);
 }
 
 /* ---- parsing ---- */
 
+bool
+po_json_is_small(const void *bytes, size_t size)
+{
+    const char *text = bytes;
+    size_t marks = 0;
+    size_t depth = 0;
+    bool is_string = false;
+
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+
+        if (c == '"') {
+            is_string = !is_string;
+        } else if (is_string) {
+            i += c == '\\' ? 1 : 0;
+        } else {
+            marks += c == '{' || c == '[' || c == ',' ? 1 : 0;
+            if (c == '{' || c == '[')
+                depth++;
+            else if ((c == '}' || c == ']') && depth > 0)
+                depth--;
+        }
+        if (depth > PO_JSON_DEPTH_MAX)
+            return false;
+    }
+    return size <= PO_JSON_MAX_SIZE && marks <= PO_JSON_MARKS_MAX;
+}
+
 /* spec: MANIFEST-1, SUMMARY-1 */
 static enum po_status
-load_object(json_t **root, const char *what, const void *bytes, size_t size, struct po_err *err)
+load_object(json_t **root, const char *what, const char *rule, const void *bytes, size_t size,
+            struct po_err *err)
 {
     json_error_t problem;
 
-    if (size > PO_JSON_MAX_SIZE)
-        return po_fail(err, PO_E_FORMAT, "%s: %zu bytes; the format allows %u", what, size,
-                       PO_JSON_MAX_SIZE);
+    if (!po_json_is_small(bytes, size))
+        return po_fail(
+            err, PO_E_FORMAT,
+            "%s: more than %u bytes, than %u brackets and commas, or than %u levels (%s)", what,
+            PO_JSON_MAX_SIZE, PO_JSON_MARKS_MAX, PO_JSON_DEPTH_MAX, rule);
     /* jansson takes a NUL for the end and does not look behind it. */
     if (size > 0 && memchr(bytes, 0, size) != NULL)
-        return po_fail(err, PO_E_FORMAT, "%s: a NUL byte", what);
+        return po_fail(err, PO_E_FORMAT, "%s: a NUL byte (%s)", what, rule);
     *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &problem);
     /* When it has no memory at all, jansson says nothing. */
     if (*root == NULL &&
         (problem.text[0] == 0 || json_error_code(&problem) == json_error_out_of_memory))
         return po_fail_nomem(err, size);
     if (*root == NULL)
-        return po_fail(err, PO_E_FORMAT, "%s: line %d: %s", what, problem.line, problem.text);
+        return po_fail(err, PO_E_FORMAT, "%s: line %d: %s (%s)", what, problem.line, problem.text,
+                       rule);
     if (json_is_object(*root))
         return PO_OK;
     json_decref(*root);
     *root = NULL;
-    return po_fail(err, PO_E_FORMAT, "%s: not a JSON object", what);
+    return po_fail(err, PO_E_FORMAT, "%s: not a JSON object (%s)", what, rule);
 }
 
 /*
@@ -222,7 +268,7 @@ static enum po_status
 check_summary(const void *bytes, size_t size, struct po_err *err)
 {
     json_t *root = NULL;
-    enum po_status st = load_object(&root, "summary", bytes, size, err);
+    enum po_status st = load_object(&root, "summary", "SUMMARY-1", bytes, size, err);
 
     json_decref(root);
     return st;
@@ -239,7 +285,9 @@ po_summary_check(const void *bytes, size_t size, struct po_err *err)
 static enum po_status
 broken(struct po_err *err, const char *key)
 {
-    return po_fail(err, PO_E_FORMAT, "manifest: \"%s\" is missing or not as the format says", key);
+    return po_fail(err, PO_E_FORMAT,
+                   "manifest: \"%s\" is missing or not as the format says" PO_RULE("MANIFEST-1"),
+                   key);
 }
 
 static bool
@@ -264,7 +312,6 @@ get_time(const json_t *object, const char *key, int64_t *out)
     return text != NULL && po_text_parse_time(text, out);
 }
 
-/* spec: MANIFEST-2 */
 static enum po_status
 check_format(const json_t *root, struct po_err *err)
 {
@@ -278,15 +325,18 @@ check_format(const json_t *root, struct po_err *err)
     if (strcmp(name, "pobackup") != 0 || json_integer_value(version) != PO_FORMAT_VERSION)
         return po_fail(
             err, PO_E_UNSUPPORTED,
-            "manifest: format \"%s\" version %lld; this program reads \"pobackup\" version %u",
+            "manifest: format \"%s\" version %lld; this program reads \"pobackup\" version "
+            "%u" PO_RULE("MANIFEST-2"),
             name, (long long)json_integer_value(version), PO_FORMAT_VERSION);
     if (json_array_size(critical) == 0)
         return PO_OK;
     name = json_string_value(json_array_get(critical, 0));
     if (name == NULL)
         return broken(err, "format");
-    return po_fail(err, PO_E_UNSUPPORTED,
-                   "manifest: the archive uses \"%s\", which this program does not know", name);
+    return po_fail(
+        err, PO_E_UNSUPPORTED,
+        "manifest: the archive uses \"%s\", which this program does not know" PO_RULE("MANIFEST-2"),
+        name);
 }
 
 static enum po_status
@@ -316,7 +366,7 @@ parse_manifest(struct po_manifest_core *core, const void *bytes, size_t size, st
 {
     json_t *root = NULL;
     const char *kind;
-    enum po_status st = load_object(&root, "manifest", bytes, size, err);
+    enum po_status st = load_object(&root, "manifest", "MANIFEST-1", bytes, size, err);
 
     *core = (struct po_manifest_core){ 0 };
     if (st != PO_OK)

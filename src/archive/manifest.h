@@ -64,11 +64,16 @@ struct po_summary {
     size_t skipped_count;
     const struct po_problem *changed; /* while being read: saved, but perhaps of mixed ages */
     size_t changed_count;
+    const char *const *excludes; /* globs on archive paths: what they match was left out */
+    size_t exclude_count;
     size_t listed_max; /* at most so many of each list are written; 0 = 10,000 */
 };
 
 PO_NODISCARD enum po_status po_summary_put(struct po_buf *out, const struct po_summary *summary,
                                            struct po_err *err);
+/* Whether text is small enough to be parsed: bytes, and what becomes values. spec: MANIFEST-1,
+ * SUMMARY-1, READ-1 */
+bool po_json_is_small(const void *bytes, size_t size);
 /* One strict JSON object of allowed size. spec: SUMMARY-1 */
 PO_NODISCARD enum po_status po_summary_check(const void *bytes, size_t size, struct po_err *err);
 

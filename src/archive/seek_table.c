@@ -23,7 +23,7 @@ po_seek_table_put(struct po_buf *out, const struct po_seek_entry *entries, uint3
     po_buf_put_u32le(out, SEEKABLE_MAGIC);
 }
 
-/* spec: SEEK-1, FRAME-7, READ-1 */
+/* spec: READ-1 */
 enum po_status
 po_seek_footer_parse(const uint8_t footer[PO_SEEK_FOOTER_SIZE], uint64_t file_size, bool foreign,
                      uint64_t *table_size, uint32_t *count, unsigned *entry_size,
@@ -34,25 +34,27 @@ po_seek_footer_parse(const uint8_t footer[PO_SEEK_FOOTER_SIZE], uint64_t file_si
     uint8_t descriptor = po_cursor_u8(&cur);
 
     if (po_cursor_u32(&cur) != SEEKABLE_MAGIC)
-        return po_fail(
-            err, PO_E_FORMAT,
-            "no seek table at the end: the file is cut off, or has bytes behind its end");
+        return po_fail(err, PO_E_FORMAT,
+                       "no seek table at the end: the file is cut off, or has bytes behind its "
+                       "end" PO_RULE("FILE-2"));
     if (foreign ? (descriptor & DESCRIPTOR_RESERVED & 0x7C) != 0
                 : descriptor != DESCRIPTOR_CHECKSUM)
-        return po_fail(err, PO_E_FORMAT, "seek table: descriptor 0x%02x", descriptor);
+        return po_fail(err, PO_E_FORMAT, "seek table: descriptor 0x%02x" PO_RULE("SEEK-1"),
+                       descriptor);
     *entry_size = (descriptor & DESCRIPTOR_CHECKSUM) != 0 ? 12 : 8;
     if (frames > PO_FRAMES_MAX)
-        return po_fail(err, PO_E_FORMAT, "seek table: %u frames; the format allows %u", frames,
+        return po_fail(err, PO_E_FORMAT,
+                       "seek table: %u frames; the format allows %u" PO_RULE("FRAME-7"), frames,
                        PO_FRAMES_MAX);
     *table_size = (uint64_t)frames * *entry_size + HEADER_SIZE + PO_SEEK_FOOTER_SIZE;
     if (*table_size > file_size)
-        return po_fail(err, PO_E_FORMAT,
-                       "seek table: %u frames cannot stand in a file of this size", frames);
+        return po_fail(
+            err, PO_E_FORMAT,
+            "seek table: %u frames cannot stand in a file of this size" PO_RULE("SEEK-1"), frames);
     *count = frames;
     return PO_OK;
 }
 
-/* spec: SEEK-1, SEEK-2 */
 enum po_status
 po_seek_table_parse(struct po_seek_entry *entries, uint32_t count, unsigned entry_size,
                     const uint8_t *bytes, size_t size, uint64_t table_offset, struct po_err *err)
@@ -61,10 +63,10 @@ po_seek_table_parse(struct po_seek_entry *entries, uint32_t count, unsigned entr
     uint64_t sum = 0;
 
     if (po_cursor_u32(&cur) != SKIPPABLE_MAGIC)
-        return po_fail(err, PO_E_FORMAT, "seek table: wrong magic number");
+        return po_fail(err, PO_E_FORMAT, "seek table: wrong magic number" PO_RULE("SEEK-1"));
     if (po_cursor_u32(&cur) != size - HEADER_SIZE ||
         (uint64_t)count * entry_size + HEADER_SIZE + PO_SEEK_FOOTER_SIZE != size)
-        return po_fail(err, PO_E_FORMAT, "seek table: wrong size");
+        return po_fail(err, PO_E_FORMAT, "seek table: wrong size" PO_RULE("SEEK-1"));
     for (uint32_t i = 0; i < count; i++) {
         entries[i].compressed_size = po_cursor_u32(&cur);
         entries[i].content_size = po_cursor_u32(&cur);
@@ -72,7 +74,8 @@ po_seek_table_parse(struct po_seek_entry *entries, uint32_t count, unsigned entr
         sum += entries[i].compressed_size;
     }
     if (sum != table_offset)
-        return po_fail(err, PO_E_FORMAT,
-                       "seek table: the frames' sizes do not add up to the file's");
+        return po_fail(
+            err, PO_E_FORMAT,
+            "seek table: the frames' sizes do not add up to the file's" PO_RULE("SEEK-2"));
     return PO_OK;
 }

@@ -80,16 +80,18 @@ check_frame(const uint8_t frame[PO_LAST_FRAME_SIZE], struct po_err *err)
     struct po_buf out = { .bytes = header, .capacity = sizeof header };
 
     put_member_header(&out);
-    if (memcmp(frame, frame_start, sizeof frame_start) != 0 ||
-        memcmp(frame + CONTENT_AT, header, sizeof header) != 0)
-        return po_fail(err, PO_E_FORMAT,
-                       "the last frame is not a trailer's"); /* spec: TRAILER-1, TRAILER-5 */
+    if (memcmp(frame, frame_start, sizeof frame_start) != 0)
+        return po_fail(err, PO_E_FORMAT, "the last frame is not a trailer's" PO_RULE("TRAILER-1"));
     if (po_load_u32le(frame + PO_LAST_FRAME_SIZE - 4) !=
         po_xxh64_low(frame + CONTENT_AT, PO_LAST_FRAME_CONTENT_SIZE))
-        return po_fail(err, PO_E_FORMAT, "trailer: the frame's checksum does not match");
+        return po_fail(err, PO_E_FORMAT,
+                       "trailer: the frame's checksum does not match" PO_RULE("TRAILER-1"));
+    if (memcmp(frame + CONTENT_AT, header, sizeof header) != 0)
+        return po_fail(err, PO_E_FORMAT, "trailer: another tar header" PO_RULE("TRAILER-5"));
     for (size_t i = TRAILER_AT + PO_TRAILER_SIZE; i < PO_LAST_FRAME_SIZE - 4; i++)
-        if (frame[i] != 0) /* spec: TAR-9 */
-            return po_fail(err, PO_E_FORMAT, "trailer: the tar's end is not two zero blocks");
+        if (frame[i] != 0)
+            return po_fail(err, PO_E_FORMAT,
+                           "trailer: the tar's end is not two zero blocks" PO_RULE("TRAILER-1"));
     return PO_OK;
 }
 
@@ -109,15 +111,16 @@ po_last_frame_parse(struct po_trailer *trailer, uint8_t digest[PO_DIGEST_SIZE],
         return st;
     po_xxh3(bytes, HASHED_SIZE, hash);
     if (memcmp(hash, bytes + HASHED_SIZE, sizeof hash) != 0)
-        return po_fail(err, PO_E_FORMAT, "trailer: its hash does not match"); /* spec: TRAILER-2 */
+        return po_fail(err, PO_E_FORMAT, "trailer: its hash does not match" PO_RULE("TRAILER-2"));
     if (memcmp(po_cursor_bytes(&cur, sizeof magic), magic, sizeof magic) != 0)
-        return po_fail(err, PO_E_FORMAT, "trailer: wrong magic");
+        return po_fail(err, PO_E_FORMAT, "trailer: wrong magic" PO_RULE("TRAILER-2"));
     version = po_cursor_u32(&cur);
     critical = po_cursor_u32(&cur);
     if (version != PO_FORMAT_VERSION || critical != 0)
         return po_fail(
             err, PO_E_UNSUPPORTED,
-            "trailer: format version %u, critical features 0x%x; this program reads version %u",
+            "trailer: format version %u, critical features 0x%x; this program reads version "
+            "%u" PO_RULE("TRAILER-2"),
             version, critical, PO_FORMAT_VERSION);
     po_cursor_copy(&cur, t.archive_id, PO_ID_SIZE);
     t.created = (int64_t)po_cursor_u64(&cur);
@@ -132,7 +135,8 @@ po_last_frame_parse(struct po_trailer *trailer, uint8_t digest[PO_DIGEST_SIZE],
     t.entry_count = po_cursor_u64(&cur);
     t.content_bytes = po_cursor_u64(&cur);
     if (!po_cursor_zeros(&cur, RESERVED_SIZE))
-        return po_fail(err, PO_E_FORMAT, "trailer: reserved bytes are not zero");
+        return po_fail(err, PO_E_FORMAT,
+                       "trailer: reserved bytes are not zero" PO_RULE("TRAILER-2"));
     *trailer = t;
     po_blake2b(bytes, PO_TRAILER_SIZE, digest);
     return PO_OK;

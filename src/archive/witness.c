@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define TICKS_PER_SECOND 10000000
 #define NANOSECONDS_PER_TICK 100
 
 static uint8_t
@@ -82,19 +81,23 @@ compare(struct archive_entry *seen, int rc, const struct po_index *index, uint32
     size_t path_size;
     const char *path = po_index_path(index, entry, &path_size);
     uint8_t type = type_of(seen);
-    int64_t time = (int64_t)archive_entry_mtime(seen) * TICKS_PER_SECOND +
+    int64_t time = (int64_t)archive_entry_mtime(seen) * PO_TICKS_PER_SECOND +
                    archive_entry_mtime_nsec(seen) / NANOSECONDS_PER_TICK;
 
     if (!is_name_same(seen, rc, path, path_size))
-        return po_fail(err, PO_E_FORMAT, "libarchive reads another name than the index has");
+        return po_fail(err, PO_E_FORMAT,
+                       "libarchive reads another name than the index has" PO_RULE("INDEX-7"));
     if (type != 0 && type != po_index_type(index, entry))
-        return po_fail(err, PO_E_FORMAT, "libarchive reads another type than the index has");
+        return po_fail(err, PO_E_FORMAT,
+                       "libarchive reads another type than the index has" PO_RULE("INDEX-7"));
     if (type == POBACKUP_FILE && (uint64_t)archive_entry_size(seen) != po_index_size(index, entry))
-        return po_fail(err, PO_E_FORMAT, "libarchive reads another size than the index has");
+        return po_fail(err, PO_E_FORMAT,
+                       "libarchive reads another size than the index has" PO_RULE("INDEX-7"));
     /* libarchive reads the fraction of a time before 1970 as if it were positive: no witness there.
      */
     if (po_index_write_time(index, entry) >= 0 && time != po_index_write_time(index, entry))
-        return po_fail(err, PO_E_FORMAT, "libarchive reads another write time than the index has");
+        return po_fail(err, PO_E_FORMAT,
+                       "libarchive reads another write time than the index has" PO_RULE("INDEX-7"));
     return PO_OK;
 }
 
@@ -105,7 +108,8 @@ refuse(struct archive *reader, struct po_err *err)
 
     if (archive_errno(reader) == ENOMEM)
         return po_fail_nomem(err, 0);
-    return po_fail(err, PO_E_FORMAT, "libarchive: %s", text != NULL ? text : "cannot read it");
+    return po_fail(err, PO_E_FORMAT, "libarchive: %s" PO_RULE("TAR-1"),
+                   text != NULL ? text : "cannot read it");
 }
 
 static enum po_status

@@ -2,13 +2,12 @@
 
 #include "archive/hash.h"
 #include "archive/index.h"
+#include "archive/manifest.h"
 #include "archive/seek_table.h"
 #include "archive/trailer.h"
 #include "base/mem.h"
 
 #include <string.h>
-
-#define TICKS_PER_SECOND 10000000
 
 void
 po_writer_init(struct po_writer *writer, const struct pobackup_sink *sink,
@@ -31,6 +30,11 @@ po_writer_put_frame(struct po_writer *writer, const uint8_t *bytes,
 {
     enum po_status st;
 
+    if (writer->frame_count >= PO_FRAMES_MAX) /* spec: FRAME-7 */
+        return po_fail(err, PO_E_USAGE, "more than %u frames", PO_FRAMES_MAX);
+    if (writer->frame_count == 0 &&
+        !po_is_whole_size_possible(info->content_size, info->compressed_size)) /* spec: FRAME-8 */
+        return po_fail(err, PO_E_USAGE, "a manifest that is too large and empty");
     if (writer->frame_count == writer->frame_capacity) {
         uint32_t capacity = writer->frame_capacity + writer->frame_capacity / 2 + 64;
         struct po_frame_info *frames = po_mem_resize(writer->frames, capacity, sizeof *frames);
@@ -56,8 +60,8 @@ pack_document(struct po_writer *writer, struct po_packer *packer, struct po_entr
     struct po_entry *entry;
     enum po_status st = po_packer_cut(packer, err);
 
-    if (st == PO_OK &&
-        (json->size > PO_JSON_MAX_SIZE || json->size + 4 * PO_TAR_BLOCK > packer->frame.capacity))
+    if (st == PO_OK && (!po_json_is_small(json->bytes, json->size) ||
+                        json->size + 4 * PO_TAR_BLOCK > packer->frame.capacity))
         st = po_fail(err, PO_E_USAGE, "%s: %zu bytes do not fit in a frame", path, json->size);
     if (st == PO_OK)
         st = po_entry_list_add(list, path, strlen(path), &entry, err);
@@ -67,7 +71,7 @@ pack_document(struct po_writer *writer, struct po_packer *packer, struct po_entr
     entry->size = json->size;
     /* In whole seconds: no extended header is needed, and a file begins with the name of its
      * manifest. */
-    entry->write_time = writer->created - writer->created % TICKS_PER_SECOND;
+    entry->write_time = writer->created - writer->created % PO_TICKS_PER_SECOND;
     entry->state = PO_ENTRY_SAVED;
     po_xxh3(json->bytes, json->size, entry->hash);
     st = po_packer_add(packer, list, entry, json->bytes, err);
@@ -84,29 +88,75 @@ po_writer_pack_manifest(struct po_writer *writer, struct po_packer *packer,
 
 /* ---- the end ---- */
 
-/* What the index's frames pass through: packer -> encoder -> here. */
+/* The least that is stored at once: more than the headers of the index. spec: TRAILER-3 */
+#define STORED_MIN 4096u
+
+/* What the frames of summary and index pass through: packer -> encoder -> here. */
 struct tail {
     struct po_writer *writer;
     const struct po_writer_end *end;
     struct po_packer packer;
     struct po_hasher *content_hash;    /* BLAKE2b of the index */
     struct po_hasher *compressed_hash; /* XXH3 of its frames */
+    bool is_index;                     /* the summary is written */
+    uint64_t content_size;             /* of what was put: the summary, then the index */
+    uint64_t compressed_size;
 };
+
+/* Puts a frame of summary or index. */
+static enum po_status
+put_tail(struct tail *tail, const struct po_frame_info *info, struct po_err *err)
+{
+    po_hasher_add_xxh3(tail->compressed_hash, tail->end->compressed, info->compressed_size);
+    tail->content_size += info->content_size;
+    tail->compressed_size += info->compressed_size;
+    return po_writer_put_frame(tail->writer, tail->end->compressed, info, err);
+}
+
+/*
+ * How much of the content to store as it is, when all of it, compressed, would come out of fewer
+ * bytes than FRAME-8 allows: 0 when it does not. The summary's frame cannot be divided.
+ */
+static size_t
+stored_size(const struct tail *tail, size_t content_size, const struct po_frame_info *info)
+{
+    uint64_t content = tail->content_size + content_size;
+    uint64_t least;
+
+    if (po_is_whole_size_possible(content, tail->compressed_size + info->compressed_size))
+        return 0;
+    least = (content - PO_WHOLE_FREE) / PO_WHOLE_RATIO_MAX + 1 - tail->compressed_size;
+    if (!tail->is_index || least >= content_size)
+        return content_size;
+    return least < STORED_MIN ? STORED_MIN : (size_t)least;
+}
 
 static enum po_status
 flush_tail(void *ctx, struct po_frame_buf *frame, struct po_err *err)
 {
     struct tail *tail = ctx;
+    uint8_t *out = tail->end->compressed;
+    size_t capacity = tail->end->compressed_capacity;
+    size_t size = frame->used;
     struct po_frame_info info;
+    size_t stored;
     enum po_status st =
-        po_frame_encode(tail->end->encoder, frame->bytes, frame->used, tail->end->compressed,
-                        tail->end->compressed_capacity, &info, err);
+        po_frame_encode(tail->end->encoder, frame->bytes, size, out, capacity, &info, err);
 
+    frame->used = 0;
     if (st != PO_OK)
         return st;
-    po_hasher_add_xxh3(tail->compressed_hash, tail->end->compressed, info.compressed_size);
-    frame->used = 0;
-    return po_writer_put_frame(tail->writer, tail->end->compressed, &info, err);
+    stored = stored_size(tail, size, &info);
+    if (stored == 0)
+        return put_tail(tail, &info, err);
+    po_frame_store(frame->bytes, stored, out, &info);
+    st = put_tail(tail, &info, err);
+    if (st != PO_OK || stored == size)
+        return st;
+    st = po_frame_encode(tail->end->encoder, frame->bytes + stored, size - stored, out, capacity,
+                         &info, err);
+    tail->packer.frame_number++;
+    return st == PO_OK ? put_tail(tail, &info, err) : st;
 }
 
 static enum po_status
@@ -218,6 +268,8 @@ po_writer_finish(struct po_writer *writer, const struct po_writer_end *end,
     if (st != PO_OK)
         goto done;
     po_hasher_reset(tail.compressed_hash); /* of the index frames alone */
+    tail.content_size = tail.compressed_size = 0;
+    tail.is_index = true;
     source.order = order;
     /* The writer's own table grows while the index, which describes it, is written: a copy stays
      * still. */

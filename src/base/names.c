@@ -97,18 +97,56 @@ po_name_check(const char *path, size_t path_size, bool windows, struct po_err *e
 
 /* ---- our own ---- */
 
+/* "20261124T020000Z", and "-2" for the second of that second. */
+static bool
+is_time(const char *text, size_t size)
+{
+    static const char form[] = "00000000T000000Z";
+    const size_t length = sizeof form - 1;
+
+    for (size_t i = 0; i < length; i++)
+        if (i >= size || (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i]))
+            return false;
+    if (size > length && (text[length] != '-' || size == length + 1 || size > length + 4))
+        return false;
+    for (size_t i = length + 1; i < size; i++)
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+    return true;
+}
+
+static bool
+is_new(const char *text, size_t size)
+{
+    static const char probe[] = "probe";
+
+    if (size == 4 && memcmp(text, "file", 4) == 0)
+        return true;
+    if (size >= sizeof probe - 1 && memcmp(text, probe, sizeof probe - 1) == 0)
+        return true;
+    for (size_t i = 0; i < size; i++)
+        if ((text[i] < '0' || text[i] > '9') && (text[i] < 'a' || text[i] > 'f'))
+            return false;
+    return size == 8;
+}
+
 bool
 po_name_is_ours(const char *name, size_t size)
 {
-    static const char *const own[] = { PO_NAME_SET_ASIDE, PO_NAME_STAGE, PO_NAME_NEW };
+    static const struct {
+        const char *prefix;
+        bool (*is_rest)(const char *text, size_t size);
+    } own[] = { { PO_NAME_SET_ASIDE, is_time },
+                { PO_NAME_STAGE, is_time },
+                { PO_NAME_NEW, is_new } };
 
     if (size == 0 || name[0] != '.')
         return false;
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
-        size_t length = strlen(own[i]);
+        size_t length = strlen(own[i].prefix);
 
-        if (size > length && memcmp(name, own[i], length) == 0)
-            return true;
+        if (size > length && memcmp(name, own[i].prefix, length) == 0)
+            return own[i].is_rest(name + length, size - length);
     }
     return false;
 }

@@ -25,7 +25,9 @@ PO_NODISCARD enum po_status po_name_check(const char *path, size_t path_size, bo
 #define PO_NAME_NEW ".pobackup-new-"
 
 /*
- * Whether one component is such a name. A backup leaves these out, a target refuses them, and a
+ * Whether one component is such a name, in the exact form that the program gives it: a time behind
+ * the first two ("20261124T020000Z", "-2" behind it for a second one), eight hexadecimal digits, "file" or
+ * "probe..." behind the third. A backup leaves these out, a target refuses them, and a
  * restore does not take them for content.
  */
 bool po_name_is_ours(const char *name, size_t size);

@@ -52,8 +52,13 @@ int
 po_cli_archive_failed(struct po_cli *cli, const char *path, const struct po_err *err)
 {
     struct po_buf word = { 0 };
-    int code = po_cli_failed(cli, err);
+    struct po_err told = *err;
+    int code;
 
+    /* What is wrong in it was found by those who have no name for it. */
+    if (err->status == PO_E_FORMAT && strncmp(err->text, path, strlen(path)) != 0)
+        (void)po_err_prefix(&told, "%s", path);
+    code = po_cli_failed(cli, &told);
     po_cli_put_word(&word, path);
     if (err->status == PO_E_FORMAT)
         po_cli_out_tell(&cli->out, PO_CLI_HINT,

@@ -51,7 +51,7 @@ po_cli_json_begin(struct po_cli_out *out, const char *verb)
         return;
     out->is_open = true;
     out->has_member = false;
-    po_cli_json_member(out, "verb", json_string(verb));
+    po_cli_json_member(out, "verb", po_cli_json_text(verb));
 }
 
 void

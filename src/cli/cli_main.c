@@ -80,15 +80,19 @@ po_cli_is_cancelled(const struct po_cli *cli)
     return cli->watch.cancel != NULL && __atomic_load_n(cli->watch.cancel, __ATOMIC_RELAXED) != 0;
 }
 
-/* The options of the whole program, once they are known. */
+/*
+ * The options of the whole program, once they are known. The words are those that could not be
+ * parsed, if so: the answer comes in the form that was asked for all the same.
+ */
 static void
-set_up_out(struct po_cli *cli)
+set_up_out(struct po_cli *cli, int argc, char *const *argv)
 {
     struct po_cli_out *out = &cli->out;
 
-    out->is_json = po_cli_has(cli, PO_CLI_JSON);
+    out->is_json = po_cli_has(cli, PO_CLI_JSON) || po_cli_is_asked(argc, argv, "--json");
     out->is_quiet = po_cli_has(cli, PO_CLI_QUIET);
-    out->is_event_json = po_cli_number(cli, PO_CLI_PROGRESS, 1) == 0;
+    out->is_event_json = po_cli_number(cli, PO_CLI_PROGRESS, 1) == 0 ||
+                         po_cli_is_asked(argc, argv, "--progress=json");
     if (po_cli_has(cli, PO_CLI_NO_COLOR)) {
         out->has_stdout_colour = false;
         out->has_stderr_colour = false;
@@ -135,14 +139,13 @@ run_verb(struct po_cli *cli, int argc, char **argv)
     enum po_status st = po_cli_parse(&cli->values, cli->verb, argc, argv, &err);
     const char *config;
 
-    /* Also when they are wrong: the answer comes in the form that was asked for. */
-    set_up_out(cli);
+    set_up_out(cli, st == PO_OK ? 0 : argc, argv);
     if (st == PO_OK && po_cli_has(cli, PO_CLI_HELP))
         return print_help(cli);
     config = po_cli_text(cli, PO_CLI_CONFIG);
     if (st == PO_OK && config != NULL) {
         st = po_cli_config_load(&cli->values, cli->verb, config, &err);
-        set_up_out(cli);
+        set_up_out(cli, 0, NULL);
     }
     po_cli_json_begin(&cli->out, cli->verb->name);
     if (st == PO_E_USAGE)
@@ -152,11 +155,32 @@ run_verb(struct po_cli *cli, int argc, char **argv)
     return finish(cli, cli->verb->run(cli));
 }
 
+/* What this version cannot run; the words begin with it. */
+static int
+run_no_verb(struct po_cli *cli, const char *name, int argc, char **argv)
+{
+    const char *nearest = po_cli_nearest_verb(name);
+    int code;
+
+    set_up_out(cli, argc, argv);
+    po_cli_json_begin(&cli->out, name[0] != '-' ? name : NULL);
+    if (name[0] == '-')
+        code =
+            po_cli_usage(cli, "%s: the verb comes first: pobackup VERB [OPTIONS] ARGUMENTS", name);
+    else if (po_cli_verb_find(name) != NULL)
+        code = po_cli_usage(cli, "%s: not in this version", name);
+    else if (nearest != NULL)
+        code = po_cli_usage(cli, "%s: no such verb; is %s meant?", name, nearest);
+    else
+        code = po_cli_usage(cli, "%s: no such verb", name);
+    return finish(cli, code);
+}
+
 static int
 run(struct po_cli *cli, int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : NULL;
-    const char *nearest;
+    const struct po_cli_verb *verb;
 
     if (name == NULL) {
         struct po_buf text = { 0 };
@@ -170,19 +194,10 @@ run(struct po_cli *cli, int argc, char **argv)
         name = "version";
     else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";
-    if (name[0] == '-')
-        return po_cli_usage(cli, "%s: the verb comes first: pobackup VERB [OPTIONS] ARGUMENTS",
-                            name);
-    cli->verb = po_cli_verb_find(name);
-    if (cli->verb == NULL) {
-        nearest = po_cli_nearest_verb(name);
-        return nearest != NULL ? po_cli_usage(cli, "%s: no such verb; is %s meant?", name, nearest)
-                               : po_cli_usage(cli, "%s: no such verb", name);
-    }
-    if (cli->verb->run == NULL) {
-        cli->verb = NULL;
-        return po_cli_usage(cli, "%s: not in this version", name);
-    }
+    verb = po_cli_verb_find(name);
+    if (verb == NULL || verb->run == NULL)
+        return run_no_verb(cli, name, argc - 1, argv + 1);
+    cli->verb = verb;
     return run_verb(cli, argc - 2, argv + 2);
 }
 

@@ -373,3 +373,12 @@ po_cli_parse(struct po_cli_values *values, const struct po_cli_verb *verb, int a
     }
     return st == PO_OK ? check_count(&parse) : st;
 }
+
+bool
+po_cli_is_asked(int argc, char *const *argv, const char *word)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], word) == 0)
+            return true;
+    return false;
+}

@@ -132,6 +132,11 @@ PO_NODISCARD enum po_status po_cli_parse(struct po_cli_values *values,
                                          const struct po_cli_verb *verb, int argc,
                                          char *const *argv, struct po_err *err);
 /*
+ * Whether `word` stands before any "--": for answers to what cannot be parsed, which are to come in
+ * the form that was asked for.
+ */
+bool po_cli_is_asked(int argc, char *const *argv, const char *word);
+/*
  * Reads an INI file into values that are not set yet (cli_config.c). Keys before any section are
  * for all verbs: those that are options of other verbs only are passed over. Keys in [VERB] are for
  * that verb, and win. PO_E_USAGE with file and line.

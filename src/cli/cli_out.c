@@ -7,7 +7,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct tone {
@@ -24,13 +23,22 @@ static const struct tone {
     [PO_CLI_HINT] = { "hint", "", "", true },
 };
 
+/* Whether a variable is set and neither empty nor `not_this` (NULL: anything counts). */
+static bool
+has_variable(const char *name, const char *not_this)
+{
+    struct po_buf value = { 0 };
+    bool has = po_sys_put_environment(&value, name) && value.size > 0 &&
+               (not_this == NULL || strcmp(po_buf_text(&value), not_this) != 0);
+
+    po_buf_deinit(&value);
+    return has;
+}
+
 void
 po_cli_out_init(struct po_cli_out *out)
 {
-    const char *terminal = getenv("TERM");
-    const char *plain = getenv("NO_COLOR");
-    bool can_colour = (plain == NULL || plain[0] == '\0') && terminal != NULL &&
-                      strcmp(terminal, "dumb") != 0 && terminal[0] != '\0';
+    bool can_colour = !has_variable("NO_COLOR", NULL) && has_variable("TERM", "dumb");
 
     *out = (struct po_cli_out){ 0 };
     out->is_stdout_terminal = po_sys_is_terminal(1);
@@ -99,6 +107,11 @@ put_stderr(struct po_cli_out *out, const char *bytes, size_t size)
     if (out->progress != NULL)
         po_cli_progress_clear(out->progress);
     (void)fflush(stdout);
+    if (out->is_stderr_terminal) {
+        (void)po_sys_write_terminal(2, bytes, size);
+        (void)po_sys_write_terminal(2, "\n", 1);
+        return;
+    }
     (void)fwrite(bytes, 1, size, stderr);
     (void)fputc('\n', stderr);
     (void)fflush(stderr);
@@ -206,6 +219,8 @@ po_cli_out_data(struct po_cli_out *out, const void *bytes, size_t size)
 {
     if (out->progress != NULL && out->is_stdout_terminal)
         po_cli_progress_clear(out->progress);
+    if (out->is_stdout_terminal)
+        return po_sys_write_terminal(1, bytes, size);
     return fwrite(bytes, 1, size, stdout) == size;
 }
 

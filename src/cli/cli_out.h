@@ -73,6 +73,7 @@ PO_NODISCARD enum po_status po_cli_out_flush(struct po_cli_out *out, struct po_e
 
 /* ---- the JSON document; nothing happens without --json. Values are taken over. ---- */
 
+/* The verb is NULL when none was given. */
 void po_cli_json_begin(struct po_cli_out *out, const char *verb);
 void po_cli_json_member(struct po_cli_out *out, const char *key, json_t *value);
 void po_cli_json_array_begin(struct po_cli_out *out, const char *key);

@@ -10,27 +10,35 @@
 
 #define REDRAW_SECONDS 0.1
 #define COLUMNS_DEFAULT 80u
+#define COLUMNS_MAX 1000u
 #define RATE_MIN_SECONDS 0.5 /* before that a rate is a guess */
 
 void
 po_cli_progress_init(struct po_cli_progress *progress, struct po_cli_out *out)
 {
-    const char *columns = getenv("COLUMNS");
+    struct po_buf columns = { 0 };
     uint64_t wide = 0;
 
     *progress = (struct po_cli_progress){ .out = out, .columns = COLUMNS_DEFAULT };
     progress->is_shown = out->is_stderr_terminal && !out->is_quiet && !out->is_event_json;
-    if (columns != NULL && po_text_parse_u64(columns, 1000, &wide) && wide >= 20)
+    if (po_sys_put_environment(&columns, "COLUMNS") &&
+        po_text_parse_u64(po_buf_text(&columns), COLUMNS_MAX, &wide) && wide >= 20)
         progress->columns = (unsigned)wide;
+    po_buf_deinit(&columns);
 }
 
 void
 po_cli_progress_clear(struct po_cli_progress *progress)
 {
+    char blank[COLUMNS_MAX + 2];
+
     if (!progress->is_drawn)
         return;
-    (void)fputs("\r\033[K", stderr);
-    (void)fflush(stderr);
+    memset(blank, ' ', sizeof(blank));
+    /* Not by an escape sequence: older consoles of Windows would show it. */
+    blank[0] = '\r';
+    blank[progress->columns] = '\r';
+    (void)po_sys_write_terminal(2, blank, progress->columns + 1);
     progress->is_drawn = false;
 }
 
@@ -122,8 +130,8 @@ draw(struct po_cli_progress *progress, bool is_urgent)
     put_line(&line, progress, now);
     if (!line.failed && line.size > 0) {
         (void)fflush(stdout);
-        (void)fprintf(stderr, "\r\033[K%.*s", (int)line.size, (const char *)line.bytes);
-        (void)fflush(stderr);
+        po_cli_progress_clear(progress);
+        (void)po_sys_write_terminal(2, line.bytes, line.size);
         progress->is_drawn = true;
         progress->drawn_at = now;
     }

@@ -87,13 +87,23 @@ put_part(struct po_buf *line, const struct po_restore_part *part, enum po_part n
                   (unsigned long long)part->removed, (unsigned long long)part->left);
 }
 
+/*
+ * --path selects nothing of it. A tree of which empty directories alone are selected has no counts
+ * either, but its volume has been looked at.
+ */
+static bool
+is_untouched(const struct po_restore_part *part, enum po_part number)
+{
+    return part->files == 0 && (number == PO_PART_REGISTRY || part->space_free == 0);
+}
+
 static void
 tell_part(struct po_cli *cli, const struct po_restore_part *part, enum po_part number,
           bool with_space)
 {
     struct po_buf line = { 0 };
 
-    if (!part->is_wanted)
+    if (!part->is_wanted || (po_cli_has(cli, PO_CLI_PATH) && is_untouched(part, number)))
         return;
     po_cli_out_tell(&cli->out, PO_CLI_SAY, "%-9s %s", po_part_name(number),
                     part->place != NULL ? part->place : "nowhere");
@@ -203,12 +213,11 @@ po_cli_restore_failed(struct po_cli *cli, const struct po_restore_result *result
     struct po_err told = *err;
     int code;
 
-    if (err->status == PO_E_CANCELLED)
-        (void)po_fail(&told, PO_E_CANCELLED, "%s%s; %s", err->text,
-                      result->is_changed ? "" : ": nothing was changed",
-                      result->are_services_lost    ? "services are missing"
-                      : result->outage_seconds < 0 ? "no service was stopped"
-                                                   : "services are running again");
+    /* What the engine has said itself is not said twice. */
+    if (!result->is_changed && strstr(err->text, "nothing was changed") == NULL &&
+        strstr(err->text, "all is as it was before") == NULL)
+        po_cli_err_add(&told, "nothing was changed");
+    po_cli_err_add_services(&told, result->outage_seconds, result->are_services_lost);
     code = po_cli_failed(cli, &told);
     po_cli_problems_tell(&cli->out, &result->problems, "--json names all");
     return result->are_services_lost ? tell_services(cli, result) : code;

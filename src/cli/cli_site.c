@@ -51,3 +51,22 @@ po_cli_put_outage(struct po_buf *to, double outage_seconds)
     po_buf_put_text(to, "mail was down for ");
     po_text_put_seconds(to, outage_seconds);
 }
+
+void
+po_cli_err_add(struct po_err *err, const char *text)
+{
+    size_t room = sizeof(err->text) - sizeof("; ") - strlen(text);
+
+    (void)po_fail(err, err->status, "%.*s; %s", (int)room, err->text, text);
+}
+
+void
+po_cli_err_add_services(struct po_err *err, double outage_seconds, bool are_lost)
+{
+    if (are_lost)
+        po_cli_err_add(err, "services are missing");
+    else if (outage_seconds >= 0)
+        po_cli_err_add(err, "services are running again");
+    else if (strstr(err->text, "nothing was stopped") == NULL) /* engine/services.c says it, too */
+        po_cli_err_add(err, "no service was stopped");
+}

@@ -70,7 +70,8 @@ static const struct po_cli_option backup_options[] = {
     CHOICE(PO_CLI_ORDER, "order", "delivery|path",
            "order of the mailbox: by delivery (default, smaller) or by path"),
     LIST(PO_CLI_EXCLUDE, "exclude", "GLOB",
-         "leave out what matches, a glob on archive paths; may be given several times"),
+         "leave out what matches, a glob on archive paths, of a directory all that lies in it; may "
+         "be given several times"),
     STOP_TIMEOUT,
     NO_SERVICES,
     FLAG(PO_CLI_NO_FRAME_CHECK, "no-frame-check", 0,
@@ -141,8 +142,8 @@ static const struct po_cli_option doctor_options[] = {
 const struct po_cli_verb po_cli_verbs[] = {
     { "backup", "--site folder:DIR -o DEST [OPTIONS]", "save one snapshot of a site in an archive",
       "Stops the services that run, reads registry, bin, spool and mailbox, and starts the "
-      "services "
-      "again, whatever happens meanwhile. The archive is a tar in zstd frames: any machine can "
+      "services again, also when it fails or is interrupted (but not after SIGKILL or a power cut: "
+      "then they stay down). The archive is a tar in zstd frames: any machine can "
       "open "
       "it with stock tools. It appears under its name only when it is whole and on disk. A file "
       "that "
@@ -173,7 +174,9 @@ const struct po_cli_verb po_cli_verbs[] = {
     { "restore", "ARCHIVE --site folder:DIR [OPTIONS]", "put an archive back into a site",
       "Verifies the archive deeply, shows what it would do, and asks. The new files are written "
       "beside the old ones while the services run; the services are stopped for the renames alone. "
-      "Files that are replaced are kept in a folder beside their tree. Files of the site that the "
+      "Files that are replaced are kept in a folder beside their tree. The registry file is "
+      "replaced "
+      "as a whole. Files of the site that the "
       "archive does not have stay, unless --exact is given.",
       restore_options, "registry map queue reboot-delay", 1, 1, po_cmd_restore },
     { "doctor", "--site folder:DIR [-o DEST]", "can this site be backed up and restored?",

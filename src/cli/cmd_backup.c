@@ -3,8 +3,10 @@
 #include "base/text.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_site.h"
+#include "cli/cli_state.h"
 #include "cli/cli_target.h"
 #include "engine/backup.h"
+#include "port/file.h"
 #include "port/sys.h"
 
 #include <string.h>
@@ -24,6 +26,22 @@ set_options(const struct po_cli *cli, struct po_backup_options *options)
     options->excludes = exclude->list;
     options->exclude_count = exclude->count;
     options->created = po_sys_now();
+}
+
+/* Redirected into a file, which may lie in the site: then it is no part of it. */
+static void
+note_output(struct po_backup_options *options)
+{
+    struct po_file *output = NULL;
+    struct po_node_info info;
+    struct po_err ignored;
+
+    if (po_file_standard(&output, 1, &ignored) == PO_OK &&
+        po_file_info(output, &info, &ignored) == PO_OK && info.type == PO_NODE_FILE) {
+        options->output_device = info.device;
+        options->output_id = info.file_id;
+    }
+    po_file_free(output);
 }
 
 static void
@@ -49,6 +67,10 @@ put_json(struct po_cli_out *out, const struct po_backup_result *result)
     po_cli_json_member(out, "services_text",
                        result->are_services_lost ? po_cli_json_text(result->services_text)
                                                  : json_null());
+    po_cli_json_member(out, "registry_problem",
+                       result->registry_problem[0] != '\0'
+                           ? po_cli_json_text(result->registry_problem)
+                           : json_null());
     po_cli_problems_json(out, "skipped", &result->skipped);
     po_cli_problems_json(out, "changed_while_read", &result->changed);
 }
@@ -129,7 +151,10 @@ tell_problems(struct po_cli *cli, const struct po_backup_result *result, const c
         po_cli_problems_tell(out, &result->changed, more);
     }
     po_buf_deinit(&line);
-    return result->skipped.count > 0 || result->changed.count > 0 ? PO_EXIT_PARTLY : PO_EXIT_DONE;
+    return result->skipped.count > 0 || result->changed.count > 0 ||
+                   result->registry_problem[0] != '\0'
+               ? PO_EXIT_PARTLY
+               : PO_EXIT_DONE;
 }
 
 /* req: B7. Whatever the backup came to, this is worse. */
@@ -151,10 +176,8 @@ tell_failure(struct po_cli *cli, const struct po_backup_result *result, const st
     struct po_err told = *err;
 
     if (err->status == PO_E_CANCELLED)
-        (void)po_fail(&told, PO_E_CANCELLED, "interrupted: no archive was written; %s",
-                      result->are_services_lost    ? "services are missing"
-                      : result->outage_seconds < 0 ? "no service was stopped"
-                                                   : "services are running again");
+        (void)po_fail(&told, PO_E_CANCELLED, "interrupted: no archive was written");
+    po_cli_err_add_services(&told, result->outage_seconds, result->are_services_lost);
     return po_cli_failed(cli, &told);
 }
 
@@ -182,9 +205,30 @@ finish(struct po_cli *cli, const char *path, const struct po_backup_options *opt
     return code;
 }
 
+/*
+ * A run that was killed could not start its services again, and those that come after it take them
+ * for services that are to stay stopped. req: B7
+ */
+static void
+warn_of_stopped(struct po_cli *cli, struct po_host *host)
+{
+    size_t count = po_cli_has(cli, PO_CLI_NO_SERVICES) ? 0 : host->ops->service_count(host);
+
+    for (size_t i = 0; i < count; i++) {
+        enum po_service_state state = PO_SERVICE_UNKNOWN;
+        struct po_err ignored; /* the engine asks again, and fails then */
+
+        if (host->ops->service_state(host, i, &state, &ignored) == PO_OK &&
+            state == PO_SERVICE_STOPPED)
+            po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                            "service %s was stopped before the backup and stays stopped",
+                            host->ops->service(host, i)->name);
+    }
+}
+
 static int
-run(struct po_cli *cli, struct po_host *host, const char *dest, const char *path,
-    const struct po_backup_options *options)
+save(struct po_cli *cli, struct po_host *host, const char *dest, const char *path,
+     const struct po_backup_options *options)
 {
     struct po_backup_result result = { .outage_seconds = -1 };
     struct po_store_sink *sink = NULL;
@@ -192,7 +236,6 @@ run(struct po_cli *cli, struct po_host *host, const char *dest, const char *path
     int code;
     enum po_status st;
 
-    po_cli_catch_interrupts(cli);
     if (strcmp(path, "-") == 0) {
         st = po_store_stdout_create(&sink, cli->watch.cancel, &err);
     } else {
@@ -201,7 +244,7 @@ run(struct po_cli *cli, struct po_host *host, const char *dest, const char *path
             st = po_store_file_create(&sink, path, &err);
     }
     if (st != PO_OK)
-        return po_cli_failed(cli, &err);
+        return tell_failure(cli, &result, &err);
     st = po_backup_run(host, sink, options, &cli->watch, &result, &err);
     if (st == PO_OK)
         code = finish(cli, path, options, &result);
@@ -212,6 +255,22 @@ run(struct po_cli *cli, struct po_host *host, const char *dest, const char *path
         code = tell_services(cli, result.services_text);
     sink->ops->free(sink);
     po_backup_result_deinit(&result);
+    return code;
+}
+
+static int
+run(struct po_cli *cli, struct po_host *host, const char *dest, const char *path,
+    const struct po_backup_options *options)
+{
+    struct po_lock *lock = NULL;
+    int code;
+
+    po_cli_catch_interrupts(cli);
+    if (!po_cli_site_lock(cli, host, &lock, &code))
+        return code;
+    warn_of_stopped(cli, host);
+    code = save(cli, host, dest, path, options);
+    po_lock_free(lock);
     return code;
 }
 
@@ -271,6 +330,8 @@ po_cmd_backup(struct po_cli *cli)
     if (!po_cli_site_open(cli, &host, &code))
         return code;
     set_options(cli, &options);
+    if (strcmp(dest, "-") == 0)
+        note_output(&options);
     if (po_cli_target_path(cli, host, dest, options.created, &path, &code))
         code = po_cli_has(cli, PO_CLI_DRY_RUN) ? dry_run(cli, host, po_buf_text(&path), &options)
                                                : run(cli, host, dest, po_buf_text(&path), &options);

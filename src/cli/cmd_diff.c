@@ -21,6 +21,44 @@ kind_name(enum po_diff_kind kind)
     return "changed";
 }
 
+/* ---- which archive it was ---- */
+
+/*
+ * One archive's bytes, with a note that it is read. The engine reads one archive after the other,
+ * so what could not be decoded is of the one that was read last.
+ */
+struct tap {
+    struct pobackup_blob blob;
+    const struct po_cli_archive *archive;
+    const struct po_cli_archive **last; /* whoever reads sets it, on any thread: atomic */
+};
+
+static enum po_status
+read_and_note(void *ctx, uint64_t offset, void *bytes, size_t size, struct po_err *err)
+{
+    const struct tap *tap = ctx;
+
+    __atomic_store_n(tap->last, tap->archive, __ATOMIC_RELAXED);
+    return tap->blob.read_at(tap->blob.ctx, offset, bytes, size, err);
+}
+
+static void
+put_tap(struct tap *tap, const struct po_cli_archive *archive, const struct po_cli_archive **last)
+{
+    *tap = (struct tap){ .blob = archive->blob, .archive = archive, .last = last };
+    archive->reader->blob.ctx = tap;
+    archive->reader->blob.read_at = read_and_note;
+}
+
+static void
+take_tap(const struct tap *tap)
+{
+    if (tap->archive != NULL)
+        tap->archive->reader->blob = tap->blob;
+}
+
+/* ---- telling ---- */
+
 /* A po_diff_fn. */
 static enum po_status
 tell_difference(void *ctx, enum po_diff_kind kind, const char *path, size_t path_size,
@@ -75,15 +113,22 @@ finish(struct po_cli *cli, const struct po_diff_result *result)
     return is_same && result->unreadable == 0 ? PO_EXIT_DONE : PO_EXIT_PARTLY;
 }
 
+/* ---- comparing ---- */
+
 /* One of `other` and `host` is not NULL. */
 static int
 compare(struct po_cli *cli, const struct po_cli_archive *archive,
         const struct po_cli_archive *other, struct po_host *host)
 {
+    const struct po_cli_archive *last = archive;
+    struct tap taps[2] = { { .archive = NULL } };
     struct po_diff_result result = { 0 };
     struct po_err err = { 0 };
     enum po_status st;
 
+    put_tap(&taps[0], archive, &last);
+    if (other != NULL)
+        put_tap(&taps[1], other, &last);
     po_cli_catch_interrupts(cli);
     cli->progress.tells_items = true;
     po_cli_json_array_begin(&cli->out, "differences");
@@ -92,10 +137,12 @@ compare(struct po_cli *cli, const struct po_cli_archive *archive,
                               &result, &err);
     else
         st = po_diff_site(archive->reader, host, tell_difference, cli, &cli->watch, &result, &err);
+    take_tap(&taps[0]);
+    take_tap(&taps[1]);
     if (st == PO_OK)
         return finish(cli, &result);
     /* What was told until then is not all: no word of how much it was. */
-    return st == PO_E_FORMAT ? po_cli_archive_failed(cli, archive->path, &err)
+    return st == PO_E_FORMAT ? po_cli_archive_failed(cli, last->path, &err)
                              : po_cli_failed(cli, &err);
 }
 

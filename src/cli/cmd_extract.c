@@ -26,9 +26,26 @@ place_entry(void *ctx, uint32_t number, struct po_dir **dir, const char **path, 
     return true;
 }
 
+/* Whether one of the items was not written because of what has its name. */
+static bool
+is_any_there(struct po_dir *dir, const struct po_problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        struct po_node_info info;
+        struct po_err ignored;
+        bool exists = false;
+
+        if (po_dir_stat(dir, problems->items[i].path, problems->items[i].path_size, &info, &exists,
+                        &ignored) == PO_OK &&
+            exists)
+            return true;
+    }
+    return false;
+}
+
 static int
-tell(struct po_cli *cli, const struct po_cli_archive *archive, const char *directory,
-     const struct po_extract_result *result)
+tell(struct po_cli *cli, const struct po_cli_archive *archive, struct po_dir *dir,
+     const char *directory, const struct po_extract_result *result)
 {
     struct po_cli_out *out = &cli->out;
     struct po_buf line = { 0 };
@@ -50,6 +67,8 @@ tell(struct po_cli *cli, const struct po_cli_archive *archive, const char *direc
         po_cli_problems_tell(out, &result->problems, "--json names all");
         po_buf_clear(&line);
     }
+    if (!po_cli_has(cli, PO_CLI_OVERWRITE) && is_any_there(dir, &result->problems))
+        po_cli_out_tell(out, PO_CLI_HINT, "What is there already stays; --overwrite replaces it");
     if (result->is_damaged) {
         po_cli_put_word(&line, archive->path);
         po_cli_out_tell(out, PO_CLI_HINT,
@@ -96,7 +115,7 @@ run(struct po_cli *cli, const struct po_cli_archive *archive, const char *direct
         (void)po_fail(&err, PO_E_CANCELLED, "interrupted: what was extracted until then is in %s",
                       directory);
     if (st == PO_OK)
-        code = tell(cli, archive, directory, &result);
+        code = tell(cli, archive, place.dir, directory, &result);
     else
         code = po_cli_archive_failed(cli, archive->path, &err);
     put_json(&cli->out, directory, &result);

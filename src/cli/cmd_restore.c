@@ -5,8 +5,10 @@
 #include "cli/cli_problems.h"
 #include "cli/cli_restore.h"
 #include "cli/cli_site.h"
+#include "cli/cli_state.h"
 #include "engine/restore.h"
 #include "engine/verify.h"
+#include "port/file.h"
 #include "port/sys.h"
 
 #include <stdio.h>
@@ -128,11 +130,11 @@ verify(struct po_cli *cli, const struct po_cli_archive *archive)
 static bool
 ask(struct po_cli *cli)
 {
+    static const char question[] = "Restore? [y/N] ";
     char answer[16] = "";
 
     po_cli_progress_clear(&cli->progress);
-    (void)fputs("Restore? [y/N] ", stderr);
-    (void)fflush(stderr);
+    (void)po_sys_write_terminal(2, question, sizeof(question) - 1);
     if (fgets(answer, sizeof(answer), stdin) == NULL)
         return false;
     answer[strcspn(answer, "\r\n")] = '\0';
@@ -164,18 +166,23 @@ plan(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *h
 {
     struct po_restore_result result = { .outage_seconds = -1 };
     struct po_err err = { 0 };
+    bool is_quiet = cli->out.is_quiet;
+    bool asks = !po_cli_has(cli, PO_CLI_YES) && !po_cli_has(cli, PO_CLI_DRY_RUN);
     int code;
 
     *goes_on = false;
     if (po_restore_plan(archive->reader, host, options, &cli->watch, &result, &err) != PO_OK) {
         code = po_cli_failed(cli, &err);
     } else {
+        /* Nobody can say yes to what he has not seen. */
+        cli->out.is_quiet = is_quiet && !asks;
         code = po_cli_restore_plan(cli, archive, &result);
+        cli->out.is_quiet = is_quiet;
         if (po_cli_has(cli, PO_CLI_DRY_RUN)) {
             po_cli_restore_json(&cli->out, &result, true);
         } else if (code == PO_EXIT_FAILED) {
             po_cli_restore_json(&cli->out, &result, false);
-        } else if (po_cli_has(cli, PO_CLI_YES) || ask(cli)) {
+        } else if (!asks || ask(cli)) {
             *goes_on = true;
         } else {
             (void)po_fail(&err, PO_E_CANCELLED, "nothing was changed");
@@ -241,6 +248,7 @@ po_cmd_restore(struct po_cli *cli)
 {
     struct po_cli_archive archive = { 0 };
     struct po_host *host = NULL;
+    struct po_lock *lock = NULL;
     int code;
 
     /* Before anything takes long. */
@@ -253,8 +261,10 @@ po_cmd_restore(struct po_cli *cli)
         return code;
     if (po_cli_archive_open(cli, &archive, cli->values.args[0], &code)) {
         tell_unused_options(cli);
-        code = restore(cli, &archive, host);
+        if (po_cli_has(cli, PO_CLI_DRY_RUN) || po_cli_site_lock(cli, host, &lock, &code))
+            code = restore(cli, &archive, host);
     }
+    po_lock_free(lock);
     po_cli_archive_deinit(&archive);
     po_cli_site_free(host);
     return code;

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "engine/backup_run.h"
+#include "engine/budget.h"
 #include "engine/services.h"
 #include "engine/watch.h"
 #include "port/sys.h"
@@ -9,9 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* More compressors than this make the memory bound (format: a frame each) hard to keep, and a mail
- * server's disk is the limit by then. */
+/* A mail server's disk is the limit by then. */
 #define THREADS_MAX_DEFAULT 4u
+/* Below that a frame compresses visibly worse: rather a thread less. */
+#define FRAME_SIZE_MIN_DEFAULT ((uint32_t)4 << 20)
+/* Buffers of a frame's size: a slot and a scratch for each compressor, two slots more. */
+#define BUFFERS_PER_THREAD 2u
+#define BUFFERS_FIXED 2u
 #define SUMMARY_ROOM (4u * PO_TAR_BLOCK)
 
 void
@@ -36,6 +41,38 @@ init_run(struct po_backup_run *run, struct po_err *err)
                        run->frame_size);
     run->created = options->created == 0 ? po_sys_now() : options->created;
     return po_sys_random(run->archive_id, sizeof run->archive_id, err);
+}
+
+/* What the list of entries takes. */
+static uint64_t
+list_bytes(const struct po_backup_run *run)
+{
+    const struct po_entry_list *list = &run->list;
+
+    return (uint64_t)list->count * sizeof *list->entries + list->paths.size +
+           list->links.heap.size + list->securities.heap.size +
+           (uint64_t)run->plan.count * sizeof *run->plan.order + run->registry.size;
+}
+
+/* What nobody has asked for is fitted into the memory that is promised. */
+static void
+fit_memory(struct po_backup_run *run)
+{
+    struct po_budget budget = { .used = list_bytes(run),
+                                .per_thread = BUFFERS_PER_THREAD,
+                                .fixed = BUFFERS_FIXED,
+                                .threads = run->threads,
+                                .buffer = run->frame_size,
+                                .buffer_min = FRAME_SIZE_MIN_DEFAULT };
+
+    if (run->options->threads != 0)
+        budget.buffer_min = PO_FRAME_CONTENT_MIN;
+    if (run->options->frame_size != 0)
+        budget.buffer_min = budget.buffer;
+    po_budget_fit(&budget);
+    if (run->options->threads == 0)
+        run->threads = budget.threads;
+    run->frame_size = budget.buffer / PO_TAR_BLOCK * PO_TAR_BLOCK;
 }
 
 static void
@@ -350,7 +387,9 @@ put_summary(struct po_backup_run *run, struct po_buf *json, struct po_err *err)
                                   .skipped = r->skipped.items,
                                   .skipped_count = r->skipped.count,
                                   .changed = r->changed.items,
-                                  .changed_count = r->changed.count };
+                                  .changed_count = r->changed.count,
+                                  .excludes = run->options->excludes,
+                                  .exclude_count = run->options->exclude_count };
     char none[] = "...";
     char reason[] = "names too long to be listed here";
     const struct po_problem instead = { .path = none,
@@ -450,8 +489,10 @@ po_backup_run(struct po_host *host, struct po_store_sink *sink,
     }
     if (st == PO_OK)
         st = po_backup_gather(&run, err);
-    if (st == PO_OK)
+    if (st == PO_OK) {
+        fit_memory(&run);
         st = make_frames(&run, &outage, err);
+    }
     start_services(&run, &outage); /* whatever happened */
     result->bytes = run.bytes_packed;
     memcpy(result->archive_id, run.archive_id, PO_ID_SIZE);

@@ -17,6 +17,9 @@ struct po_backup_options {
     unsigned stop_timeout_s;     /* 0 = each service's own */
     const char *const *excludes; /* globs on archive paths */
     size_t exclude_count;
+    /* A file that the sink writes to, wherever it is: not part of the site. Id 0: not known. */
+    uint64_t output_device;
+    uint64_t output_id;
     int64_t created; /* 0 = now */
 };
 
@@ -35,6 +38,8 @@ struct po_backup_result {
     double stop_seconds;
     double read_seconds;
     double start_seconds;
+    /* Saved as it is, but it is no registry export; "" = it is one, or there is none. */
+    char registry_problem[256];
     struct po_problems skipped; /* not in the archive */
     struct po_problems changed; /* in it, but written to while being read */
     bool are_services_lost;     /* some service that ran could not be started again: exit code 5,

@@ -2,8 +2,35 @@
 
 #include "base/text.h"
 #include "engine/watch.h"
+#include "registry/reg.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+
+static bool
+is_excluded(const struct po_backup_run *run, const char *member)
+{
+    for (size_t i = 0; i < run->options->exclude_count; i++)
+        if (po_text_glob(run->options->excludes[i], member, strlen(member)))
+            return true;
+    return false;
+}
+
+/* A key that cannot be read is found before mail is down for nothing. */
+static enum po_status
+try_registry(struct po_backup_run *run, struct po_err *err)
+{
+    struct po_buf export = { 0 };
+    int64_t write_time;
+    enum po_status st = PO_OK;
+
+    if (run->host->ops->place(run->host, PO_PART_REGISTRY) != NULL &&
+        !is_excluded(run, po_part_member(PO_PART_REGISTRY)))
+        st = run->host->ops->registry_export(run->host, &export, &write_time, err);
+    po_buf_deinit(&export);
+    return st == PO_OK ? PO_OK : po_err_prefix(err, "registry");
+}
 
 enum po_status
 po_backup_open_roots(struct po_backup_run *run, struct po_err *err)
@@ -17,14 +44,15 @@ po_backup_open_roots(struct po_backup_run *run, struct po_err *err)
         if (place == NULL)
             continue;
         st = po_dir_open(&run->roots[part], place, err);
-        if (st == PO_E_IO)
+        if (st == PO_E_IO && (err->os_code == ENOENT || err->os_code == ENOTDIR))
             st = err->status = PO_E_USAGE;
         if (st != PO_OK)
             return po_err_prefix(err, "the site's %s directory", po_part_name((enum po_part)part));
         is_any = true;
     }
-    return is_any ? PO_OK
-                  : po_fail(err, PO_E_USAGE, "the site has no part that could be backed up");
+    if (!is_any)
+        return po_fail(err, PO_E_USAGE, "the site has no part that could be backed up");
+    return try_registry(run, err);
 }
 
 static enum po_status
@@ -33,6 +61,31 @@ note_problem(void *ctx, const char *path, size_t path_size, const char *reason, 
     struct po_backup_run *run = ctx;
 
     return po_problems_add(&run->result->skipped, path, path_size, reason, err);
+}
+
+/* It is saved whatever it holds; but a key that no regedit would import is no backup of one. */
+static enum po_status
+check_registry(struct po_backup_run *run, struct po_err *err)
+{
+    struct po_reg *reg = NULL;
+    struct po_err why;
+    char text[sizeof run->result->registry_problem + 64];
+    enum po_status st =
+        po_reg_parse(&reg, run->registry.bytes, run->registry.size, PO_REG_CODE_PAGE_AUTO, &why);
+
+    po_reg_free(reg);
+    if (st == PO_E_NOMEM) {
+        *err = why;
+        return st;
+    }
+    if (st == PO_OK)
+        return PO_OK;
+    (void)snprintf(run->result->registry_problem, sizeof run->result->registry_problem, "%.255s",
+                   why.text);
+    (void)snprintf(text, sizeof text, "the registry is saved, but it is no export of a key: %s",
+                   run->result->registry_problem);
+    po_watch_warning(run->watch, text);
+    return PO_OK;
 }
 
 /* req: B3. The key is one entry, whose content is at hand. */
@@ -46,8 +99,14 @@ gather_registry(struct po_backup_run *run, struct po_err *err)
     run->registry_entry = PO_NONE;
     if (run->host->ops->place(run->host, PO_PART_REGISTRY) == NULL)
         return PO_OK;
+    if (is_excluded(run, member)) {
+        run->result->excluded++;
+        return PO_OK;
+    }
     run->registry_entry = (uint32_t)run->list.count;
     st = run->host->ops->registry_export(run->host, &run->registry, &run->registry_time, err);
+    if (st == PO_OK)
+        st = check_registry(run, err);
     if (st == PO_OK)
         st = po_entry_list_add(&run->list, member, strlen(member), &entry, err);
     if (st != PO_OK)
@@ -64,6 +123,20 @@ delivery_member(const struct po_backup_run *run)
     return run->options->is_by_path ? NULL : po_part_member(PO_PART_MAILBOX);
 }
 
+/* B8: nothing is left out silently. */
+static void
+tell_own(const struct po_backup_run *run)
+{
+    char text[128];
+
+    if (run->walk.own == 0)
+        return;
+    (void)snprintf(text, sizeof text,
+                   "%llu files or folders of a former restore (.pobackup-...) are not saved",
+                   (unsigned long long)run->walk.own);
+    po_watch_note(run->watch, text);
+}
+
 enum po_status
 po_backup_gather(struct po_backup_run *run, struct po_err *err)
 {
@@ -75,6 +148,8 @@ po_backup_gather(struct po_backup_run *run, struct po_err *err)
                                   .exclude_count = run->options->exclude_count,
                                   .problem = note_problem,
                                   .ctx = run,
+                                  .output_device = run->options->output_device,
+                                  .output_id = run->options->output_id,
                                   .cancel = run->watch == NULL ? NULL : run->watch->cancel };
     st = gather_registry(run, err);
     for (int part = PO_PART_BIN; part < PO_PART_COUNT && st == PO_OK; part++)
@@ -84,7 +159,9 @@ po_backup_gather(struct po_backup_run *run, struct po_err *err)
     if (st == PO_OK)
         st = po_plan_make(&run->plan, &run->list, delivery_member(run), run->walk.links,
                           run->walk.link_count, err);
-    run->result->excluded = run->walk.excluded;
+    run->result->excluded += run->walk.excluded;
+    if (st == PO_OK)
+        tell_own(run);
     return st;
 }
 

@@ -1,6 +1,7 @@
 #include "engine/frames.h"
 
 #include "base/mem.h"
+#include "engine/budget.h"
 #include "engine/watch.h"
 #include "pipeline/ordered.h"
 #include "port/sys.h"
@@ -66,6 +67,24 @@ new_slot(struct run *run, size_t slot, struct po_err *err)
     return PO_OK;
 }
 
+/* A compressed buffer and a content buffer for each worker, and one pair more. */
+static unsigned
+default_workers(const struct run *run)
+{
+    const struct po_reader *reader = run->options->reader;
+    uint32_t pair =
+        reader->compressed_max + (run->options->is_raw ? 0 : (uint32_t)reader->content_max);
+    struct po_budget budget = { .used = reader->index->size,
+                                .per_thread = 1,
+                                .fixed = 1,
+                                .threads = po_sys_cpu_count(),
+                                .buffer = pair,
+                                .buffer_min = pair };
+
+    po_budget_fit(&budget);
+    return budget.threads;
+}
+
 static enum po_status
 init_run(struct run *run, struct po_err *err)
 {
@@ -73,7 +92,7 @@ init_run(struct run *run, struct po_err *err)
     unsigned threads = run->options->threads;
     enum po_status st = PO_OK;
 
-    run->workers = threads == 0 ? po_sys_cpu_count() : threads;
+    run->workers = threads == 0 ? default_workers(run) : threads;
     run->slots = run->workers + 1;
     run->decoders = po_mem_new(run->workers, sizeof(struct po_frame_decoder *));
     run->jobs = po_mem_new(run->slots, sizeof *run->jobs);

@@ -36,6 +36,7 @@ deinit_restore(struct po_restore *r)
         po_dir_free(r->bases[i].dir);
         po_mem_free(r->bases[i].os_path);
     }
+    po_omissions_deinit(&r->omissions);
     po_buf_deinit(&r->registry);
     po_buf_deinit(&r->log.live);
     po_buf_deinit(&r->log.other);

@@ -68,16 +68,21 @@ close_directory(struct commit *c)
 
 /* ---- steps ---- */
 
+/* `name` of a child of the set (is_lent) points into the index: its whole path stands before it. */
 static enum po_status
 note_child(struct commit *c, struct po_restore_step step, const char *name, size_t size,
            struct po_err *err)
 {
+    size_t above = c->sub_size + (c->sub_size > 0);
+
+    step.tree = c->tree_number;
+    if (step.is_lent)
+        return po_restore_note(c->r, step, name - above, above + size, err);
     po_buf_clear(&c->path);
     po_restore_put(&c->path, c->sub, c->sub_size);
     po_restore_put(&c->path, name, size);
     if (c->path.failed)
         return po_buf_check(&c->path, err);
-    step.tree = c->tree_number;
     return po_restore_note(c->r, step, po_buf_text(&c->path), c->path.size, err);
 }
 
@@ -109,6 +114,7 @@ put_aside(struct commit *c, const char *name, size_t size, bool is_directory, bo
 {
     struct po_restore_step step = { .kind = PO_RESTORE_ASIDE,
                                     .is_removed = is_removed,
+                                    .is_lent = !is_removed,
                                     .is_directory = is_directory };
     enum po_status st = open_aside(c, err);
 
@@ -126,7 +132,7 @@ put_aside(struct commit *c, const char *name, size_t size, bool is_directory, bo
 static enum po_status
 put_new(struct commit *c, const char *name, size_t size, struct po_err *err)
 {
-    struct po_restore_step step = { .kind = PO_RESTORE_NEW };
+    struct po_restore_step step = { .kind = PO_RESTORE_NEW, .is_lent = true };
     enum po_status st = note_child(c, step, name, size, err);
 
     if (st != PO_OK)

@@ -28,9 +28,13 @@ po_restore_note(struct po_restore *r, struct po_restore_step step, const char *p
         log->steps = steps;
         log->capacity = capacity;
     }
-    step.path_start = log->paths.size;
     step.path_size = size;
-    po_buf_put(&log->paths, path, size);
+    if (step.is_lent) {
+        step.path.lent = path;
+    } else {
+        step.path.start = log->paths.size;
+        po_buf_put(&log->paths, path, size);
+    }
     if (log->paths.failed)
         return po_buf_check(&log->paths, err);
     log->steps[log->count++] = step;
@@ -40,8 +44,10 @@ po_restore_note(struct po_restore *r, struct po_restore_step step, const char *p
 void
 po_restore_unlog(struct po_restore *r)
 {
-    r->log.count--;
-    r->log.paths.size = r->log.steps[r->log.count].path_start;
+    const struct po_restore_step *step = &r->log.steps[--r->log.count];
+
+    if (!step->is_lent)
+        r->log.paths.size = step->path.start;
 }
 
 enum po_status
@@ -69,7 +75,9 @@ po_restore_note_entered(struct po_restore *r, struct po_restore_step step,
 static const char *
 step_path(const struct po_restore *r, const struct po_restore_step *step)
 {
-    return step->path_size == 0 ? "" : (const char *)r->log.paths.bytes + step->path_start;
+    if (step->path_size == 0)
+        return "";
+    return step->is_lent ? step->path.lent : (const char *)r->log.paths.bytes + step->path.start;
 }
 
 /* ---- taking back ---- */

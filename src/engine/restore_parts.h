@@ -10,6 +10,7 @@
 #define PO_ENGINE_RESTORE_PARTS_H
 
 #include "base/buf.h"
+#include "engine/omissions.h"
 #include "engine/restore.h"
 #include "port/file.h"
 
@@ -58,9 +59,13 @@ struct po_restore_step {
     uint8_t tree;
     bool is_removed;   /* aside, and nothing new takes its place */
     bool is_directory; /* aside: one that goes as a whole */
+    bool is_lent;      /* the path is the index's, and not copied: there are many of them */
     uint32_t entry;    /* entered: its own entry, or PO_NONE */
     uint32_t info;     /* entered: what it was like, in infos */
-    size_t path_start; /* below the tree */
+    union {
+        size_t start;     /* in paths */
+        const char *lent; /* with is_lent */
+    } path;               /* below the tree */
     size_t path_size;
 };
 
@@ -87,6 +92,7 @@ struct po_restore {
     struct po_restore_result *result;
     int64_t time;
     bool sets_owner;
+    struct po_omissions omissions; /* of the archive: what it lacks is not to be removed */
     uint8_t *wanted;
     uint32_t *order; /* the wanted entries of trees; see po_restore_compare */
     uint32_t order_count;
@@ -144,7 +150,7 @@ PO_NODISCARD enum po_status po_restore_import(struct po_restore *r, struct po_er
 
 /*
  * Notes a step before it is done, so that memory cannot run out after it; po_restore_unlog forgets
- * it when it was not done after all.
+ * it when it was not done after all. The path is copied unless step.is_lent.
  */
 PO_NODISCARD enum po_status po_restore_note(struct po_restore *r, struct po_restore_step step,
                                             const char *path, size_t size, struct po_err *err);

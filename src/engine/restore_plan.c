@@ -257,6 +257,9 @@ plan_registry(struct po_restore *r, struct po_err *err)
     const struct po_index *index = r->reader->index;
     struct po_restore_part *part = &r->result->parts[PO_PART_REGISTRY];
     uint32_t entry = r->registry_entry;
+    struct po_node_info info;
+    struct po_err failure;
+    bool exists = false;
 
     part->is_wanted = true;
     part->place = r->host->ops->place(r->host, PO_PART_REGISTRY);
@@ -275,6 +278,9 @@ plan_registry(struct po_restore *r, struct po_err *err)
     part->bytes = po_index_size(index, entry);
     if (part->place == NULL)
         return po_restore_reason(r, err, PO_E_USAGE, "registry: the site has no place for it");
+    if (po_os_stat(part->place, &info, &exists, &failure) == PO_OK && exists &&
+        info.type != PO_NODE_FILE)
+        return po_restore_reason(r, err, PO_E_USAGE, "registry at %s: it is no file", part->place);
     return po_restore_registry_place(r, part->place, err);
 }
 
@@ -404,6 +410,33 @@ plan_parts(struct po_restore *r, struct po_err *err)
     return st;
 }
 
+/* What the archive lacks, so that nobody takes it for whole. */
+static enum po_status
+tell_omissions(struct po_restore *r, struct po_err *err)
+{
+    char text[256];
+    enum po_status st = po_omissions_load(&r->omissions, r->reader, err);
+
+    if (st != PO_OK)
+        return st;
+    if (r->omissions.item_count > 0) {
+        (void)snprintf(text, sizeof text,
+                       "the archive lacks %llu items that could not be read when it was made "
+                       "(pobackup show names them)%s",
+                       (unsigned long long)r->omissions.item_count,
+                       r->options->is_exact && po_omissions_are_cut(&r->omissions)
+                           ? "; not all are listed, so that nothing is removed"
+                           : "");
+        po_watch_warning(r->watch, text);
+    }
+    for (size_t i = 0; i < r->omissions.pattern_count; i++) {
+        (void)snprintf(text, sizeof text, "the archive was made with --exclude %.180s",
+                       r->omissions.patterns[i]);
+        po_watch_warning(r->watch, text);
+    }
+    return PO_OK;
+}
+
 enum po_status
 po_restore_prepare(struct po_restore *r, struct po_err *err)
 {
@@ -414,7 +447,9 @@ po_restore_prepare(struct po_restore *r, struct po_err *err)
     r->wanted = po_mem_new(r->reader->index->count, 1);
     if (r->wanted == NULL)
         return po_fail_nomem(err, r->reader->index->count);
-    st = select_entries(r, err);
+    st = tell_omissions(r, err);
+    if (st == PO_OK)
+        st = select_entries(r, err);
     if (st == PO_OK)
         st = sort_entries(r, err);
     if (st == PO_OK)

@@ -29,7 +29,7 @@ struct survey {
 bool
 po_restore_removes(const struct po_restore *r, const char *path, size_t size)
 {
-    if (!r->options->is_exact)
+    if (!r->options->is_exact || po_omissions_cover(&r->omissions, path, size))
         return false;
     if (r->options->pattern_count == 0)
         return true;

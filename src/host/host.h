@@ -34,10 +34,12 @@ struct po_host {
     const struct po_host_ops *ops;
 };
 
-/* Service numbers are 0 to service_count - 1; others are PO_E_USAGE, and NULL from service(). */
+/* Failures of a service do not name it: the caller does. Service numbers are 0 to service_count - 1; others are PO_E_USAGE, and NULL from service(). */
 struct po_host_ops {
     const char *kind; /* "folder", "windows" */
     void (*free)(struct po_host *host);
+    /* The same text for the same site, whoever opens it: what a lock is named by. */
+    const char *(*identity)(struct po_host *host);
     /*
      * Where a part is: an absolute OS path that lives as long as the host, or NULL when the site
      * has none ("none"). The registry of a Windows host is a key.

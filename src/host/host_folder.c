@@ -7,9 +7,11 @@
 #include "port/sys.h"
 #include "registry/reg.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define INI_NAME "pobackup-site.ini"
+#define IDENTITY_PREFIX "folder:"
 
 /* A status command that takes longer has not answered. */
 #define STATUS_TIMEOUT_MS 10000u
@@ -27,6 +29,7 @@
 struct folder {
     struct po_host host; /* first: a struct po_host * of ours is a struct folder * */
     char *path;          /* absolute, free of links */
+    char *identity;      /* "folder:" and that */
     char *place[PO_PART_COUNT];
     struct po_host_folder_ini ini;
 };
@@ -56,8 +59,15 @@ folder_free(struct po_host *host)
     for (int part = 0; part < PO_PART_COUNT; part++)
         po_mem_free(folder->place[part]);
     po_host_folder_ini_deinit(&folder->ini);
+    po_mem_free(folder->identity);
     po_mem_free(folder->path);
     po_mem_free(folder);
+}
+
+static const char *
+folder_identity(struct po_host *host)
+{
+    return folder_of(host)->identity;
 }
 
 static const char *
@@ -221,18 +231,13 @@ change_service(const struct folder *folder, const struct po_host_folder_service 
     enum po_status st = query_state(folder, service, STATUS_TIMEOUT_MS, &state, err);
 
     if (st != PO_OK || state == change->wanted)
-        goto done;
+        return st;
     change->timeout_s = timeout_s != 0 ? timeout_s : default_timeout_s;
     if (change->timeout_s > PO_HOST_FOLDER_TIMEOUT_MAX_S)
         change->timeout_s = PO_HOST_FOLDER_TIMEOUT_MAX_S;
     change->deadline = po_sys_monotonic() + change->timeout_s;
     st = run_change(folder, change, err);
-    if (st == PO_OK)
-        st = await_state(folder, service, change, err);
-done:
-    if (st != PO_OK)
-        st = po_err_prefix(err, "service %s", service->name);
-    return st;
+    return st == PO_OK ? await_state(folder, service, change, err) : st;
 }
 
 static enum po_status
@@ -240,12 +245,10 @@ folder_service_state(struct po_host *host, size_t number, enum po_service_state 
                      struct po_err *err)
 {
     const struct po_host_folder_service *service = find_service(folder_of(host), number, err);
-    enum po_status st;
 
     if (service == NULL)
         return err->status;
-    st = query_state(folder_of(host), service, STATUS_TIMEOUT_MS, state, err);
-    return st == PO_OK ? PO_OK : po_err_prefix(err, "service %s", service->name);
+    return query_state(folder_of(host), service, STATUS_TIMEOUT_MS, state, err);
 }
 
 static enum po_status
@@ -328,6 +331,7 @@ folder_registry_import(struct po_host *host, const void *bytes, size_t size, int
 static const struct po_host_ops folder_ops = {
     .kind = "folder",
     .free = folder_free,
+    .identity = folder_identity,
     .place = folder_place,
     .service_count = folder_service_count,
     .service = folder_service,
@@ -337,6 +341,18 @@ static const struct po_host_ops folder_ops = {
     .registry_export = folder_registry_export,
     .registry_import = folder_registry_import,
 };
+
+static enum po_status
+set_identity(struct folder *folder, struct po_err *err)
+{
+    size_t size = sizeof(IDENTITY_PREFIX) + strlen(folder->path);
+
+    folder->identity = po_mem_new(size, 1);
+    if (folder->identity == NULL)
+        return po_fail_nomem(err, size);
+    (void)snprintf(folder->identity, size, IDENTITY_PREFIX "%s", folder->path);
+    return PO_OK;
+}
 
 /* `path` as the user gave it must be a directory that is there; then its absolute form is kept. */
 static enum po_status
@@ -352,7 +368,29 @@ set_path(struct folder *folder, const char *path, struct po_err *err)
         return po_fail(err, PO_E_USAGE, "%s: no such folder", path);
     if (info.type != PO_NODE_DIRECTORY)
         return po_fail(err, PO_E_USAGE, "%s: not a folder", path);
-    return po_os_path_real(&folder->path, path, err);
+    st = po_os_path_real(&folder->path, path, err);
+    return st == PO_OK ? set_identity(folder, err) : st;
+}
+
+/* A registry file that is a link: what it leads to is read, so that is replaced too. */
+static enum po_status
+follow_registry(struct folder *folder, struct po_err *err)
+{
+    char **place = &folder->place[PO_PART_REGISTRY];
+    struct po_node_info info;
+    char *real = NULL;
+    bool exists = false;
+    struct po_err failure;
+    enum po_status st;
+
+    if (*place == NULL || po_os_stat(*place, &info, &exists, &failure) != PO_OK || !exists)
+        return PO_OK;
+    st = po_os_path_real(&real, *place, err);
+    if (st != PO_OK)
+        return st;
+    po_mem_free(*place);
+    *place = real;
+    return PO_OK;
 }
 
 static enum po_status
@@ -369,7 +407,7 @@ set_places(struct folder *folder, struct po_err *err)
         if (folder->place[part] == NULL)
             return po_fail_nomem(err, strlen(folder->path) + strlen(tree));
     }
-    return PO_OK;
+    return follow_registry(folder, err);
 }
 
 enum po_status

@@ -7,7 +7,7 @@
 #include "port/file_posix.h"
 
 #include "base/buf.h"
-#include "base/text.h"
+#include "port/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,6 @@
 
 /* What one call takes at most, with the NUL: PATH_MAX of Linux. */
 #define CALL_PATH_MAX ((size_t)4096)
-#define PATH_IN_MESSAGE_MAX ((size_t)400)
 
 /* ---- messages ---- */
 
@@ -31,41 +30,10 @@ po_beneath_fail(struct po_err *err, int code, const char *doing, const char *pat
     struct po_buf name = { 0 };
     enum po_status st;
 
-    if (path_size <= PATH_IN_MESSAGE_MAX) {
-        po_text_put_name(&name, path, path_size);
-    } else {
-        /* Both ends say more than the beginning alone. Characters cut here come out escaped. */
-        po_text_put_name(&name, path, PATH_IN_MESSAGE_MAX / 2);
-        po_buf_put_text(&name, "[...]");
-        po_text_put_name(&name, path + path_size - PATH_IN_MESSAGE_MAX / 2,
-                         PATH_IN_MESSAGE_MAX / 2);
-    }
-    st = po_fail_errno(err, code, "%s %s", doing, path_size > 0 ? po_buf_text(&name) : ".");
+    po_path_put_for_message(&name, path, path_size);
+    st = po_fail_errno(err, code, "%s %s", doing, po_buf_text(&name));
     po_buf_deinit(&name);
     return st;
-}
-
-enum po_status
-po_beneath_check(const char *path, size_t path_size, struct po_err *err)
-{
-    size_t start = 0;
-
-    if (path_size == 0)
-        return PO_OK;
-    for (size_t i = 0; i <= path_size; i++) {
-        size_t length = i - start;
-
-        if (i < path_size && path[i] == '\0')
-            return po_fail(err, PO_E_USAGE, "a path with a NUL in it");
-        if (i < path_size && path[i] != '/')
-            continue;
-        if (length == 0 || (length == 1 && path[start] == '.') ||
-            (length == 2 && path[start] == '.' && path[start + 1] == '.'))
-            return po_fail(err, PO_E_USAGE,
-                           "a path that is absolute or has an empty, \".\" or \"..\" component");
-        start = i + 1;
-    }
-    return PO_OK;
 }
 
 /* ---- the one call ---- */
@@ -245,7 +213,7 @@ po_place_open(struct po_place *place, const struct po_dir *dir, const char *path
     place->fd = dir->fd;
     place->is_own = false;
     memcpy(place->name, ".", 2);
-    st = po_beneath_check(path, path_size, err);
+    st = po_path_check(path, path_size, err);
     if (st != PO_OK || path_size == 0)
         return st;
     po_path_split(path, path_size, &dir_size, &at);

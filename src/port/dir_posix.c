@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "port/file_posix.h"
+#include "port/path.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -97,7 +98,7 @@ enum po_status
 po_dir_open_below(struct po_dir **out, struct po_dir *dir, const char *path, size_t path_size,
                   struct po_err *err)
 {
-    enum po_status st = po_beneath_check(path, path_size, err);
+    enum po_status st = po_path_check(path, path_size, err);
     int fd;
 
     if (st != PO_OK)
@@ -203,7 +204,7 @@ po_dir_list(struct po_dir *dir, const char *path, size_t path_size, po_dir_list_
     DIR *stream = NULL;
     int fd = -1;
     const char *name;
-    enum po_status st = po_beneath_check(path, path_size, err);
+    enum po_status st = po_path_check(path, path_size, err);
 
     if (st != PO_OK)
         goto done;
@@ -316,7 +317,7 @@ po_dir_make_all(struct po_dir *dir, const char *path, size_t path_size, struct p
 {
     char name[NAME_MAX + 1];
     size_t at = 0;
-    enum po_status st = po_beneath_check(path, path_size, err);
+    enum po_status st = po_path_check(path, path_size, err);
     int fd;
 
     if (st != PO_OK || path_size == 0)
@@ -411,8 +412,16 @@ rename_in_two(const struct po_place *from, const struct po_place *to)
      * A second name and then the old one away: no replacing, whoever is faster. Directories cannot,
      * nor can FAT.
      */
-    if (linkat(from->fd, from->name, to->fd, to->name, 0) == 0)
-        return unlinkat(from->fd, from->name, 0);
+    if (linkat(from->fd, from->name, to->fd, to->name, 0) == 0) {
+        int code;
+
+        if (unlinkat(from->fd, from->name, 0) == 0)
+            return 0;
+        code = errno;
+        (void)unlinkat(to->fd, to->name, 0);
+        errno = code;
+        return -1;
+    }
     if (errno == EEXIST)
         return -1;
     if (fstatat(to->fd, to->name, &info, AT_SYMLINK_NOFOLLOW) == 0) {

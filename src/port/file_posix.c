@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "port/file_posix.h"
+#include "port/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -89,7 +90,7 @@ enum po_status
 po_file_open(struct po_file **out, struct po_dir *dir, const char *path, size_t path_size,
              enum po_file_how how, uint32_t mode, struct po_err *err)
 {
-    enum po_status st = po_beneath_check(path, path_size, err);
+    enum po_status st = po_path_check(path, path_size, err);
     int fd;
 
     if (st != PO_OK)

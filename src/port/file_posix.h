@@ -57,9 +57,6 @@ void po_beneath_force_walk(struct po_dir *dir);
 /* Finds out whether openat2 works here. */
 bool po_beneath_has_openat2(int fd);
 
-/* PO_E_USAGE for a path that is absolute or has an empty, "." or ".." component or a NUL in it. */
-PO_NODISCARD enum po_status po_beneath_check(const char *path, size_t path_size,
-                                             struct po_err *err);
 /*
  * Opens a checked path below the root without following any link, with O_CLOEXEC. A link on the way
  * or at the end is ELOOP.

@@ -28,6 +28,21 @@ uint64_t po_sys_peak_memory(void);
  */
 const volatile int *po_sys_catch_interrupts(void);
 bool po_sys_is_terminal(int standard_number);
+/*
+ * Writes UTF-8 text to the terminal that a standard stream is, past the C library's buffer; false
+ * when it could not.
+ */
+bool po_sys_write_terminal(int standard_number, const void *bytes, size_t size);
+/*
+ * The program's arguments as UTF-8, which main is not given everywhere: *count and *arguments are
+ * main's, and changed where that is so. They live as long as the process. Standard output is binary
+ * from then on.
+ */
+PO_NODISCARD enum po_status po_sys_arguments(int *count, char ***arguments, struct po_err *err);
+/* Appends the value of an environment variable as UTF-8; false when it is not set. */
+bool po_sys_put_environment(struct po_buf *out, const char *name);
+/* Appends the directory in which programs keep what they know of the whole machine. */
+PO_NODISCARD enum po_status po_sys_put_data_dir(struct po_buf *out, struct po_err *err);
 bool po_sys_is_admin(void);
 
 struct po_command_result {

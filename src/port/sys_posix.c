@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
@@ -173,6 +174,51 @@ bool
 po_sys_is_terminal(int standard_number)
 {
     return isatty(standard_number) == 1;
+}
+
+bool
+po_sys_write_terminal(int standard_number, const void *bytes, size_t size)
+{
+    const char *from = bytes;
+
+    while (size > 0) {
+        ssize_t n = write(standard_number, from, size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        from += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+enum po_status
+po_sys_arguments(int *count, char ***arguments, struct po_err *err)
+{
+    (void)count;
+    (void)arguments;
+    (void)err;
+    return PO_OK;
+}
+
+bool
+po_sys_put_environment(struct po_buf *out, const char *name)
+{
+    /* Nobody sets variables here while threads run. */
+    const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe) */
+
+    if (value != NULL)
+        po_buf_put_text(out, value);
+    return value != NULL;
+}
+
+enum po_status
+po_sys_put_data_dir(struct po_buf *out, struct po_err *err)
+{
+    po_buf_put_text(out, "/var/lib");
+    return po_buf_check(out, err);
 }
 
 bool

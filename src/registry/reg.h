@@ -87,13 +87,6 @@ PO_NODISCARD enum po_status po_reg_value_set(struct po_reg_value *value, uint32_
                                              const void *data, size_t data_size,
                                              struct po_err *err);
 
-/* ---- text (reg_text.c) ---- */
-
-/* Appends WTF-8 as UTF-16LE, without a NUL. Bytes that are no WTF-8 are taken as Latin-1. */
-void po_reg_put_utf16(struct po_buf *out, const char *text, size_t size);
-/* Appends UTF-16LE as WTF-8; an odd last byte is dropped. */
-void po_reg_put_wtf8(struct po_buf *out, const uint8_t *utf16, size_t size);
-
 /* ---- parsing (reg_parse.c) ---- */
 
 /*

@@ -6,6 +6,7 @@
 #include "registry/reg.h"
 
 #include "base/mem.h"
+#include "base/utf16.h"
 #include "registry/reg_text.h"
 
 #include <stdlib.h>
@@ -76,8 +77,8 @@ po_reg_put_name_key(struct po_buf *out, const char *name, size_t name_size)
     while (at < name_size) {
         uint32_t code = 0;
 
-        at += po_reg_text_step(bytes + at, name_size - at, &code);
-        po_reg_text_put_code(out, capital(code));
+        at += po_wtf8_step(bytes + at, name_size - at, &code);
+        po_wtf8_put_code(out, capital(code));
     }
 }
 

@@ -1,6 +1,7 @@
 #include "registry/reg.h"
 
 #include "base/text.h"
+#include "base/utf16.h"
 #include "registry/reg_text.h"
 
 #include <string.h>
@@ -378,7 +379,7 @@ parse_string(struct parse *parse)
     if (st != PO_OK)
         return st;
     po_buf_clear(&parse->data);
-    po_reg_put_utf16(&parse->data, (const char *)parse->text.bytes, parse->text.size);
+    po_utf16_put(&parse->data, (const char *)parse->text.bytes, parse->text.size);
     po_buf_put_u16le(&parse->data, 0);
     st = po_buf_check(&parse->data, parse->err);
     return st == PO_OK ? add_value(parse, PO_REG_SZ) : st;

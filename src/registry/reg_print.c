@@ -1,6 +1,7 @@
 #include "registry/reg.h"
 
 #include "base/cursor.h"
+#include "base/utf16.h"
 #include "registry/reg_text.h"
 
 #include <string.h>
@@ -34,11 +35,11 @@ put_quoted(struct po_buf *out, const char *text, size_t size)
     for (size_t i = 0; i < size; i++) {
         if (text[i] != '\\' && text[i] != '"')
             continue;
-        po_reg_put_utf16(out, text + from, i - from);
+        po_utf16_put(out, text + from, i - from);
         put_ascii(out, "\\");
         from = i;
     }
-    po_reg_put_utf16(out, text + from, size - from);
+    po_utf16_put(out, text + from, size - from);
     put_ascii(out, "\"");
     return (out->size - before) / 2;
 }
@@ -137,7 +138,7 @@ put_key(struct po_buf *out, const struct po_reg_key *key, struct po_err *err)
         memchr(key->path, '\r', key->path_size) != NULL)
         return po_fail(err, PO_E_UNSUPPORTED, "key %s: a line break in its name", key->path);
     put_ascii(out, key->is_delete ? "[-" : "[");
-    po_reg_put_utf16(out, key->path, key->path_size);
+    po_utf16_put(out, key->path, key->path_size);
     put_ascii(out, "]\r\n");
     for (size_t i = 0; i < key->value_count; i++)
         put_value(out, &key->values[i]);

@@ -17,10 +17,4 @@ PO_NODISCARD enum po_status po_reg_text_decode(struct po_buf *out, const uint8_t
 bool po_reg_text_put_code_page(struct po_buf *out, const uint8_t *bytes, size_t size,
                                enum po_reg_code_page code_page);
 
-/* The character at the front of WTF-8 and its length; what is no WTF-8 is one byte of Latin-1. */
-size_t po_reg_text_step(const uint8_t *text, size_t size, uint32_t *code);
-
-/* As WTF-8. */
-void po_reg_text_put_code(struct po_buf *out, uint32_t code);
-
 #endif

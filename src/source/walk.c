@@ -149,8 +149,10 @@ add_child(void *ctx, const char *name, size_t name_size, const struct po_node_in
     enum po_status st;
 
     /* What a restore leaves inside a tree (on a mount point) is not part of the site. */
-    if (po_name_is_ours(name, name_size))
+    if (po_name_is_ours(name, name_size)) {
+        walk->own++;
         return PO_OK;
+    }
     path->size = listing->dir_size;
     po_buf_put_u8(path, '/');
     po_buf_put(path, name, name_size);
@@ -166,6 +168,10 @@ add_child(void *ctx, const char *name, size_t name_size, const struct po_node_in
     }
     if (failure != NULL)
         return walk->problem(walk->ctx, (const char *)path->bytes, path->size, failure->text, err);
+    if (walk->output_id != 0 && info->file_id == walk->output_id &&
+        info->device == walk->output_device)
+        return walk->problem(walk->ctx, (const char *)path->bytes, path->size,
+                             "the file that this backup is written to: not saved", err);
     if (entry_type(info->type) == 0)
         return walk->problem(walk->ctx, (const char *)path->bytes, path->size, why_not(info->type),
                              err);

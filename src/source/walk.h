@@ -22,6 +22,10 @@ struct po_walk {
     size_t link_count;
     size_t link_capacity;
     uint64_t excluded;
+    uint64_t own; /* what a restore of this program left in a tree: passed over */
+    /* The file that the backup is written to, by its device and id (0: none): not saved. */
+    uint64_t output_device;
+    uint64_t output_id;
 };
 
 /*

@@ -45,7 +45,8 @@ check_regular(const char *os_path, struct po_err *err)
     enum po_status st = po_os_stat(os_path, &info, &exists, err);
 
     if (st == PO_OK && exists && info.type != PO_NODE_FILE)
-        st = po_fail(err, PO_E_USAGE, "%s: not a regular file", os_path);
+        st = po_fail(err, info.type == PO_NODE_DIRECTORY ? PO_E_USAGE : PO_E_IO,
+                     "%s: not an archive: not a regular file", os_path);
     return st;
 }
 

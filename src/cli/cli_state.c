@@ -1,0 +1,104 @@
+#include "cli/cli_state.h"
+
+#include "archive/hash.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "host/host.h"
+#include "port/file.h"
+#include "port/sys.h"
+
+#include <string.h>
+
+#define LOCK_ID_SIZE 8u /* bytes of the hash in a lock's name */
+
+/* Appends a variable's value; one that is empty counts as not set. */
+static bool
+put_variable(struct po_buf *out, const char *name)
+{
+    size_t size = out->size;
+
+    return po_sys_put_environment(out, name) && out->size > size;
+}
+
+enum po_status
+po_cli_state_dir(struct po_buf *out, struct po_err *err)
+{
+    if (put_variable(out, "POBACKUP_STATE_DIR"))
+        return po_buf_check(out, err);
+    if (po_sys_is_admin()) {
+        if (po_sys_put_data_dir(out, err) != PO_OK)
+            return err->status;
+        po_buf_put_text(out, "/pobackup");
+        return po_buf_check(out, err);
+    }
+    /* One that is relative is to be ignored, as XDG has it. */
+    if (put_variable(out, "XDG_STATE_HOME") && out->bytes[0] == '/') {
+        po_buf_put_text(out, "/pobackup");
+        return po_buf_check(out, err);
+    }
+    po_buf_clear(out);
+    if (!put_variable(out, "HOME"))
+        return po_fail(err, PO_E_IO,
+                       "no state directory: neither POBACKUP_STATE_DIR nor HOME is set");
+    po_buf_put_text(out, "/.local/state/pobackup");
+    return po_buf_check(out, err);
+}
+
+/* The name in the directory: of one length, and of characters that any file system takes. */
+static void
+put_name(struct po_buf *out, struct po_host *host)
+{
+    const char *identity = host->ops->identity(host);
+    uint8_t hash[PO_HASH_SIZE];
+
+    po_xxh3(identity, strlen(identity), hash);
+    po_buf_put_text(out, "site-");
+    po_text_put_hex(out, hash, LOCK_ID_SIZE);
+    po_buf_put_text(out, ".lock");
+}
+
+/* *lock = NULL and PO_OK when somebody else holds it. */
+static enum po_status
+take_lock(struct po_host *host, struct po_lock **lock, struct po_err *err)
+{
+    struct po_buf path = { 0 };
+    struct po_dir *dir = NULL;
+    enum po_status st = po_cli_state_dir(&path, err);
+
+    if (st != PO_OK)
+        goto done;
+    st = po_dir_open_make(&dir, po_buf_text(&path), err);
+    if (st != PO_OK)
+        goto done;
+    po_buf_put_text(&path, "/");
+    put_name(&path, host);
+    st = po_buf_check(&path, err);
+    if (st == PO_OK)
+        st = po_lock_take(lock, po_buf_text(&path), err);
+done:
+    po_dir_free(dir);
+    po_buf_deinit(&path);
+    return st;
+}
+
+bool
+po_cli_site_lock(struct po_cli *cli, struct po_host *host, struct po_lock **lock, int *code)
+{
+    struct po_err err = { 0 };
+
+    *lock = NULL;
+    if (take_lock(host, lock, &err) != PO_OK) {
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "no lock on the site, so see to it that no other pobackup works on it "
+                        "meanwhile: %s",
+                        err.text);
+        return true;
+    }
+    if (*lock != NULL)
+        return true;
+    (void)po_fail(&err, PO_E_IO,
+                  "another pobackup is working on this site (backup or restore); wait until it has "
+                  "ended");
+    *code = po_cli_failed(cli, &err);
+    return false;
+}

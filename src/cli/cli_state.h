@@ -1,0 +1,30 @@
+/*
+ * cli_state.h - the state directory: what the program keeps on this machine from run to run. In
+ * this version these are the locks of the sites.
+ */
+#ifndef PO_CLI_CLI_STATE_H
+#define PO_CLI_CLI_STATE_H
+
+#include "base/buf.h"
+
+struct po_cli;
+struct po_host;
+struct po_lock;
+
+/*
+ * Where it is, appended: POBACKUP_STATE_DIR; else /var/lib/pobackup for the administrator; else the
+ * XDG state folder's. Nothing is made. PO_E_IO when the environment names no place.
+ */
+PO_NODISCARD enum po_status po_cli_state_dir(struct po_buf *out, struct po_err *err);
+
+/*
+ * Requirement B7: two jobs at once on one site would take each other's stopped services for
+ * services that are to stay stopped, and each other's new files for the site's. So whatever stops
+ * services or replaces files holds the site's lock, from before its first look at the services
+ * until its end. false when somebody else holds it: told, and *code is the exit code. Where no lock
+ * can be had at all a warning is given, *lock is NULL, and the job may go on. To be freed by
+ * po_lock_free.
+ */
+bool po_cli_site_lock(struct po_cli *cli, struct po_host *host, struct po_lock **lock, int *code);
+
+#endif
