@@ -46,7 +46,11 @@ enum po_status {
     PO_E_USAGE,       /* the caller asked for something that makes no sense */
 };
 
-/* A failure: owned by the caller, of fixed size, so that "out of memory" can be told too. */
+/*
+ * A failure: owned by the caller, of fixed size, so that "out of memory" can be told too. What is
+ * said of an archive that is damaged or not supported ends in the rule of format.md: "index: wrong
+ * magic (INDEX-1)".
+ */
 struct po_err {
     enum po_status status;
     uint32_t os_code; /* errno or GetLastError(), 0 if none */

@@ -1,6 +1,7 @@
 #include "archive_help.h"
 
 #include "base/text.h"
+#include "keep_archives.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -360,6 +361,7 @@ help_set_write(const struct help_set *set, struct help_memory *memory,
 {
     struct pobackup_sink sink = help_sink(memory);
     struct pobackup_writer *writer = NULL;
+    size_t start = memory->size;
     enum po_status st = pobackup_writer_open(&writer, &sink, options, err);
 
     for (size_t i = 0; i < set->count && st == PO_OK; i++) {
@@ -370,6 +372,8 @@ help_set_write(const struct help_set *set, struct help_memory *memory,
     if (st == PO_OK)
         st = pobackup_writer_commit(writer, digest, err);
     pobackup_writer_free(writer);
+    if (st == PO_OK && start == 0)
+        keep_archive(memory->bytes, memory->size);
     return st;
 }
 

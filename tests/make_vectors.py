@@ -745,6 +745,8 @@ def make_file_and_frames():
     add("bad-file-4-no-seek-table", "FILE-2 FILE-4", "All frames, no seek table.", small(on_file=drop_tail(8 + 12 * 5 + 9)))
     add("unsupported-file-3-empty", "FILE-3", "An empty file.", [])
     add("unsupported-file-3-zip", "FILE-3", "Another kind of file.", [(b"PK\x03\x04" + bytes(40), "not Zstandard")])
+    add("unsupported-file-3-legacy", "FILE-3 READ-1", "A frame of Zstandard 0.7, with a large window.",
+        [(b"\x27\xb5\x2f\xfd\x00\x80" + bytes(20), "not Zstandard as of RFC 8878")])
     add("bad-file-1-skippable", "FILE-1 SEEK-2", "A skippable frame stands first; the end is that of an archive.",
         small(on_file=lambda o: [(b"\x50\x2a\x4d\x18" + bytes(4), "skippable frame")] + o))
     def first_byte(frames):

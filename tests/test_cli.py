@@ -23,6 +23,8 @@ import tempfile
 import time
 import unittest
 
+import keep_archives
+
 PROGRAM = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "pobackup"
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 STATE = tempfile.mkdtemp(prefix="pobackup-state-")
@@ -165,6 +167,7 @@ class Done:
 def run(*arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=None, cwd=None):
     done = subprocess.run([PROGRAM, *map(os.fspath, arguments)], stdin=stdin, stdout=stdout, stderr=subprocess.PIPE,
                           timeout=120, env={**os.environ, "TZ": "UTC", **(env or {})}, cwd=cwd)
+    keep_archives.keep(arguments)
     return Done(done.returncode, done.stdout, done.stderr)
 
 

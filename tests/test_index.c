@@ -448,6 +448,20 @@ START_TEST(equal_descriptors_are_stored_once)
 }
 END_TEST
 
+START_TEST(an_empty_descriptor_is_one_too)
+{
+    struct po_entry_list list = { 0 };
+    struct po_err err;
+    uint32_t number = 0;
+
+    for (int round = 0; round < 2; round++) {
+        ck_assert_int_eq(po_entry_list_security(&list, "", 0, &number, &err), PO_OK);
+        ck_assert_uint_eq(number, 1);
+    }
+    po_entry_list_deinit(&list);
+}
+END_TEST
+
 /* spec-test: TAR-8 */
 START_TEST(paths_that_no_archive_may_hold_are_not_added)
 {
@@ -766,6 +780,7 @@ main(void)
     tcase_add_loop_test(tc, any_list_survives_the_round_trip_and_the_later_of_two_wins, 0, 10);
     tcase_add_test(tc, a_path_that_is_not_there_is_not_found_and_has_its_place);
     tcase_add_test(tc, equal_descriptors_are_stored_once);
+    tcase_add_test(tc, an_empty_descriptor_is_one_too);
     tcase_add_test(tc, paths_that_no_archive_may_hold_are_not_added);
     tcase_add_loop_test(tc, every_other_byte_anywhere_is_refused_or_harmless, 0, 1);
     tcase_add_test(tc, every_cut_and_every_byte_more_is_refused);

@@ -346,12 +346,12 @@ END_TEST
 START_TEST(stored_content_of_any_size_is_a_frame)
 {
     static const size_t sizes[] = { 1, 512, 4096, 131071, 131072, 131073, 1000000, 8u << 20 };
+    struct help_random random = help_random_begin("stored", 0);
     struct po_frame_decoder *decoder = NULL;
     struct po_err err;
 
     ck_assert_int_eq(po_frame_decoder_new(&decoder, &err), PO_OK);
     for (size_t i = 0; i < HELP_COUNT(sizes); i++) {
-        struct help_random random = help_random_begin("stored", i);
         struct po_frame_info info;
         uint8_t *content = malloc(sizes[i]);
         uint8_t *again = malloc(sizes[i]);

@@ -18,6 +18,8 @@ import sys
 import tempfile
 import unittest
 
+import keep_archives
+
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 READER = SOURCE / "format-spec" / "reader.py"
 PARTS = "Post.OfficeexeBackup", "Post.OfficeConfigBackup", "Post.OfficemailboxBackup"
@@ -32,8 +34,10 @@ ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 def run(*command, timeout=300, env=None, **options):
     """The finished process; never a terminal, never our standard input."""
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.run([os.fspath(word) for word in command], env={**ENVIRONMENT, **(env or {})}, timeout=timeout, check=False,
+    done = subprocess.run([os.fspath(word) for word in command], env={**ENVIRONMENT, **(env or {})}, timeout=timeout, check=False,
                           **options)
+    keep_archives.keep(command)
+    return done
 
 
 def must(*command, codes=(0,), **options):

@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#define SECURITY_KIND_POSIX 2
-
 static void
 rows_deinit(struct po_rows *rows)
 {
@@ -118,7 +116,7 @@ security_slot(const struct po_entry_list *list, const uint8_t *bytes, size_t siz
         const uint8_t *have =
             po_rows_at(&list->securities, list->security_slots[slot] - 1, &have_size);
 
-        if (have_size == size && memcmp(have, bytes, size) == 0)
+        if (have_size == size && (size == 0 || memcmp(have, bytes, size) == 0))
             break;
     }
     return slot;
@@ -176,7 +174,7 @@ po_entry_list_owner(struct po_entry_list *list, const struct po_posix_owner *own
     size_t group_size = owner->group_size > 255 ? 0 : owner->group_size;
     uint8_t *at = bytes + 13;
 
-    bytes[0] = SECURITY_KIND_POSIX;
+    bytes[0] = PO_SECURITY_KIND_POSIX;
     po_store_u32le(bytes + 1, owner->mode);
     po_store_u32le(bytes + 5, owner->uid);
     po_store_u32le(bytes + 9, owner->gid);
@@ -202,7 +200,7 @@ po_posix_owner_parse(struct po_posix_owner *owner, const uint8_t *bytes, size_t 
 {
     struct po_cursor cur = po_cursor_over(bytes, size);
 
-    if (po_cursor_u8(&cur) != SECURITY_KIND_POSIX)
+    if (po_cursor_u8(&cur) != PO_SECURITY_KIND_POSIX)
         return false;
     owner->mode = po_cursor_u32(&cur);
     owner->uid = po_cursor_u32(&cur);

@@ -38,6 +38,10 @@ struct po_entry {
     uint8_t state; /* enum po_entry_state */
 };
 
+/* The kinds of security descriptors (format.md, section 5). */
+#define PO_SECURITY_KIND_WINDOWS 1
+#define PO_SECURITY_KIND_POSIX 2
+
 /* A security descriptor of kind POSIX, taken apart. Names point into the descriptor. */
 struct po_posix_owner {
     uint32_t mode;

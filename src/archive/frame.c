@@ -278,6 +278,11 @@ po_frame_glance(const uint8_t *bytes, size_t size, bool is_whole, uint8_t *conte
 
     if (stream == NULL)
         return po_fail_nomem(err, 0);
+    /* A libzstd that reads the formats before version 0.8 too would take any window there. */
+    if (size < 4 || po_load_u32le(bytes) != ZSTD_MAGICNUMBER) {
+        ZSTD_freeDStream(stream);
+        return broken(err, "another magic number" PO_RULE("FRAME-1"));
+    }
     if (ZSTD_isError(ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, WINDOW_LOG_MAX)))
         rc = 0;
     while (out.pos < out.size && in.pos < in.size && rc != 0) {

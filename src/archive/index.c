@@ -86,8 +86,7 @@ po_index_check_header(const uint8_t header[PO_INDEX_HEADER_SIZE], uint64_t size,
 
     if (st == PO_OK)
         st = check_sizes(&sizes, size, err);
-    if (st == PO_OK && sizes.extension_bytes >
-                           PO_INDEX_EXTENSIONS_MAX + content_size / PO_CONTENT_AN_EXTENSION_BYTE)
+    if (st == PO_OK && sizes.extension_bytes > po_index_extensions_max(content_size))
         st = broken(err, "extensions beyond the format's limits" PO_RULE("INDEX-2"));
     return st;
 }
@@ -191,11 +190,11 @@ check_entry(const struct po_index *index, uint32_t i, bool has_link, struct po_e
         return po_fail(err, PO_E_FORMAT,
                        "index: entry %u: a size or hash, but no content" PO_RULE("INDEX-5"), i);
     if (po_index_offset(index, i) % PO_TAR_BLOCK != 0)
-        return po_index_source(index, i) == 0
-                   ? po_fail(err, PO_E_FORMAT,
-                             "index: entry %u: no member can begin there" PO_RULE("INDEX-6"), i)
-                   : po_fail(err, PO_E_FORMAT,
-                             "index: entry %u: no member can begin there" PO_RULE("INDEX-9"), i);
+        return po_fail(err, PO_E_FORMAT,
+                       po_index_source(index, i) == 0
+                           ? "index: entry %u: no member can begin there" PO_RULE("INDEX-6")
+                           : "index: entry %u: no member can begin there" PO_RULE("INDEX-9"),
+                       i);
     if (po_index_source(index, i) != 0)
         return PO_OK;
     if (po_index_frame(index, i) >= index->frame_count)

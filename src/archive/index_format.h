@@ -2,6 +2,8 @@
 #ifndef PO_ARCHIVE_INDEX_FORMAT_H
 #define PO_ARCHIVE_INDEX_FORMAT_H
 
+#include <stdint.h>
+
 #define PO_INDEX_MAGIC "pobindex"
 #define PO_INDEX_HEADER_SIZE 128u
 #define PO_INDEX_RESERVED_SIZE 32u
@@ -9,11 +11,15 @@
 #define PO_INDEX_FRAME_SIZE 56u
 #define PO_INDEX_PARENT_SIZE 60u
 #define PO_INDEX_UNLISTED_TAG 1u
+
 /*
- * Extensions are at most so many bytes, and one more for each so many bytes of content before the
- * index: an unlisted member takes 8 bytes here and a header block there. spec: INDEX-2
+ * The most bytes of extensions, by the content before the index: an unlisted member takes 8 of them
+ * and a header block there. spec: INDEX-2
  */
-#define PO_INDEX_EXTENSIONS_MAX (64u << 20)
-#define PO_CONTENT_AN_EXTENSION_BYTE 64u
+static inline uint64_t
+po_index_extensions_max(uint64_t content_size)
+{
+    return (64u << 20) + content_size / 64;
+}
 
 #endif

@@ -350,6 +350,8 @@ decode_index(struct load *load, struct po_err *err)
         st = check_index_start(load, err);
     if (st != PO_OK)
         return st;
+    if ((size_t)load->total != load->total) /* where addresses have 32 bits */
+        return po_fail_nomem(err, SIZE_MAX);
     content = po_mem_resize(load->content, 1, (size_t)load->total);
     if (content == NULL)
         return po_fail_nomem(err, (size_t)load->total);

@@ -8,7 +8,12 @@
 #include <pobackup.h>
 
 #if defined(__GNUC__)
+/* Of the C standard everywhere: the C library of Windows has a printf of its own, which is not used. */
+#if defined(__clang__)
 #define PO_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define PO_PRINTF(fmt, args) __attribute__((format(gnu_printf, fmt, args)))
+#endif
 #else
 #define PO_PRINTF(fmt, args)
 #endif

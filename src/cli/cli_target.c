@@ -35,6 +35,16 @@ put_name(struct po_buf *out, int64_t created)
     po_buf_deinit(&host);
 }
 
+static bool
+ends_in_separator(const char *path, size_t size)
+{
+    size_t dir_size;
+    size_t name_start;
+
+    po_path_split(path, size, &dir_size, &name_start);
+    return size > 0 && name_start == size;
+}
+
 /*
  * Cuts components off `path` until something is there: what does not exist cannot be a link, so it
  * lies where its nearest ancestor lies.
@@ -49,7 +59,8 @@ nearest_existing(struct po_buf *path, struct po_err *err)
         size_t name_start = 0;
         enum po_status st;
 
-        while (path->size > 1 && path->bytes[path->size - 1] == '/')
+        while (!po_os_path_is_root((const char *)path->bytes, path->size) &&
+               ends_in_separator((const char *)path->bytes, path->size))
             path->size--;
         st = po_os_stat(po_buf_text(path), &info, &exists, err);
         if (st != PO_OK || exists)
@@ -78,14 +89,6 @@ check_place(struct po_host *host, const char *dest, bool *is_same_volume, struct
     return st;
 }
 
-static bool
-ends_in_slash(const char *text)
-{
-    size_t size = strlen(text);
-
-    return size > 0 && text[size - 1] == '/';
-}
-
 /* Whether DEST is, or is to be, a directory. PO_E_USAGE when it is a file already. */
 static enum po_status
 look_at(const char *dest, bool *is_directory, struct po_err *err)
@@ -96,7 +99,7 @@ look_at(const char *dest, bool *is_directory, struct po_err *err)
 
     if (st != PO_OK)
         return st;
-    *is_directory = exists ? info.type == PO_NODE_DIRECTORY : ends_in_slash(dest);
+    *is_directory = exists ? info.type == PO_NODE_DIRECTORY : ends_in_separator(dest, strlen(dest));
     if (exists && !*is_directory)
         return po_fail(
             err, PO_E_USAGE,
@@ -154,7 +157,7 @@ po_cli_target_make(const char *dest, struct po_err *err)
     struct po_dir *dir = NULL;
     enum po_status st = PO_OK;
 
-    if (ends_in_slash(dest))
+    if (ends_in_separator(dest, strlen(dest)))
         st = po_dir_open_make(&dir, dest, err);
     po_dir_free(dir);
     return st;

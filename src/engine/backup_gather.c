@@ -137,6 +137,19 @@ tell_own(const struct po_backup_run *run)
     po_watch_note(run->watch, text);
 }
 
+static void
+tell_rights(const struct po_backup_run *run)
+{
+    char text[384];
+
+    if (run->walk.without_rights == 0)
+        return;
+    (void)snprintf(text, sizeof text,
+                   "%llu files or directories are saved without their rights, the first: %s",
+                   (unsigned long long)run->walk.without_rights, run->walk.rights_reason);
+    po_watch_warning(run->watch, text);
+}
+
 enum po_status
 po_backup_gather(struct po_backup_run *run, struct po_err *err)
 {
@@ -160,8 +173,10 @@ po_backup_gather(struct po_backup_run *run, struct po_err *err)
         st = po_plan_make(&run->plan, &run->list, delivery_member(run), run->walk.links,
                           run->walk.link_count, err);
     run->result->excluded += run->walk.excluded;
-    if (st == PO_OK)
+    if (st == PO_OK) {
         tell_own(run);
+        tell_rights(run);
+    }
     return st;
 }
 

@@ -107,7 +107,7 @@ place_init(struct place *place, const char *os_path, struct po_err *err)
         st = po_os_stat(path, &place->info, &exists, err);
         if (st != PO_OK || exists)
             break;
-        if (strcmp(path, "/") == 0 || strcmp(path, ".") == 0)
+        if (po_os_path_is_root(path, strlen(path)) || strcmp(path, ".") == 0)
             st = po_fail(err, PO_E_IO, "%s: no such directory", path);
         else
             st = move_component(path, &place->rest, err);
@@ -181,7 +181,7 @@ is_inside_by_identity(const struct place *target, const struct place *part, bool
             *is_inside = true;
             break;
         }
-        if (strcmp(path, "/") == 0 || strcmp(path, ".") == 0)
+        if (po_os_path_is_root(path, strlen(path)) || strcmp(path, ".") == 0)
             break;
         st = move_component(path, &dropped, err);
     }

@@ -119,16 +119,17 @@ find_ancestor(const char *place, char **ancestor, const char **rest, struct po_n
     bool exists = false;
     enum po_status st = path == NULL ? po_fail_nomem(err, size) : PO_OK;
 
-    while (st == PO_OK && !exists && size > 0) {
-        while (size > 1 && path[size - 1] != '/')
-            size--;
-        /* The '/' goes too, but for the root's. */
-        if (size > 1)
-            size--;
-        path[size] = '\0';
-        st = po_os_stat(path, info, &exists, err);
-        if (st == PO_OK && !exists && size <= 1)
+    while (st == PO_OK && !exists) {
+        size_t dir_size;
+        size_t name_start;
+
+        po_path_split(path, size, &dir_size, &name_start);
+        if (po_os_path_is_root(path, size) || dir_size == 0)
             st = po_fail(err, PO_E_USAGE, "%s: nothing of this path exists", place);
+        size = dir_size;
+        path[size] = '\0';
+        if (st == PO_OK)
+            st = po_os_stat(path, info, &exists, err);
     }
     if (st != PO_OK) {
         po_mem_free(path);

@@ -34,7 +34,10 @@ struct po_host {
     const struct po_host_ops *ops;
 };
 
-/* Failures of a service do not name it: the caller does. Service numbers are 0 to service_count - 1; others are PO_E_USAGE, and NULL from service(). */
+/*
+ * Failures of a service do not name it: the caller does. Service numbers are 0 to service_count - 1;
+ * others are PO_E_USAGE, and NULL from service().
+ */
 struct po_host_ops {
     const char *kind; /* "folder", "windows" */
     void (*free)(struct po_host *host);
@@ -70,6 +73,21 @@ struct po_host_ops {
                                                    size_t size, int64_t write_time,
                                                    struct po_buf *former, struct po_err *err);
 };
+
+/*
+ * This machine as a Windows mail server (host_win32.h and its parts). What is NULL or empty in the
+ * options is found: services by key name or displayed name, the key in the 32-bit view, the
+ * directories from the key's values and the services' programs. PO_E_USAGE when something is not
+ * found or is ambiguous, with the candidates. PO_E_UNSUPPORTED on other systems.
+ */
+struct po_host_windows_options {
+    const char *key;                  /* below HKLM, as in the 32-bit view: "SOFTWARE\\..." */
+    const char *place[PO_PART_COUNT]; /* of the trees; the registry's is not used */
+    const char *services[2];          /* in the order in which they are started */
+};
+PO_NODISCARD enum po_status po_host_windows_open(struct po_host **out,
+                                                 const struct po_host_windows_options *options,
+                                                 struct po_err *err);
 
 /*
  * A directory in the guide's layout, with an optional pobackup-site.ini that maps each tree

@@ -293,6 +293,7 @@ static void
 set_type_and_size(struct po_node_info *info, uint32_t mode, uint64_t size)
 {
     info->type = type_of_mode(mode);
+    info->has_owner = true;
     info->mode = mode & 07777;
     /* What a directory says here is a matter of the file system alone. */
     info->size = info->type == PO_NODE_FILE || info->type == PO_NODE_SYMLINK ? size : 0;

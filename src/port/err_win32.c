@@ -11,6 +11,14 @@
 /* Of Windows Vista; the headers for older systems lack it. */
 #define DISK_QUOTA_EXCEEDED 1295u
 
+po_win32_fn
+po_win32_find(const wchar_t *dll, const char *name)
+{
+    HMODULE module = GetModuleHandleW(dll);
+
+    return module == NULL ? NULL : (po_win32_fn)GetProcAddress(module, name);
+}
+
 int
 po_win32_errno(DWORD code)
 {

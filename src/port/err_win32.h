@@ -12,6 +12,13 @@
 
 #include <windows.h>
 
+/*
+ * A function of a DLL of the system that is not in all of its versions since Server 2003 SP1, to be
+ * cast to its type; NULL where there is none.
+ */
+typedef void (*po_win32_fn)(void);
+po_win32_fn po_win32_find(const wchar_t *dll, const char *name);
+
 /* An errno for a code of GetLastError(); EIO where there is none like it. */
 int po_win32_errno(DWORD code);
 

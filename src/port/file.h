@@ -37,8 +37,9 @@ struct po_node_info {
     int64_t change_time;
     uint64_t file_id;
     uint64_t device;
-    uint32_t link_count;
+    uint32_t link_count; /* 0: not known, when listed on Windows */
     uint32_t attributes; /* Windows; 0 elsewhere */
+    bool has_owner;      /* mode, uid and gid are known: not on Windows, which has descriptors */
     uint32_t mode;       /* permission bits, 07777 */
     uint32_t uid;
     uint32_t gid;
@@ -117,6 +118,21 @@ PO_NODISCARD enum po_status po_dir_set_owner(struct po_dir *dir, const char *pat
                                              uint32_t uid, uint32_t gid, struct po_err *err);
 PO_NODISCARD enum po_status po_dir_set_mode(struct po_dir *dir, const char *path, size_t path_size,
                                             uint32_t mode, struct po_err *err);
+/*
+ * What only Windows has; on other systems these do nothing. Appends the node's self-relative
+ * security descriptor: owner, group, DACL, and SACL where the process may see it; nothing where the
+ * file system has none.
+ */
+struct po_buf;
+PO_NODISCARD enum po_status po_dir_put_security(struct po_dir *dir, const char *path,
+                                                size_t path_size, struct po_buf *out,
+                                                struct po_err *err);
+/* Time of creation (POBACKUP_TIME_UNKNOWN stays) and attributes (0 stay; only those one may set). */
+PO_NODISCARD enum po_status po_dir_set_windows_facts(struct po_dir *dir, const char *path,
+                                                     size_t path_size, int64_t create_time,
+                                                     uint32_t attributes, struct po_err *err);
+PO_NODISCARD enum po_status po_file_set_windows_facts(struct po_file *file, int64_t create_time,
+                                                      uint32_t attributes, struct po_err *err);
 /* Everything written on the volume of this directory is on disk afterwards (syncfs). */
 PO_NODISCARD enum po_status po_dir_sync_volume(struct po_dir *dir, struct po_err *err);
 /* The directory's own entries (fsync of the handle). */
@@ -160,7 +176,7 @@ PO_NODISCARD enum po_status po_file_write_at(struct po_file *file, uint64_t offs
                                              const void *bytes, size_t size, struct po_err *err);
 /*
  * From now on a write to a stream that nobody reads looks at *cancel several times a second, and is
- * PO_E_CANCELLED when it is not 0.
+ * PO_E_CANCELLED when it is not 0. (Not on Windows, whose pipes cannot be asked.)
  */
 void po_file_set_cancel(struct po_file *file, const volatile int *cancel);
 /* All of it at the current end of a stream or file. */
@@ -184,9 +200,11 @@ void po_file_free(struct po_file *file);
 
 /*
  * Path text, no file is touched: *dir_size bytes are the directory part ("" = none), the rest
- * behind the '/' is the name.
+ * behind the '/' (on Windows '\\' too) is the name.
  */
 void po_path_split(const char *path, size_t path_size, size_t *dir_size, size_t *name_start);
+/* Whether it is the top of a file system, which has nothing above: "/", "C:/", "//server/share". */
+bool po_os_path_is_root(const char *path, size_t path_size);
 /*
  * "a/b" from "a" and "b" (either may be absolute or end in '/'); NULL when out of memory. Uses the
  * system's separator.

@@ -295,6 +295,17 @@ po_file_set_write_time(struct po_file *file, int64_t time, struct po_err *err)
 }
 
 enum po_status
+po_file_set_windows_facts(struct po_file *file, int64_t create_time, uint32_t attributes,
+                          struct po_err *err)
+{
+    (void)file;
+    (void)create_time;
+    (void)attributes;
+    (void)err;
+    return PO_OK;
+}
+
+enum po_status
 po_file_sync(struct po_file *file, struct po_err *err)
 {
     int got;
@@ -355,6 +366,15 @@ po_path_split(const char *path, size_t path_size, size_t *dir_size, size_t *name
     *name_start = start;
     /* The '/' at the very front is the directory of what lies right behind it. */
     *dir_size = start > 1 ? start - 1 : start;
+}
+
+bool
+po_os_path_is_root(const char *path, size_t path_size)
+{
+    for (size_t i = 0; i < path_size; i++)
+        if (path[i] != '/')
+            return false;
+    return path_size > 0;
 }
 
 char *

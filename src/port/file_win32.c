@@ -282,6 +282,14 @@ po_file_write_at(struct po_file *file, uint64_t offset, const void *bytes, size_
     return PO_OK;
 }
 
+/* A pipe does not say whether it would take something, and a call that waits cannot be called back. */
+void
+po_file_set_cancel(struct po_file *file, const volatile int *cancel)
+{
+    (void)file;
+    (void)cancel;
+}
+
 enum po_status
 po_file_write(struct po_file *file, const void *bytes, size_t size, struct po_err *err)
 {
@@ -329,6 +337,15 @@ po_file_set_write_time(struct po_file *file, int64_t time, struct po_err *err)
     LONG status = po_nt_set_basic(file->handle, &basic);
 
     return status < 0 ? po_fail_nt(err, status, "set the time") : PO_OK;
+}
+
+enum po_status
+po_file_set_windows_facts(struct po_file *file, int64_t create_time, uint32_t attributes,
+                          struct po_err *err)
+{
+    LONG status = po_nt_set_facts(file->handle, create_time, attributes);
+
+    return status < 0 ? po_fail_nt(err, status, "set the attributes") : PO_OK;
 }
 
 enum po_status

@@ -97,6 +97,8 @@ int64_t po_time_to_filetime(int64_t time);
 
 /* Sets one or more of the basic facts; those that are 0 stay. An NTSTATUS. */
 LONG po_nt_set_basic(HANDLE handle, const FILE_BASIC_INFORMATION *basic);
+/* Creation time and attributes, as po_file_set_windows_facts. An NTSTATUS. */
+LONG po_nt_set_facts(HANDLE handle, int64_t create_time, uint32_t attributes);
 /* Opens a node for the removal of its read-only attribute, which would forbid what comes next. */
 LONG po_place_clear_readonly(const struct po_place *place);
 

@@ -3,47 +3,88 @@
 #include "base/mem.h"
 #include "port/file_win32.h"
 
-#include <string.h>
-
 struct po_lock {
     HANDLE handle;
 };
 
-/*
- * Opened without sharing: nobody else can open it, in this process or another, nor rename or remove
- * it, until the handle is closed, which the end of the process does too.
- */
+/* Each turn needs another process that renames or removes the file in that very moment. */
+#define TRIES_MAX 100
+/* A byte that no file has: a lock hinders reading and writing what it covers. */
+#define LOCKED_AT_HIGH 0x7FFFFFFFu
+
+/* Whether the open file is what has the name now. */
+static bool
+is_named(HANDLE handle, const wchar_t *path)
+{
+    struct po_node_info ours;
+    struct po_node_info named = { 0 };
+    HANDLE other = CreateFileW(path, FILE_READ_ATTRIBUTES, PO_SHARE_ALL, NULL, OPEN_EXISTING,
+                               FILE_FLAG_OPEN_REPARSE_POINT, NULL);
+    bool is_same = other != INVALID_HANDLE_VALUE && po_nt_info(other, &named) >= 0 &&
+                   po_nt_info(handle, &ours) >= 0 && ours.file_id == named.file_id;
+
+    if (other != INVALID_HANDLE_VALUE)
+        (void)CloseHandle(other);
+    return is_same;
+}
+
+/* *handle = NULL when somebody else holds it. */
+static enum po_status
+open_locked(HANDLE *handle, const wchar_t *path, const char *os_path, struct po_err *err)
+{
+    OVERLAPPED where = { .OffsetHigh = LOCKED_AT_HIGH };
+    struct po_node_info info = { 0 };
+    HANDLE opened = CreateFileW(path, GENERIC_READ | GENERIC_WRITE, PO_SHARE_ALL, NULL, OPEN_ALWAYS,
+                                FILE_FLAG_OPEN_REPARSE_POINT, NULL);
+    DWORD code;
+
+    *handle = NULL;
+    if (opened == INVALID_HANDLE_VALUE)
+        return po_fail_win32(err, GetLastError(), "%s", os_path);
+    if (po_nt_info(opened, &info) < 0 || info.type != PO_NODE_FILE) {
+        (void)CloseHandle(opened);
+        return po_fail(err, PO_E_IO, "%s: not a regular file", os_path);
+    }
+    if (LockFileEx(opened, LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &where)) {
+        *handle = opened;
+        return PO_OK;
+    }
+    code = GetLastError();
+    (void)CloseHandle(opened);
+    return code == ERROR_LOCK_VIOLATION || code == ERROR_IO_PENDING
+               ? PO_OK
+               : po_fail_win32(err, code, "%s: lock", os_path);
+}
+
+/* As with flock: the lock belongs to this opening, and the end of the process lets go of it. */
 enum po_status
 po_lock_take(struct po_lock **out, const char *os_path, struct po_err *err)
 {
     struct po_lock *lock = po_mem_new(1, sizeof(*lock));
     struct po_wide path = { 0 };
-    struct po_node_info info = { 0 };
     enum po_status st;
 
     if (lock == NULL)
         return po_fail_nomem(err, sizeof(*lock));
     st = po_wide_from_os_path(&path, os_path, err);
-    if (st != PO_OK)
-        goto done;
-    lock->handle = CreateFileW(path.text, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_ALWAYS,
-                               FILE_FLAG_OPEN_REPARSE_POINT, NULL);
-    if (lock->handle == INVALID_HANDLE_VALUE) {
-        DWORD code = GetLastError();
-
-        if (code == ERROR_SHARING_VIOLATION)
+    for (int tries = 0; tries < TRIES_MAX && st == PO_OK; tries++) {
+        st = open_locked(&lock->handle, path.text, os_path, err);
+        if (st != PO_OK)
+            break;
+        if (lock->handle == NULL) {
             *out = NULL;
-        else
-            st = po_fail_win32(err, code, "%s", os_path);
-        goto done;
+            goto done;
+        }
+        /* Between the opening and the locking the former holder may have renamed or removed it. */
+        if (is_named(lock->handle, path.text)) {
+            *out = lock;
+            lock = NULL;
+            goto done;
+        }
+        po_nt_close(&lock->handle);
     }
-    if (po_nt_info(lock->handle, &info) < 0 || info.type != PO_NODE_FILE) {
-        (void)CloseHandle(lock->handle);
-        st = po_fail(err, PO_E_IO, "%s: not a regular file", os_path);
-        goto done;
-    }
-    *out = lock;
-    lock = NULL;
+    if (st == PO_OK)
+        st = po_fail(err, PO_E_IO, "%s: renamed or removed whenever it was locked", os_path);
 done:
     po_wide_free(&path);
     po_mem_free(lock);

@@ -150,21 +150,33 @@ done:
 
 /* ---- paths as text ---- */
 
+static bool
+is_separator(char c)
+{
+    return c == '/' || c == '\\';
+}
+
 /* The bytes of what stays when one goes up as far as possible: "C:/", "//server/share/", "/". */
 static size_t
 root_size(const char *path, size_t size)
 {
     if (size >= 2 && path[1] == ':')
-        return size >= 3 && path[2] == '/' ? 3 : 2;
-    if (size >= 2 && path[0] == '/' && path[1] == '/') {
-        size_t slashes = 0;
+        return size >= 3 && is_separator(path[2]) ? 3 : 2;
+    if (size >= 2 && is_separator(path[0]) && is_separator(path[1])) {
+        size_t parts = 0;
 
         for (size_t i = 2; i < size; i++)
-            if (path[i] == '/' && ++slashes == 2)
+            if (is_separator(path[i]) && ++parts == 2)
                 return i + 1;
         return size;
     }
-    return size > 0 && path[0] == '/' ? 1 : 0;
+    return size > 0 && is_separator(path[0]) ? 1 : 0;
+}
+
+bool
+po_os_path_is_root(const char *path, size_t path_size)
+{
+    return path_size > 0 && root_size(path, path_size) == path_size;
 }
 
 void
@@ -173,7 +185,7 @@ po_path_split(const char *path, size_t path_size, size_t *dir_size, size_t *name
     size_t root = root_size(path, path_size);
     size_t start = path_size;
 
-    while (start > root && path[start - 1] != '/')
+    while (start > root && !is_separator(path[start - 1]))
         start--;
     *name_start = start;
     *dir_size = start > root ? start - 1 : start;
@@ -192,7 +204,7 @@ po_os_path_join(const char *dir, const char *name)
     if (path == NULL)
         return NULL;
     memcpy(path, dir, dir_size);
-    if (dir[dir_size - 1] != '/' && dir[dir_size - 1] != '\\')
+    if (!is_separator(dir[dir_size - 1]))
         path[dir_size++] = '/';
     memcpy(path + dir_size, name, name_size + 1);
     return path;
@@ -204,8 +216,8 @@ typedef DWORD(WINAPI *final_path_fn)(HANDLE handle, wchar_t *path, DWORD size, D
 static void
 put_final_path(struct po_buf *out, HANDLE handle)
 {
-    final_path_fn final_path = (final_path_fn)(void *)GetProcAddress(
-        GetModuleHandleW(L"kernel32.dll"), "GetFinalPathNameByHandleW");
+    final_path_fn final_path =
+        (final_path_fn)po_win32_find(L"kernel32.dll", "GetFinalPathNameByHandleW");
     DWORD size = final_path == NULL ? 0 : final_path(handle, NULL, 0, 0);
     wchar_t *text = size == 0 ? NULL : po_mem_new((size_t)size + 1, sizeof(*text));
     DWORD got = text == NULL ? 0 : final_path(handle, text, size + 1, 0);

@@ -129,8 +129,7 @@ void
 po_sys_put_system(struct po_buf *out)
 {
     /* GetVersionEx tells programs without a manifest for a system that it is an older one. */
-    get_version_fn get_version =
-        (get_version_fn)(void *)GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "RtlGetVersion");
+    get_version_fn get_version = (get_version_fn)po_win32_find(L"ntdll.dll", "RtlGetVersion");
     RTL_OSVERSIONINFOW version = { .dwOSVersionInfoSize = sizeof(version) };
     SYSTEM_INFO info = { 0 };
 

@@ -4,6 +4,7 @@
 #include "base/names.h"
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* One directory being listed. */
@@ -19,6 +20,7 @@ struct listing {
 void
 po_walk_deinit(struct po_walk *walk)
 {
+    po_buf_deinit(&walk->descriptor);
     po_mem_free(walk->links);
     walk->links = NULL;
     walk->link_count = 0;
@@ -85,7 +87,6 @@ static enum po_status
 add_entry(struct po_walk *walk, const void *path, size_t path_size, const struct po_node_info *info,
           struct po_err *err)
 {
-    const struct po_posix_owner owner = { .mode = info->mode, .uid = info->uid, .gid = info->gid };
     struct po_entry *entry;
     enum po_status st = po_entry_list_add(walk->list, path, path_size, &entry, err);
 
@@ -98,10 +99,45 @@ add_entry(struct po_walk *walk, const void *path, size_t path_size, const struct
     entry->change_time = info->change_time;
     entry->file_id = info->file_id;
     entry->attributes = info->attributes;
-    st = po_entry_list_owner(walk->list, &owner, &entry->security, err);
-    if (st == PO_OK && info->type == PO_NODE_FILE && info->link_count > 1)
+    if (info->has_owner) {
+        const struct po_posix_owner owner = { .mode = info->mode,
+                                              .uid = info->uid,
+                                              .gid = info->gid };
+
+        st = po_entry_list_owner(walk->list, &owner, &entry->security, err);
+    }
+    /* A count that is not known (0) may be any; the plan finds those that are one file. */
+    if (st == PO_OK && info->type == PO_NODE_FILE && info->link_count != 1 && info->file_id != 0)
         st = note_link(walk, info, (uint32_t)(walk->list->count - 1), err);
     return st;
+}
+
+/* On Windows, where a node's rights are a descriptor; many nodes have the same, which is kept once. */
+static enum po_status
+add_security(struct po_walk *walk, struct po_dir *root, const char *relative, size_t size,
+             struct po_err *err)
+{
+    struct po_entry *entry = &walk->list->entries[walk->list->count - 1];
+    struct po_buf *bytes = &walk->descriptor;
+    struct po_err failure;
+    enum po_status st;
+
+    po_buf_clear(bytes);
+    po_buf_put_u8(bytes, PO_SECURITY_KIND_WINDOWS);
+    st = po_dir_put_security(root, relative, size, bytes, &failure);
+    if (st == PO_E_NOMEM) {
+        *err = failure;
+        return st;
+    }
+    if (st != PO_OK) {
+        if (walk->without_rights++ == 0)
+            (void)snprintf(walk->rights_reason, sizeof walk->rights_reason, "%.255s", failure.text);
+        return PO_OK;
+    }
+    st = po_buf_check(bytes, err);
+    if (st != PO_OK || bytes->size == 1)
+        return st;
+    return po_entry_list_security(walk->list, bytes->bytes, bytes->size, &entry->security, err);
 }
 
 static enum po_status
@@ -179,6 +215,9 @@ add_child(void *ctx, const char *name, size_t name_size, const struct po_node_in
         return walk->problem(walk->ctx, (const char *)path->bytes, path->size,
                              "its path is longer than an archive can hold", err); /* spec: TAR-8 */
     st = add_entry(walk, path->bytes, path->size, info, err);
+    if (st == PO_OK && !info->has_owner)
+        st = add_security(walk, listing->root, (const char *)path->bytes + listing->member_size + 1,
+                          path->size - listing->member_size - 1, err);
     if (st == PO_OK && info->type == PO_NODE_SYMLINK)
         st = add_symlink_target(listing, err);
     return st;
@@ -235,6 +274,8 @@ po_walk_tree(struct po_walk *walk, struct po_dir *root, const char *member, stru
 
     if (st == PO_OK)
         st = add_entry(walk, member, listing.member_size, &info, err);
+    if (st == PO_OK && !info.has_owner)
+        st = add_security(walk, root, "", 0, err);
     /* The list is its own queue: directories found are listed in their turn. No recursion, whatever
      * the depth. */
     for (; st == PO_OK && at < walk->list->count; at++)

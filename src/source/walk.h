@@ -18,10 +18,14 @@ struct po_walk {
                               struct po_err *err);
     void *ctx;
     const volatile int *cancel; /* may be NULL */
+    struct po_buf descriptor;   /* the last one read */
     struct po_plan_link *links; /* names of files with more than one link */
     size_t link_count;
     size_t link_capacity;
     uint64_t excluded;
+    /* Nodes whose rights (Windows) could not be read; the first one's reason. They are saved without. */
+    uint64_t without_rights;
+    char rights_reason[256];
     uint64_t own; /* what a restore of this program left in a tree: passed over */
     /* The file that the backup is written to, by its device and id (0: none): not saved. */
     uint64_t output_device;

@@ -169,6 +169,11 @@ po_target_file_facts(struct po_target *target, uint32_t entry, struct po_file *f
     if (write_time != POBACKUP_TIME_UNKNOWN &&
         po_file_set_write_time(file, write_time, &failure) != PO_OK)
         po_target_tell(target, entry, failure.text);
+    /* Last: one of them may be that it is read-only. */
+    if (po_file_set_windows_facts(file, po_index_create_time(target->options.index, entry),
+                                  po_index_attributes(target->options.index, entry),
+                                  &failure) != PO_OK)
+        po_target_tell(target, entry, failure.text);
 }
 
 /* Content, facts, close. The file is freed in any case. */

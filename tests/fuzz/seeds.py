@@ -116,6 +116,7 @@ def main():
     seeds = Seeds(folder)
     for vector in check_vectors.load():
         take_apart(seeds, vector.name, vector.data)
+    seeds.put("frame", "legacy", b"\x00\x04\xf9\xff\x27\xb5\x2f\xfd\x00\x80")  # of Zstandard 0.7, with a large window
     for name, text in (("v5", REG), ("v4", REG.replace("Windows Registry Editor Version 5.00", "REGEDIT4"))):
         seeds.put("reg", name + "-utf16", b"\xff\xfe" + text.encode("utf-16-le"))
         seeds.put("reg", name + "-utf8", text.encode("utf-8"))

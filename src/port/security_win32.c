@@ -1,0 +1,117 @@
+/* What a node of Windows has that others do not: its descriptor, its attributes, its birth. */
+#include "port/file.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "port/file_win32.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define DESCRIPTOR_SIZE_FIRST ((DWORD)512)
+
+/* What a program may set; the rest (compressed, encrypted, sparse, reparse) are other calls' matter. */
+#define SETTABLE_ATTRIBUTES                                                                        \
+    ((uint32_t)(FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM |          \
+                FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_NOT_CONTENT_INDEXED))
+
+/* Appends what the handle's descriptor says of `parts`. */
+static DWORD
+put_parts(HANDLE handle, SECURITY_INFORMATION parts, struct po_buf *out)
+{
+    DWORD size = DESCRIPTOR_SIZE_FIRST;
+
+    for (;;) {
+        DWORD needed = 0;
+        DWORD code;
+
+        if (!po_buf_reserve(out, size))
+            return ERROR_NOT_ENOUGH_MEMORY;
+        if (GetKernelObjectSecurity(handle, parts, out->bytes + out->size, size, &needed)) {
+            out->size += GetSecurityDescriptorLength(out->bytes + out->size);
+            return 0;
+        }
+        code = GetLastError();
+        if (code != ERROR_INSUFFICIENT_BUFFER || needed <= size)
+            return code;
+        size = needed;
+    }
+}
+
+enum po_status
+po_dir_put_security(struct po_dir *dir, const char *path, size_t path_size, struct po_buf *out,
+                    struct po_err *err)
+{
+    static const SECURITY_INFORMATION usual =
+        OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+    struct po_nt_open how = { .access = READ_CONTROL | ACCESS_SYSTEM_SECURITY,
+                              .disposition = FILE_OPEN };
+    SECURITY_INFORMATION parts = usual | SACL_SECURITY_INFORMATION;
+    struct po_place place;
+    HANDLE handle = NULL;
+    LONG status;
+    DWORD code;
+    enum po_status st = po_place_open(&place, dir, path, path_size, err);
+
+    if (st != PO_OK)
+        goto done;
+    status = po_place_open_node(&place, &handle, &how);
+    if (status < 0) {
+        /* Without the privilege the system's own part stays unknown. */
+        how.access = READ_CONTROL;
+        parts = usual;
+        status = po_place_open_node(&place, &handle, &how);
+    }
+    if (status < 0) {
+        st = po_beneath_fail(err, status, "read the rights of", path, path_size);
+        goto done;
+    }
+    code = put_parts(handle, parts, out);
+    if (code != 0 && parts != usual)
+        code = put_parts(handle, usual, out);
+    /* FAT and some network file systems have none. */
+    if (code != 0 && code != ERROR_NOT_SUPPORTED && code != ERROR_INVALID_FUNCTION)
+        st = po_beneath_fail_win32(err, code, "read the rights of", path, path_size);
+done:
+    po_nt_close(&handle);
+    po_place_close(&place);
+    return st;
+}
+
+LONG
+po_nt_set_facts(HANDLE handle, int64_t create_time, uint32_t attributes)
+{
+    FILE_BASIC_INFORMATION basic = { 0 };
+
+    if (create_time != POBACKUP_TIME_UNKNOWN)
+        basic.CreationTime.QuadPart = po_time_to_filetime(create_time);
+    if (attributes != 0) {
+        basic.FileAttributes = attributes & SETTABLE_ATTRIBUTES;
+        if (basic.FileAttributes == 0)
+            basic.FileAttributes = FILE_ATTRIBUTE_NORMAL;
+    }
+    return po_nt_set_basic(handle, &basic);
+}
+
+enum po_status
+po_dir_set_windows_facts(struct po_dir *dir, const char *path, size_t path_size,
+                         int64_t create_time, uint32_t attributes, struct po_err *err)
+{
+    static const struct po_nt_open how = { .access = FILE_WRITE_ATTRIBUTES,
+                                           .disposition = FILE_OPEN };
+    struct po_place place;
+    HANDLE handle = NULL;
+    enum po_status st = po_place_open(&place, dir, path, path_size, err);
+
+    if (st == PO_OK) {
+        LONG status = po_place_open_node(&place, &handle, &how);
+
+        if (status >= 0)
+            status = po_nt_set_facts(handle, create_time, attributes);
+        if (status < 0)
+            st = po_beneath_fail(err, status, "set the attributes of", path, path_size);
+    }
+    po_nt_close(&handle);
+    po_place_close(&place);
+    return st;
+}
