@@ -279,7 +279,7 @@ po_frame_glance(const uint8_t *bytes, size_t size, bool is_whole, uint8_t *conte
     if (stream == NULL)
         return po_fail_nomem(err, 0);
     /* A libzstd that reads the formats before version 0.8 too would take any window there. */
-    if (size < 4 || po_load_u32le(bytes) != ZSTD_MAGICNUMBER) {
+    if (size >= 4 && po_load_u32le(bytes) != ZSTD_MAGICNUMBER) {
         ZSTD_freeDStream(stream);
         return broken(err, "another magic number" PO_RULE("FRAME-1"));
     }

@@ -7,30 +7,52 @@
 
 #define FOLDER_PREFIX "folder:"
 
+/* This machine, with what the user knows of it. */
+static enum po_status
+open_windows(struct po_cli *cli, struct po_host **host, struct po_err *err)
+{
+    const struct po_cli_value *services = &cli->values.value[PO_CLI_SERVICE];
+    struct po_host_windows_options options = {
+        .key = po_cli_text(cli, PO_CLI_REGISTRY_KEY),
+        .place = { [PO_PART_BIN] = po_cli_text(cli, PO_CLI_BIN),
+                   [PO_PART_SPOOL] = po_cli_text(cli, PO_CLI_SPOOL),
+                   [PO_PART_MAILBOX] = po_cli_text(cli, PO_CLI_MAILBOX) },
+    };
+    const size_t most = sizeof(options.services) / sizeof(options.services[0]);
+
+    if (services->count > most)
+        return po_fail(err, PO_E_USAGE, "--service: %zu names; the mail server has %zu",
+                       services->count, most);
+    for (size_t i = 0; i < services->count; i++)
+        options.services[i] = services->list[i];
+    return po_host_windows_open(host, &options, err);
+}
+
 bool
 po_cli_site_open(struct po_cli *cli, struct po_host **host, int *code)
 {
     const char *site = po_cli_text(cli, PO_CLI_SITE);
     const size_t prefix_size = sizeof(FOLDER_PREFIX) - 1;
+    bool is_windows = site == NULL || strcmp(site, "windows") == 0;
     struct po_err err = { 0 };
+    enum po_status st;
 
-    if (site == NULL) {
+    if (!is_windows &&
+        (strncmp(site, FOLDER_PREFIX, prefix_size) != 0 || site[prefix_size] == '\0')) {
+        *code = po_cli_usage(cli, "--site %s: a site is folder:DIR, or windows", site);
+        return false;
+    }
+    st = is_windows ? open_windows(cli, host, &err)
+                    : po_host_folder_open(host, site + prefix_size, &err);
+    if (st == PO_OK)
+        return true;
+    if (st == PO_E_UNSUPPORTED && site == NULL)
         *code = po_cli_usage(cli, "which site? Give --site folder:DIR, a directory in the guide's "
                                   "layout or with a pobackup-site.ini");
-        return false;
-    }
-    if (strcmp(site, "windows") == 0) {
-        *code = po_cli_usage(cli, "--site windows: this machine is no Windows host; give --site "
-                                  "folder:DIR");
-        return false;
-    }
-    if (strncmp(site, FOLDER_PREFIX, prefix_size) != 0 || site[prefix_size] == '\0') {
-        *code = po_cli_usage(cli, "--site %s: a site is folder:DIR", site);
-        return false;
-    }
-    if (po_host_folder_open(host, site + prefix_size, &err) == PO_OK)
-        return true;
-    *code = po_cli_failed(cli, &err);
+    else if (st == PO_E_UNSUPPORTED)
+        *code = po_cli_usage(cli, "--site windows: %s; give --site folder:DIR", err.text);
+    else
+        *code = po_cli_failed(cli, &err);
     return false;
 }
 

@@ -29,9 +29,18 @@
     }
 
 #define SITE                                                                                       \
-    TEXT(PO_CLI_SITE, "site", 0, "folder:DIR",                                                     \
-         "the site: a directory in the guide's layout; its pobackup-site.ini may place each part " \
-         "elsewhere and name the services")
+    TEXT(PO_CLI_SITE, "site", 0, "folder:DIR|windows",                                             \
+         "the site: a directory in the guide's layout, whose pobackup-site.ini may place each "    \
+         "part elsewhere and name the services; or windows, this machine (the default there)"),    \
+        TEXT(PO_CLI_REGISTRY_KEY, "registry-key", 0, "KEY",                                        \
+             "windows: the key below HKEY_LOCAL_MACHINE, without Wow6432Node (default: "           \
+             "SOFTWARE\\Software.com\\Post.Office)"),                                              \
+        TEXT(PO_CLI_BIN, "bin", 0, "DIR", "windows: bin, if it is not to be found"),               \
+        TEXT(PO_CLI_SPOOL, "spool", 0, "DIR", "windows: spool, if it is not to be found"),         \
+        TEXT(PO_CLI_MAILBOX, "mailbox", 0, "DIR", "windows: mailbox, if it is not to be found"),   \
+        LIST(PO_CLI_SERVICE, "service", "NAME",                                                    \
+             "windows: the services, by key or displayed name, in the order in which they are "    \
+             "started (default: post.office MTA, post.office pufService)")
 #define STOP_TIMEOUT                                                                               \
     NUMBER(PO_CLI_STOP_TIMEOUT, "stop-timeout", "SECONDS", 1, 86400,                               \
            "how long to wait for each service to stop (default: the service's own)")

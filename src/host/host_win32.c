@@ -1,0 +1,271 @@
+#include "host/host_win32.h"
+
+#include "base/mem.h"
+#include "port/sys.h"
+
+#include <string.h>
+
+#define SERVICES 2
+#define MTA 0 /* started first, stopped last (req: B2) */
+#define PUF 1
+/* Until the guide's programs are gone after their services have stopped. */
+#define PROCESS_WAIT_S 60u
+#define STOP_TIMEOUT_S 180u /* the guide's queue may take its time */
+#define START_TIMEOUT_S 180u
+
+struct windows {
+    struct po_host host; /* first: a struct po_host * of ours is a struct windows * */
+    char *key;           /* below HKLM, as in the 32-bit view */
+    char *place[PO_PART_COUNT];
+    struct po_win32_service found[SERVICES];
+    struct po_service services[SERVICES];
+    struct po_buf dependents[SERVICES]; /* that were stopped with it, each with a NUL behind */
+};
+
+static struct windows *
+windows_of(struct po_host *host)
+{
+    return (struct windows *)host;
+}
+
+static void
+windows_free(struct po_host *host)
+{
+    struct windows *windows = windows_of(host);
+
+    if (windows == NULL)
+        return;
+    for (int part = 0; part < PO_PART_COUNT; part++)
+        po_mem_free(windows->place[part]);
+    for (int i = 0; i < SERVICES; i++) {
+        po_win32_service_deinit(&windows->found[i]);
+        po_buf_deinit(&windows->dependents[i]);
+    }
+    po_mem_free(windows->key);
+    po_mem_free(windows);
+}
+
+static const char *
+windows_identity(struct po_host *host)
+{
+    (void)host;
+    return "windows";
+}
+
+static const char *
+windows_place(struct po_host *host, enum po_part part)
+{
+    return windows_of(host)->place[part];
+}
+
+/* ---- services ---- */
+
+static size_t
+windows_service_count(struct po_host *host)
+{
+    (void)host;
+    return SERVICES;
+}
+
+static const struct po_service *
+windows_service(struct po_host *host, size_t number)
+{
+    return number < SERVICES ? &windows_of(host)->services[number] : NULL;
+}
+
+static enum po_status
+check_number(size_t number, struct po_err *err)
+{
+    return number < SERVICES ? PO_OK
+                             : po_fail(err, PO_E_USAGE, "service %zu of %d", number, SERVICES);
+}
+
+static enum po_status
+windows_service_state(struct po_host *host, size_t number, enum po_service_state *state,
+                      struct po_err *err)
+{
+    enum po_status st = check_number(number, err);
+
+    return st == PO_OK ? po_win32_service_state(&windows_of(host)->found[number], state, err) : st;
+}
+
+/* Only copies what nobody has open any more: the programs may outlive their services (req: B2). */
+static enum po_status
+windows_service_stop(struct po_host *host, size_t number, unsigned timeout_s, struct po_err *err)
+{
+    struct windows *windows = windows_of(host);
+    enum po_status st = check_number(number, err);
+
+    if (timeout_s == 0)
+        timeout_s = STOP_TIMEOUT_S;
+    if (st == PO_OK)
+        st = po_win32_service_stop(&windows->found[number], timeout_s, &windows->dependents[number],
+                                   err);
+    if (st == PO_OK && number == MTA)
+        st = po_win32_await_processes(windows->place[PO_PART_BIN], PROCESS_WAIT_S, err);
+    return st;
+}
+
+static enum po_status
+start_dependents(struct windows *windows, size_t number, struct po_err *err)
+{
+    struct po_buf *names = &windows->dependents[number];
+    enum po_status first = PO_OK;
+
+    for (size_t at = 0; at < names->size; at += strlen((const char *)names->bytes + at) + 1) {
+        const char *name = (const char *)names->bytes + at;
+        struct po_win32_service service = { 0 };
+        struct po_err failure;
+        enum po_status st = po_win32_service_find(&service, name, &failure);
+
+        if (st == PO_OK)
+            st = po_win32_service_start(&service, START_TIMEOUT_S, &failure);
+        po_win32_service_deinit(&service);
+        if (st == PO_OK || first != PO_OK)
+            continue;
+        (void)po_err_prefix(&failure, "%s, which depends on it", name);
+        *err = failure;
+        first = st;
+    }
+    if (first == PO_OK)
+        po_buf_clear(names);
+    return first;
+}
+
+static enum po_status
+windows_service_start(struct po_host *host, size_t number, unsigned timeout_s, struct po_err *err)
+{
+    struct windows *windows = windows_of(host);
+    enum po_status st = check_number(number, err);
+
+    if (st == PO_OK)
+        st = po_win32_service_start(&windows->found[number],
+                                    timeout_s != 0 ? timeout_s : START_TIMEOUT_S, err);
+    return st == PO_OK ? start_dependents(windows, number, err) : st;
+}
+
+/* ---- registry ---- */
+
+static enum po_status
+windows_registry_export(struct po_host *host, struct po_buf *out, int64_t *write_time,
+                        struct po_err *err)
+{
+    struct po_reg *reg = NULL;
+    enum po_status st = po_win32_registry_read(&reg, windows_of(host)->key, NULL, NULL, err);
+
+    if (st == PO_OK)
+        st = po_reg_print(reg, out, err);
+    po_reg_free(reg);
+    if (st == PO_OK)
+        *write_time = po_sys_now();
+    return st;
+}
+
+/* Merged, as regedit does (req: R3). */
+static enum po_status
+windows_registry_import(struct po_host *host, const void *bytes, size_t size, int64_t write_time,
+                        struct po_buf *former, struct po_err *err)
+{
+    struct po_reg *reg = NULL;
+    int64_t ignored;
+    enum po_status st = po_reg_parse(&reg, bytes, size, PO_REG_CODE_PAGE_AUTO, err);
+
+    (void)write_time; /* a key has the time of its last change */
+    if (st == PO_OK)
+        st = windows_registry_export(host, former, &ignored, err);
+    if (st == PO_OK)
+        st = po_win32_registry_write(reg, windows_of(host)->key, false, err);
+    po_reg_free(reg);
+    return st;
+}
+
+/* ---- opening ---- */
+
+static const struct po_host_ops windows_ops = {
+    .kind = "windows",
+    .free = windows_free,
+    .identity = windows_identity,
+    .place = windows_place,
+    .service_count = windows_service_count,
+    .service = windows_service,
+    .service_state = windows_service_state,
+    .service_stop = windows_service_stop,
+    .service_start = windows_service_start,
+    .registry_export = windows_registry_export,
+    .registry_import = windows_registry_import,
+};
+
+static enum po_status
+find_services(struct windows *windows, const struct po_host_windows_options *options,
+              struct po_err *err)
+{
+    static const char *const names[SERVICES] = { [MTA] = PO_WIN32_MTA, [PUF] = PO_WIN32_PUF };
+    enum po_status st = PO_OK;
+
+    for (int i = 0; i < SERVICES && st == PO_OK; i++) {
+        const char *name = options->services[i] != NULL ? options->services[i] : names[i];
+
+        st = po_win32_service_find(&windows->found[i], name, err);
+        windows->services[i] = (struct po_service){ .name = windows->found[i].display_name,
+                                                    .stop_timeout_s = STOP_TIMEOUT_S,
+                                                    .start_timeout_s = START_TIMEOUT_S };
+    }
+    return st;
+}
+
+/* '/' throughout: what the rest of the program takes apart. */
+static char *
+copy_path(const char *path)
+{
+    char *copy = path == NULL ? NULL : po_mem_strdup(path);
+
+    for (char *c = copy; c != NULL && *c != '\0'; c++)
+        if (*c == '\\')
+            *c = '/';
+    return copy;
+}
+
+static enum po_status
+find_places(struct windows *windows, const struct po_host_windows_options *options,
+            struct po_err *err)
+{
+    struct po_reg *reg = NULL;
+    enum po_status st = po_win32_registry_read(&reg, windows->key, NULL, NULL, err);
+
+    for (int part = PO_PART_BIN; part < PO_PART_COUNT; part++)
+        windows->place[part] = copy_path(options->place[part]);
+    if (st == PO_OK)
+        st = po_win32_places_find(windows->place, reg, windows->found, SERVICES, err);
+    /* As regedit shows it here: the first key of the document. */
+    if (st == PO_OK && reg->key_count > 0)
+        windows->place[PO_PART_REGISTRY] = po_mem_strdup(reg->keys[0].path);
+    if (st == PO_OK && windows->place[PO_PART_REGISTRY] == NULL)
+        st = po_fail_nomem(err, 0);
+    po_reg_free(reg);
+    return st;
+}
+
+enum po_status
+po_host_windows_open(struct po_host **out, const struct po_host_windows_options *options,
+                     struct po_err *err)
+{
+    struct windows *windows = po_mem_new(1, sizeof(*windows));
+    enum po_status st = PO_OK;
+
+    if (windows == NULL)
+        return po_fail_nomem(err, sizeof(*windows));
+    windows->host.ops = &windows_ops;
+    windows->key = po_mem_strdup(options->key != NULL ? options->key : PO_WIN32_KEY);
+    if (windows->key == NULL)
+        st = po_fail_nomem(err, 0);
+    if (st == PO_OK)
+        st = find_services(windows, options, err);
+    if (st == PO_OK)
+        st = find_places(windows, options, err);
+    if (st != PO_OK) {
+        windows_free(&windows->host);
+        return st;
+    }
+    *out = &windows->host;
+    return PO_OK;
+}
