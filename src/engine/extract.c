@@ -429,6 +429,7 @@ init_extract(struct extract *x, const struct po_target_options *options, struct 
     enum po_status st = choose_stand_ins(x, err);
 
     own.index = x->index;
+    own.windows_names = own.windows_names || po_sys_has_windows_names();
     own.wanted = x->wanted;
     own.stand_ins = x->stand_ins;
     own.problem = note_problem;

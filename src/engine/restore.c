@@ -24,6 +24,12 @@ init_restore(struct po_restore *r, const struct po_reader *reader, struct po_hos
                               .sets_owner = po_sys_is_admin() };
 }
 
+bool
+po_restore_has_windows_names(const struct po_restore *r)
+{
+    return po_sys_has_windows_names() || strcmp(r->host->ops->kind, "windows") == 0;
+}
+
 static void
 deinit_restore(struct po_restore *r)
 {

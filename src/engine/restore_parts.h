@@ -168,6 +168,9 @@ PO_NODISCARD enum po_status po_restore_directory_facts(struct po_restore *r, str
 /* Counts what was removed. */
 PO_NODISCARD enum po_status po_restore_count_removed(struct po_restore *r, struct po_err *err);
 
+/* Whether names are judged as Windows takes them: there, and for a host that is one. */
+bool po_restore_has_windows_names(const struct po_restore *r);
+
 /* ---- paths ---- */
 
 /* Appends `name`, with a '/' before it unless the path is empty. */

@@ -76,7 +76,7 @@ static const char *
 refusal(const struct po_restore *r, uint32_t entry, struct po_err *err)
 {
     const struct po_index *index = r->reader->index;
-    bool is_windows = strcmp(r->host->ops->kind, "windows") == 0;
+    bool is_windows = po_restore_has_windows_names(r);
     size_t size;
     const char *path = po_index_path(index, entry, &size);
 

@@ -27,6 +27,8 @@ uint64_t po_sys_peak_memory(void);
  * SIGPIPE and SIGXFSZ are ignored.
  */
 const volatile int *po_sys_catch_interrupts(void);
+/* File names are as Windows has them: some are other things, and case does not count. */
+bool po_sys_has_windows_names(void);
 bool po_sys_is_terminal(int standard_number);
 /*
  * Writes UTF-8 text to the terminal that a standard stream is, past the C library's buffer; false

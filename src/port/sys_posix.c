@@ -171,6 +171,12 @@ po_sys_peak_memory(void)
 }
 
 bool
+po_sys_has_windows_names(void)
+{
+    return false;
+}
+
+bool
 po_sys_is_terminal(int standard_number)
 {
     return isatty(standard_number) == 1;

@@ -170,6 +170,12 @@ standard_handle(int number)
 }
 
 bool
+po_sys_has_windows_names(void)
+{
+    return true;
+}
+
+bool
 po_sys_is_terminal(int standard_number)
 {
     DWORD mode;
