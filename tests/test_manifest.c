@@ -77,8 +77,10 @@ check_texts(const struct po_buf *out, const struct po_manifest *manifest)
 /* spec-test: MANIFEST-1, MANIFEST-2 */
 START_TEST(a_manifest_survives_the_round_trip)
 {
-    static const struct po_manifest_service services[2] = { { "PostOffice", "running" },
-                                                            { "\xC3\xA4", "stopped" } };
+    static const struct po_manifest_service services[2] = {
+        { .name = "PostOffice", .state = "running", .key = "pomta", .account = "DOM\\mail" },
+        { .name = "\xC3\xA4", .state = "stopped" }
+    };
     static char name[] = "full.tar.zst";
     struct help_random random = help_random_begin("manifest", (uint64_t)_i);
 
@@ -120,6 +122,9 @@ START_TEST(a_manifest_survives_the_round_trip)
             ck_assert_int_eq(core.parents[i].created, parent[i].created);
         }
         check_texts(&out, &manifest);
+        /* What is known, and no key for what is not. */
+        ck_assert_ptr_nonnull(strstr(po_buf_text(&out), "\"DOM\\\\mail\""));
+        ck_assert_ptr_null(strstr(po_buf_text(&out), "\"start\""));
         po_manifest_core_deinit(&core);
         po_buf_deinit(&out);
     }

@@ -110,15 +110,27 @@ json_parents(const struct po_manifest *manifest)
     return parents;
 }
 
+/* NULL, and no null, when it is not known. */
+static json_t *
+json_known(const char *text)
+{
+    return text == NULL ? NULL : json_text(text);
+}
+
 static json_t *
 json_services(const struct po_manifest *manifest)
 {
     json_t *services = json_array();
 
-    for (size_t i = 0; i < manifest->service_count; i++)
+    for (size_t i = 0; i < manifest->service_count; i++) {
+        const struct po_manifest_service *s = &manifest->services[i];
+
+        /* "o*": without a value there is no key. */
         append_take(&services,
-                    json_pack("{s:o, s:o}", "name", json_text(manifest->services[i].name), "state",
-                              json_text(manifest->services[i].state)));
+                    json_pack("{s:o, s:o, s:o*, s:o*, s:o*}", "name", json_text(s->name), "state",
+                              json_text(s->state), "key", json_known(s->key), "account",
+                              json_known(s->account), "start", json_known(s->start)));
+    }
     return services;
 }
 

@@ -8,6 +8,10 @@
 struct po_manifest_service {
     const char *name;
     const char *state; /* before the backup: "running", "stopped", "unknown" */
+    /* As known; NULL: the key is left out. */
+    const char *key;     /* by which a service manager knows it */
+    const char *account; /* it logs on as */
+    const char *start;   /* "automatic", "manual", "disabled" */
 };
 
 /* What a writer says. Strings may be NULL (null in JSON); bytes that are not UTF-8 become U+FFFD.

@@ -300,11 +300,16 @@ pack_manifest(struct po_backup_run *run, const struct outage *outage, struct po_
 
     if (services == NULL)
         return po_fail_nomem(err, outage->services.count * sizeof *services);
-    for (size_t i = 0; i < outage->services.count; i++)
-        services[i] =
-            (struct po_manifest_service){ .name = run->host->ops->service(run->host, i)->name,
-                                          .state =
-                                              po_service_state_name(outage->services.before[i]) };
+    for (size_t i = 0; i < outage->services.count; i++) {
+        const struct po_service *service = run->host->ops->service(run->host, i);
+
+        services[i] = (struct po_manifest_service){ .name = service->name,
+                                                    .state = po_service_state_name(
+                                                        outage->services.before[i]),
+                                                    .key = service->key,
+                                                    .account = service->account,
+                                                    .start = service->start };
+    }
     po_sys_put_host(&host);
     po_sys_put_system(&system);
     memcpy(manifest.archive_id, run->archive_id, PO_ID_SIZE);

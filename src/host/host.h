@@ -28,6 +28,10 @@ struct po_service {
     const char *name; /* UTF-8 */
     unsigned stop_timeout_s;
     unsigned start_timeout_s;
+    /* For the record, as known (else NULL): what the manager calls it, its account, its start. */
+    const char *key;
+    const char *account;
+    const char *start; /* "automatic", "manual", "disabled" */
 };
 
 struct po_host {

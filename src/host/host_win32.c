@@ -195,6 +195,21 @@ static const struct po_host_ops windows_ops = {
     .registry_import = windows_registry_import,
 };
 
+static const char *
+start_name(const struct po_win32_service *service)
+{
+    switch (service->start_type) {
+    case SERVICE_AUTO_START:
+        return "automatic";
+    case SERVICE_DEMAND_START:
+        return "manual";
+    case SERVICE_DISABLED:
+        return "disabled";
+    default:
+        return NULL;
+    }
+}
+
 static enum po_status
 find_services(struct windows *windows, const struct po_host_windows_options *options,
               struct po_err *err)
@@ -208,7 +223,10 @@ find_services(struct windows *windows, const struct po_host_windows_options *opt
         st = po_win32_service_find(&windows->found[i], name, err);
         windows->services[i] = (struct po_service){ .name = windows->found[i].display_name,
                                                     .stop_timeout_s = STOP_TIMEOUT_S,
-                                                    .start_timeout_s = START_TIMEOUT_S };
+                                                    .start_timeout_s = START_TIMEOUT_S,
+                                                    .key = windows->found[i].key,
+                                                    .account = windows->found[i].account,
+                                                    .start = start_name(&windows->found[i]) };
     }
     return st;
 }
