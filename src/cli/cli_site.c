@@ -33,17 +33,17 @@ po_cli_site_open(struct po_cli *cli, struct po_host **host, int *code)
 {
     const char *site = po_cli_text(cli, PO_CLI_SITE);
     const size_t prefix_size = sizeof(FOLDER_PREFIX) - 1;
-    bool is_windows = site == NULL || strcmp(site, "windows") == 0;
     struct po_err err = { 0 };
     enum po_status st;
 
-    if (!is_windows &&
-        (strncmp(site, FOLDER_PREFIX, prefix_size) != 0 || site[prefix_size] == '\0')) {
+    if (site == NULL || strcmp(site, "windows") == 0) {
+        st = open_windows(cli, host, &err);
+    } else if (strncmp(site, FOLDER_PREFIX, prefix_size) == 0 && site[prefix_size] != '\0') {
+        st = po_host_folder_open(host, site + prefix_size, &err);
+    } else {
         *code = po_cli_usage(cli, "--site %s: a site is folder:DIR, or windows", site);
         return false;
     }
-    st = is_windows ? open_windows(cli, host, &err)
-                    : po_host_folder_open(host, site + prefix_size, &err);
     if (st == PO_OK)
         return true;
     if (st == PO_E_UNSUPPORTED && site == NULL)
