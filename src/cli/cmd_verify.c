@@ -6,6 +6,7 @@
 #include "engine/verify.h"
 #include "port/sys.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define NAMED_MAX 1000u /* in text; JSON has all */
@@ -57,6 +58,23 @@ paths_json(const struct po_problems *problems)
     return paths;
 }
 
+/* What the format says is broken: messages about damage end in " (INDEX-6)". */
+static json_t *
+rule_json(const struct po_err *err)
+{
+    size_t size = strlen(err->text);
+    const char *open = size > 0 && err->text[size - 1] == ')' ? strrchr(err->text, '(') : NULL;
+    char rule[32];
+
+    if ((err->status != PO_E_FORMAT && err->status != PO_E_UNSUPPORTED) || open == NULL)
+        return json_null();
+    (void)snprintf(rule, sizeof(rule), "%.*s", (int)(err->text + size - 1 - open - 1), open + 1);
+    if (rule[strspn(rule, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")] != '\0' ||
+        strchr(rule, '-') == NULL)
+        return json_null();
+    return json_string(rule);
+}
+
 static void
 put_json(struct po_cli_out *out, const struct check *check)
 {
@@ -64,10 +82,10 @@ put_json(struct po_cli_out *out, const struct check *check)
         return;
     po_cli_json_item(
         out,
-        json_pack("{s:o, s:s, s:n, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:f}",
+        json_pack("{s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:f}",
                   po_cli_json_path_key(check->path, strlen(check->path)),
                   po_cli_json_path(check->path, strlen(check->path)), "verdict", check->verdict,
-                  "rule", "message",
+                  "rule", rule_json(&check->err), "message",
                   check->err.status == PO_OK ? json_null() : po_cli_json_text(check->err.text),
                   "mode", check->is_deep ? "deep" : "quick", "hit", paths_json(&check->result.hits),
                   "missing_parents", paths_json(&check->missing), "files",

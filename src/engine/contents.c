@@ -145,7 +145,8 @@ join(void *ctx, struct po_frame_job *job, struct po_err *err)
     po_watch_progress(pass->run->watch, pass->bytes_done, pass->bytes_total, 0, 0);
     if (pass->open_entry != PO_NONE) {
         if (job->frame != pass->open_next || beginnings(pass, job->frame) > 0) /* spec: FRAME-4 */
-            return po_fail(err, PO_E_FORMAT, "frame %u: the member before it is not finished",
+            return po_fail(err, PO_E_FORMAT,
+                           "frame %u: the member before it is not finished" PO_RULE("FRAME-4"),
                            pass->open_next);
         st = take_open(pass, job, 0, err);
     }
@@ -186,7 +187,8 @@ po_contents_run(const struct po_contents_run *run, struct po_err *err)
     frames.wanted = pass.frames;
     st = po_frames_run(&frames, err);
     if (st == PO_OK && pass.open_entry != PO_NONE)
-        st = po_fail(err, PO_E_FORMAT, "frame %u: the member before it is not finished",
+        st = po_fail(err, PO_E_FORMAT,
+                     "frame %u: the member before it is not finished" PO_RULE("FRAME-4"),
                      pass.open_next);
 done:
     po_mem_free(pass.frames);

@@ -206,7 +206,8 @@ take_file(struct extract *x, uint32_t entry, const struct po_frame_job *job, str
     }
     po_xxh3(job->content + at, (size_t)size, hash);
     if (memcmp(hash, po_index_hash(x->index, entry), sizeof hash) != 0) /* spec: READ-3 */
-        return po_fail(err, PO_E_FORMAT, "its content does not have the hash that the index says");
+        return po_fail(err, PO_E_FORMAT,
+                       "its content does not have the hash that the index says" PO_RULE("READ-3"));
     return po_target_file(x->target, written_as(x, entry), job->content + at, (size_t)size, err);
 }
 

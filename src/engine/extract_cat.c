@@ -66,7 +66,8 @@ give_content(struct cat *cat, uint32_t entry, struct po_err *err)
         return st;
     po_hasher_xxh3(cat->hasher, hash);
     if (memcmp(hash, po_index_hash(index, entry), sizeof hash) != 0) /* spec: READ-3 */
-        return po_fail(err, PO_E_FORMAT, "its content does not have the hash that the index says");
+        return po_fail(err, PO_E_FORMAT,
+                       "its content does not have the hash that the index says" PO_RULE("READ-3"));
     return PO_OK;
 }
 

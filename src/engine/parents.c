@@ -48,8 +48,9 @@ check_entries(const struct po_index *index, uint32_t number, const struct po_lay
             const char *path = po_index_path(index, i, &size);
 
             return po_fail(err, PO_E_FORMAT,
-                           "parent %u has no such content as the index says of %.*s", number,
-                           (int)size, path);
+                           "parent %u has no such content as the index says of "
+                           "%.*s" PO_RULE("INDEX-9"),
+                           number, (int)size, path);
         }
     }
     return PO_OK;
@@ -66,7 +67,8 @@ check_parent(const struct po_reader *reader, uint32_t number, const struct pobac
     if (st == PO_E_UNSUPPORTED)
         st = err->status = PO_E_FORMAT;
     if (st == PO_OK && memcmp(parent->digest, expected->digest, PO_DIGEST_SIZE) != 0)
-        st = po_fail(err, PO_E_FORMAT, "it is not the parent: its digest is another");
+        st = po_fail(err, PO_E_FORMAT,
+                     "it is not the parent: its digest is another" PO_RULE("INDEX-9"));
     if (st == PO_OK)
         st = po_layout_init(&layout, parent->index, err);
     if (st == PO_OK)
