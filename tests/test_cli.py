@@ -586,7 +586,7 @@ class Reading(Base):
             self.assertTrue(all(hit.startswith(b"Post.Office") for hit in hits), hits)
             answer = self.check(run("verify", mode, "--json", damaged), 4).json["archives"][0]
             self.assertEqual([hit.encode() for hit in answer["hit"]], hits)
-            self.assertEqual((answer["verdict"], answer["rule"], answer["mode"]), ("damaged", None, mode[2:]))
+            self.assertEqual((answer["verdict"], answer["rule"], answer["mode"]), ("damaged", "INDEX-8", mode[2:]))
 
     def test_verify_json_has_the_promised_members(self):
         document = self.check(run("verify", "--json", self.archive, self.archive), 0).json
