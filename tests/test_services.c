@@ -1,5 +1,6 @@
 /* Stopping a site's services and bringing them back. */
 #include "engine/services.h"
+#include "port/sys.h"
 #include "site_help.h"
 
 #include <check.h>
@@ -172,6 +173,21 @@ START_TEST(a_service_that_stops_late_is_waited_for_and_started) /* req: B7 */
 }
 END_TEST
 
+START_TEST(a_host_that_can_tell_says_that_a_service_runs_on)
+{
+    double start = po_sys_monotonic();
+
+    init();
+    host.services[HELP_PUF].stop_timeout_s = 20;
+    host.services[HELP_PUF].tells_pending = true;
+    host.never_stops[HELP_PUF] = true;
+    ck_assert_int_eq(po_services_stop(&services, 0, NULL, &err), PO_E_IO);
+    restore();
+    ck_assert(po_sys_monotonic() - start < 10);
+    help_assert_services(&host);
+}
+END_TEST
+
 START_TEST(a_start_that_fails_is_named_and_the_others_are_still_started) /* req: B7 */
 {
     init();
@@ -296,6 +312,7 @@ main(void)
     tcase_add_test(tc, a_stop_that_fails_is_named_and_undone);
     tcase_add_test(tc, after_a_stop_that_fails_no_other_service_is_stopped);
     tcase_add_test(tc, a_service_that_stops_late_is_waited_for_and_started);
+    tcase_add_test(tc, a_host_that_can_tell_says_that_a_service_runs_on);
     tcase_add_test(tc, a_start_that_fails_is_named_and_the_others_are_still_started);
     tcase_add_test(tc, each_start_that_fails_is_named);
     tcase_add_test(tc, restoring_again_asks_only_for_what_is_not_back);

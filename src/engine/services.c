@@ -112,7 +112,8 @@ settle(const struct po_services *services, size_t number, const struct po_watch 
         struct po_err ignored;
 
         if (host->ops->service_state(host, number, &state, &ignored) == PO_OK &&
-            state == PO_SERVICE_STOPPED)
+            (state == PO_SERVICE_STOPPED ||
+             (state == PO_SERVICE_RUNNING && service->tells_pending)))
             return;
         if (po_sys_monotonic() >= deadline)
             break;

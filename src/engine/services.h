@@ -35,7 +35,8 @@ PO_NODISCARD enum po_status po_services_stop(struct po_services *services, unsig
 /*
  * Starts again what was touched, in order; goes on after a failure. A service that was asked to
  * stop and did not is waited for first, as long as it had for stopping: a daemon that still
- * finishes its work says "running", and would be gone a moment later. A failure means services are
+ * finishes its work says "running", and would be gone a moment later (unless the host can tell the
+ * two apart). A failure means services are
  * down that were running: exit code 5.
  */
 PO_NODISCARD enum po_status po_services_restore(struct po_services *services,

@@ -28,6 +28,8 @@ struct po_service {
     const char *name; /* UTF-8 */
     unsigned stop_timeout_s;
     unsigned start_timeout_s;
+    /* Its states tell one that is stopping (unknown) from one that runs. */
+    bool tells_pending;
     /* For the record, as known (else NULL): what the manager calls it, its account, its start. */
     const char *key;
     const char *account;

@@ -224,6 +224,7 @@ find_services(struct windows *windows, const struct po_host_windows_options *opt
         windows->services[i] = (struct po_service){ .name = windows->found[i].display_name,
                                                     .stop_timeout_s = STOP_TIMEOUT_S,
                                                     .start_timeout_s = START_TIMEOUT_S,
+                                                    .tells_pending = true,
                                                     .key = windows->found[i].key,
                                                     .account = windows->found[i].account,
                                                     .start = start_name(&windows->found[i]) };
