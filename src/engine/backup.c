@@ -487,6 +487,8 @@ po_backup_run(struct po_host *host, struct po_store_sink *sink,
     *result = (struct po_backup_result){ .outage_seconds = -1 };
     st = init_run(&run, err);
     if (st == PO_OK)
+        st = po_services_check_admin(host, watch, err);
+    if (st == PO_OK)
         st = po_backup_open_roots(&run, err);
     if (st == PO_OK) {
         po_writer_init(&run.writer, &archive, run.archive_id, run.created);

@@ -49,11 +49,29 @@ po_doctor_has_path(struct po_host *host, enum po_part part)
            (part != PO_PART_REGISTRY || strcmp(host->ops->kind, "folder") == 0);
 }
 
+/* A host that has a rule of its own says what is missing. */
+static void
+check_admin(struct po_doctor *doctor)
+{
+    struct po_buf note = { 0 };
+    struct po_err err;
+
+    if (doctor->host->ops->check_admin(doctor->host, &note, &err) != PO_OK)
+        po_doctor_say(doctor, PO_CHECK_BAD, "rights", "%s", err.text);
+    else if (note.size > 0)
+        po_doctor_say(doctor, PO_CHECK_NOTE, "rights", "%s", po_buf_text(&note));
+    else
+        po_doctor_say(doctor, PO_CHECK_GOOD, "rights", "run by the local Administrator");
+    po_buf_deinit(&note);
+}
+
 /* req: B1 */
 static void
 check_rights(struct po_doctor *doctor)
 {
-    if (po_sys_is_admin())
+    if (doctor->host->ops->check_admin != NULL)
+        check_admin(doctor);
+    else if (po_sys_is_admin())
         po_doctor_say(doctor, PO_CHECK_GOOD, "rights", "run by the administrator");
     else if (strcmp(doctor->host->ops->kind, "folder") == 0)
         po_doctor_say(doctor, PO_CHECK_NOTE, "rights",

@@ -383,8 +383,16 @@ check_services(struct po_restore *r, struct po_err *err)
 {
     struct po_services services = { 0 };
     struct po_err failure;
-    enum po_status st;
+    enum po_status st = po_services_check_admin(r->host, r->watch, &failure);
 
+    if (st == PO_E_NOMEM) {
+        *err = failure;
+        return st;
+    }
+    if (st != PO_OK)
+        st = po_restore_reason(r, err, st, "%s", failure.text);
+    if (st != PO_OK)
+        return st;
     if (r->options->no_services)
         return PO_OK;
     st = po_services_init(&services, r->host, &failure);

@@ -10,6 +10,20 @@
 #define SETTLE_POLL_MS 200u
 
 enum po_status
+po_services_check_admin(struct po_host *host, const struct po_watch *watch, struct po_err *err)
+{
+    struct po_buf note = { 0 };
+    enum po_status st = PO_OK;
+
+    if (host->ops->check_admin != NULL)
+        st = host->ops->check_admin(host, &note, err);
+    if (st == PO_OK && note.size > 0)
+        po_watch_note(watch, po_buf_text(&note));
+    po_buf_deinit(&note);
+    return st;
+}
+
+enum po_status
 po_services_init(struct po_services *services, struct po_host *host, struct po_err *err)
 {
     size_t count = host->ops->service_count(host);

@@ -23,6 +23,12 @@ struct po_services {
     unsigned stop_timeout_s; /* what po_services_stop was given */
 };
 
+/*
+ * req: B1. Whether this process may stop services, read everything and write it back; a remark goes
+ * to the watch. Before anything is changed.
+ */
+PO_NODISCARD enum po_status
+po_services_check_admin(struct po_host *host, const struct po_watch *watch, struct po_err *err);
 /* Notes the states. PO_E_IO if one cannot be told: nothing may be stopped that might not be brought
  * back. */
 PO_NODISCARD enum po_status po_services_init(struct po_services *services, struct po_host *host,

@@ -50,6 +50,12 @@ struct po_host_ops {
     /* The same text for the same site, whoever opens it: what a lock is named by. */
     const char *(*identity)(struct po_host *host);
     /*
+     * req: B1. PO_OK when this process may do the work; else PO_E_IO, and the text says what to do.
+     * What is good to know all the same is appended to `note`. NULL: whoever may read and write may.
+     */
+    PO_NODISCARD enum po_status (*check_admin)(struct po_host *host, struct po_buf *note,
+                                               struct po_err *err);
+    /*
      * Where a part is: an absolute OS path that lives as long as the host, or NULL when the site
      * has none ("none"). The registry of a Windows host is a key.
      */

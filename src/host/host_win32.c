@@ -1,6 +1,7 @@
 #include "host/host_win32.h"
 
 #include "base/mem.h"
+#include "host/host_win32_admin.h"
 #include "port/sys.h"
 
 #include <string.h>
@@ -50,6 +51,24 @@ windows_identity(struct po_host *host)
 {
     (void)host;
     return "windows";
+}
+
+static enum po_status
+windows_check_admin(struct po_host *host, struct po_buf *note, struct po_err *err)
+{
+    unsigned missing = 0;
+    enum po_status st = po_win32_admin_check(&po_win32_admin_calls, note, err);
+
+    (void)host;
+    if (st == PO_OK)
+        st = po_win32_privileges_enable(&po_win32_admin_calls, PO_WIN32_FOR_FILES, &missing, err);
+    if (st != PO_OK || missing == 0)
+        return st;
+    if (note->size > 0)
+        po_buf_put_text(note, "; ");
+    po_buf_put_text(note, "these privileges are missing, so that some files may not be read: ");
+    po_win32_privileges_put(note, missing);
+    return po_buf_check(note, err);
 }
 
 static const char *
@@ -185,6 +204,7 @@ static const struct po_host_ops windows_ops = {
     .kind = "windows",
     .free = windows_free,
     .identity = windows_identity,
+    .check_admin = windows_check_admin,
     .place = windows_place,
     .service_count = windows_service_count,
     .service = windows_service,
