@@ -11,7 +11,7 @@ enum po_status __wrap_po_reader_open(struct po_reader **out, const struct poback
 enum po_status
 __wrap_po_reader_open(struct po_reader **out, const struct pobackup_blob *blob, struct po_err *err)
 {
-    if (getenv("POBACKUP_TEST_ARCHIVES") != NULL && blob->size <= KEEP_SIZE_MAX) {
+    if (getenv("POBACKUP_TEST_ARCHIVES") != NULL && blob->size > 0 && blob->size <= KEEP_SIZE_MAX) {
         uint8_t *bytes = malloc((size_t)blob->size + 1);
         struct po_err ignored;
 

@@ -72,7 +72,7 @@ def main():
     parser.add_argument("program")
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--least", type=int, default=100, metavar="N", help="fewer archives are a failure")
-    parser.add_argument("--content", type=int, default=600, metavar="MIB")
+    parser.add_argument("--content", type=int, default=250, metavar="MIB")
     parser.add_argument("-v", dest="verbose", action="store_true")
     args = parser.parse_args()
     began = time.monotonic()
