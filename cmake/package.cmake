@@ -1,4 +1,23 @@
-# What is installed, and the packages: cpack -G 'DEB;TGZ' in the build folder.
+# What is installed, and the packages: cpack -G 'DEB;TGZ' in the build folder; for Windows cpack -G ZIP.
+if(WIN32)
+    # One program, and what belongs beside it: no folder of libraries, no manual page.
+    install(TARGETS pobackup RUNTIME DESTINATION .)
+    install(FILES README.md CHANGELOG.md LICENSE format-spec/format.md DESTINATION .)
+    # The licence texts of what is linked in, as Debian's packages have them.
+    foreach(library libzstd-dev libxxhash-dev libarchive-dev libsodium-dev libjansson-dev libinih-dev mingw-w64-x86-64-dev)
+        if(EXISTS /usr/share/doc/${library}/copyright)
+            install(FILES /usr/share/doc/${library}/copyright DESTINATION licences RENAME ${library}.txt)
+        endif()
+    endforeach()
+    set(CPACK_PACKAGE_NAME pobackup)
+    set(CPACK_PACKAGE_VENDOR "pobackup contributors")
+    set(CPACK_PACKAGE_FILE_NAME pobackup-${PROJECT_VERSION}-${POBACKUP_WINDOWS_TARGET})
+    set(CPACK_PACKAGE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/package)
+    set(CPACK_STRIP_FILES ON)
+    set(CPACK_GENERATOR ZIP)
+    include(CPack)
+    return()
+endif()
 install(TARGETS pobackup RUNTIME)
 install(TARGETS libpobackup_static libpobackup_shared LIBRARY ARCHIVE)
 install(FILES include/pobackup.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

@@ -44,6 +44,19 @@ GLOBS = ["a\0a", "*\0abc", "**\0a/b/c", "**/x\0x", "**/x\0a/b/x", "a/**/z\0a/b/c
          "Post.OfficeConfigBackup\0Post.OfficeConfigBackup/a/b", "a/\0a/b", "[]\0]", "[\0[", "\\\0\\", "*a*a*a*a*b\0aaaaaaaaaaaa",
          "\0", "\0a", "**\0"]
 
+# Security descriptors, and the same language as text.
+SDDL = ["O:BAG:SYD:PAI(A;OICI;FA;;;BA)(D;;FW;;;BG)", "O:S-1-5-21-1-2-3-1005D:(A;ID;0x1301bf;;;S-1-5-21-1-2-3-1005)S:AI(AU;SAFA;FA;;;WD)",
+        "D:NO_ACCESS_CONTROL", "D:P(A;OICIIO;FRFW;;;CO)(A;;RCSDCCWO;;;S-1-0x010203040506-7)"]
+DESCRIPTORS = [
+    "010004941400000024000000000000003000000001020000000000052000000020020000010100000000000512000000020038000200000000031800ff011f00"
+    "01020000000000052000000020020000010018001601120001020000000000052000000022020000",
+    "010014881400000000000000300000004c000000010500000000000515000000010000000200000003000000ed03000002001c000100000002c01400ff011f00"
+    "01010000000000010000000002002c000100000000102400bf011300010500000000000515000000010000000200000003000000ed030000",
+    # A condition behind the SID, an object's entry, an unknown type, free bytes.
+    "0100048014000000000000000000000020000000010100000000000512000000040060000300000009031c00ff011f0001010000000000010000000001020304"
+    "0506070805002800ff011f0001000000000102030405060708090a0b0c0d0e0f01010000000000010000000077000c0001020304050607080000000000000000",
+]
+
 
 class Seeds:
     def __init__(self, folder):
@@ -125,6 +138,10 @@ def main():
             seeds.put("reg", f"{name}-line-{number}", (head + line + "\r\n").encode("utf-8"))
     for number, text in enumerate(GLOBS):
         seeds.put("glob", str(number), text.encode("utf-8"))
+    for number, text in enumerate(SDDL):
+        seeds.put("security", f"sddl-{number}", text.encode("ascii"))
+    for number, digits in enumerate(DESCRIPTORS):
+        seeds.put("security", str(number), bytes.fromhex(digits))
     print(f"{seeds.count} seeds")
 
 

@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+"""The whole job on the host "windows", under Wine: two real services, the key in the 32-bit view, a site on three drives.
+
+    test_integration.py POBACKUP.EXE SERVICE.EXE LINUX-POBACKUP [unittest's arguments]
+
+Each class works in a Wine prefix of its own, copied from one that is made once ($POBACKUP_WINE_TEMPLATE, or a temporary folder).
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+READER = TOP / "format-spec" / "reader.py"
+WINE, SERVER = "/usr/lib/wine/wine64", "/usr/lib/wine/wineserver64"
+PROGRAM = SERVICE = LINUX = None
+KEY = r"HKEY_LOCAL_MACHINE\SOFTWARE\Wow6432Node\Software.com\Post.Office"
+NAMES = {"mta": "post.office MTA", "puf": "post.office pufService"}
+ENVIRONMENT = {**os.environ, "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml=,winemenubuilder.exe=", "LC_ALL": "C.UTF-8"}
+for unwanted in "DISPLAY", "WAYLAND_DISPLAY":
+    ENVIRONMENT.pop(unwanted, None)
+
+
+def run(*command, env=None, timeout=120, check=False, cwd=None):
+    done = subprocess.run([os.fspath(word) for word in command], env={**ENVIRONMENT, **(env or {})}, timeout=timeout, check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd)
+    if check and done.returncode != 0:
+        raise AssertionError(f"exit code {done.returncode}: {command}\n{done.stdout!r}\n{done.stderr!r}")
+    return done
+
+
+def reg_string(text):
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def reg_hex(kind, data):
+    return f"hex({kind:x}):" + ",".join(f"{byte:02x}" for byte in data)
+
+
+def utf16(text):
+    return text.encode("utf-16-le", "surrogatepass")
+
+
+class Prefix:
+    """A Wine prefix with two more drives."""
+
+    def __init__(self, path, template):
+        self.path = pathlib.Path(path)
+        shutil.copytree(template, self.path, symlinks=True)
+        self.env = {"WINEPREFIX": str(self.path), "POBACKUP_STATE_DIR": r"C:\state"}
+        self.c = self.path / "drive_c"
+        self.drives = {"c": self.c}
+        for letter in "d", "e":
+            folder = self.path / f"drive_{letter}"
+            folder.mkdir()
+            (self.path / "dosdevices" / f"{letter}:").symlink_to(folder)
+            self.drives[letter] = folder
+
+    def wine(self, *command, timeout=120, check=False):
+        """With its output in files: a process of Wine's own that stays must not hold a pipe of ours."""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            process = subprocess.run([WINE, *map(os.fspath, command)], env={**ENVIRONMENT, **self.env}, timeout=timeout, check=False,
+                                     stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+            out.seek(0)
+            err.seek(0)
+            process.stdout, process.stderr = out.read(), err.read()
+        if check and process.returncode != 0:
+            raise AssertionError(f"exit code {process.returncode}: {command}\n{process.stdout!r}\n{process.stderr!r}")
+        return process
+
+    def start(self):
+        subprocess.run([SERVER, "-p"], env={**ENVIRONMENT, **self.env}, check=False, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+        self.wine("cmd", "/c", "exit", timeout=120)
+
+    def stop(self):
+        subprocess.run([SERVER, "-k"], env={**ENVIRONMENT, **self.env}, check=False, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+        subprocess.run([SERVER, "-w"], env={**ENVIRONMENT, **self.env}, check=False, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+
+
+def make_template():
+    path = os.environ.get("POBACKUP_WINE_TEMPLATE") or os.path.join(tempfile.gettempdir(), f"pobackup-wine-template-{os.getuid()}")
+    if not os.path.exists(os.path.join(path, ".made")):
+        shutil.rmtree(path, ignore_errors=True)
+        os.makedirs(path)
+        env = {**ENVIRONMENT, "WINEPREFIX": path}
+        for command in ([WINE, "cmd", "/c", "exit"], [SERVER, "-w"]):
+            subprocess.run(command, env=env, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, timeout=300)
+        pathlib.Path(path, ".made").touch()
+    return path
+
+
+class Site(unittest.TestCase):
+    """bin on C:, spool on D:, mailbox on E:, each under a name with Japanese in it."""
+
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="pobackup-windows-"))
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.prefix = Prefix(self.dir / "prefix", make_template())
+        self.addCleanup(self.prefix.stop)
+        self.prefix.start()
+        self.bin = self.prefix.drives["c"] / "Post.Office" / "bin"
+        self.spool = self.prefix.drives["d"] / "スプール" / "spool"
+        self.mailbox = self.prefix.drives["e"] / "メール" / "mailbox"
+        self.places = {"bin": r"C:\Post.Office\bin", "spool": r"D:\スプール\spool", "mailbox": r"E:\メール\mailbox"}
+        self.programs = {"mta": r"C:\Post.Office\bin\Post.Office.exe", "puf": r"C:\Post.Office\bin\pufService.exe"}
+        self.make_trees()
+        self.import_key(self.key_text())
+        self.install_services()
+        self.archive = self.prefix.drives["c"] / "backup" / "a.tar.zst"
+        self.archive.parent.mkdir()
+        self.dest = r"C:\backup\a.tar.zst"
+
+    def make_trees(self):
+        for folder in (self.bin / "others", self.spool / "control", self.spool / "messages", self.spool / "config", self.spool / "log",
+                       self.mailbox / "営業部", self.mailbox / "user01"):
+            folder.mkdir(parents=True)
+        for name in "Post.Office.exe", "LDAP_Server.exe", "pufService.exe":
+            shutil.copy(SERVICE, self.bin / name)
+        (self.bin / "others" / "readme.txt").write_text("tools\r\n")
+        (self.spool / "config" / "accounts.db").write_bytes(os.urandom(8192))
+        for kind in "Control", "Header", "Body":
+            (self.spool / ("control" if kind == "Control" else "messages") / f"0001-{kind}").write_bytes(kind.encode() * 9)
+        (self.mailbox / "user01" / "00000001.MSG").write_bytes(b"Subject: hello\r\n\r\nHello\r\n")
+        (self.mailbox / "営業部" / "見積書.MSG").write_bytes("件名: 見積\r\n".encode("cp932"))
+        (self.mailbox / "empty").write_bytes(b"")
+        deep = self.mailbox
+        for number in range(8):
+            deep = deep / (f"{number}-" + "long" * 12)
+        deep.mkdir(parents=True)
+        (deep / "message beyond 260 characters.MSG").write_bytes(b"far down\r\n")
+        for number in range(200):
+            (self.mailbox / "user01" / f"{number:08d}.MSG").write_bytes(f"Message {number}\r\n".encode() * (number % 50 + 1))
+        (self.mailbox / "hidden.MSG").write_bytes(b"hidden")
+        (self.mailbox / "read only.MSG").write_bytes(b"read only")
+        self.prefix.wine("attrib", "+h", r"E:\メール\mailbox\hidden.MSG", check=True)
+        self.prefix.wine("attrib", "+r", r"E:\メール\mailbox\read only.MSG", check=True)
+
+    def key_text(self):
+        """Every kind of value, and what regedit would spoil."""
+        values = [
+            ("", reg_string("the default value")),
+            ("BinDirectory", reg_string(self.places["bin"])),
+            ("SpoolDirectory", reg_string(self.places["spool"])),
+            ("MailboxDirectory", reg_hex(2, utf16(self.places["mailbox"] + "\0"))),
+            ("empty", '""'),
+            ("dword", "dword:0000beef"),
+            ("qword", reg_hex(11, bytes(range(8)))),
+            ("binary", "hex:" + ",".join(f"{byte:02x}" for byte in range(256))),
+            ("none", "hex(0):"),
+            ("multi", reg_hex(7, utf16("one\0zwei\0三\0\0"))),
+            ("odd string", reg_hex(1, b"a\0b")),
+            ("embedded NUL", reg_hex(1, utf16("a\0b\0"))),
+            ("short dword", reg_hex(4, b"\1\2")),
+            ("unknown type", reg_hex(0x1234, b"data")),
+            ("large", "hex:" + ",".join("5a" for _ in range(65536))),
+            ("日本語", reg_string("値")),
+        ]
+        lines = ["Windows Registry Editor Version 5.00", "", f"[{KEY}]"]
+        for name, data in values:
+            lines.append(("@" if name == "" else reg_string(name)) + "=" + data)
+        lines += ["", f"[{KEY}\\Accounts]", "", f"[{KEY}\\Accounts\\no values]", "", f"[{KEY}\\Accounts\\user01]", '"Quota"=dword:00000010', ""]
+        return "\r\n".join(lines) + "\r\n"
+
+    def import_key(self, text):
+        file = self.prefix.c / "import.reg"
+        file.write_bytes(b"\xff\xfe" + utf16(text))
+        self.prefix.wine("regedit", "/S", r"C:\import.reg", check=True)
+        file.unlink()
+
+    def export_key(self):
+        self.prefix.wine("regedit", "/E", r"C:\export.reg", KEY, check=True)
+        data = (self.prefix.c / "export.reg").read_bytes()
+        (self.prefix.c / "export.reg").unlink()
+        return data
+
+    def install_services(self, **options):
+        for short, name in NAMES.items():
+            extra = options.get(short, ())
+            self.prefix.wine(self.programs[short], "--install", f"postoffice{short}", name, "--start", "auto",
+                             "--log", rf"D:\スプール\spool\log\{short}.log", *extra, check=True)
+            self.prefix.wine("net", "start", f"postoffice{short}", check=True)
+        self.assert_services_run()
+
+    def state(self, short):
+        done = self.prefix.wine("sc", "query", f"postoffice{short}")
+        text = done.stdout.decode(errors="replace")
+        return next((word for word in ("STOP_PENDING", "START_PENDING", "RUNNING", "STOPPED") if word in text), text)
+
+    def assert_services_run(self, seconds=20):
+        end = time.monotonic() + seconds
+        while any(self.state(short) != "RUNNING" for short in NAMES):
+            if time.monotonic() > end:
+                self.fail(f"services: {[self.state(short) for short in NAMES]}")
+            time.sleep(0.2)
+
+    def pobackup(self, code, *arguments, timeout=180):
+        done = self.prefix.wine(PROGRAM, *arguments, timeout=timeout)
+        self.assertEqual(done.returncode, code, (arguments, done.stdout[-3000:], done.stderr.decode(errors="replace")[-3000:]))
+        return done
+
+    def backup(self, code=0, *options):
+        return self.pobackup(code, "backup", "-o", self.dest, "--allow-same-volume", *options)
+
+
+class Job(Site):
+    def test_back_up_wipe_restore_reboot_compare(self):  # req: B2, B3, B4, B5, B6, B7, N1, N5, R2, R3, R5
+        before_key = self.export_key()
+        doctor = self.pobackup_json((0, 1), "doctor")
+        self.assertTrue(doctor["checks"])
+        shown = self.backup_json()
+        self.assertGreater(shown["outage_seconds"], 0)
+        self.assert_services_run()
+        # Both builds and the independent reader take it for whole.
+        self.pobackup(0, "verify", self.dest)
+        run(LINUX, "verify", self.archive, check=True)
+        run(sys.executable, READER, "verify", self.archive, check=True, timeout=300)
+        names = run(LINUX, "list", self.archive, check=True).stdout.decode()
+        self.assertIn("Post.OfficemailboxBackup/営業部/見積書.MSG", names)
+        self.assertIn("message beyond 260 characters.MSG", names)
+        kept = self.dir / "kept"
+        for name, place in ("bin", self.bin), ("spool", self.spool), ("mailbox", self.mailbox):
+            shutil.copytree(place, kept / name)
+        # The disaster.
+        for short in reversed(NAMES):
+            self.prefix.wine("net", "stop", f"postoffice{short}")
+        shutil.rmtree(self.mailbox)
+        for path in self.spool.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+        self.mailbox.mkdir()
+        (self.spool / "control").mkdir()
+        (self.spool / "messages").mkdir()
+        self.import_key(f"Windows Registry Editor Version 5.00\r\n\r\n[-{KEY}]\r\n\r\n[{KEY}]\r\n"
+                        f'"BinDirectory"={reg_string(self.places["bin"])}\r\n"SpoolDirectory"={reg_string(self.places["spool"])}\r\n'
+                        f'"MailboxDirectory"={reg_string(self.places["mailbox"])}\r\n')
+        self.pobackup(0, "restore", "--yes", "--reboot=never", self.dest)
+        # The reboot: services start by themselves.
+        self.prefix.stop()
+        self.prefix.start()
+        self.assert_services_run(60)
+        self.assertEqual(self.export_key(), before_key)
+        for name, place in ("mailbox", self.mailbox), ("spool", self.spool):
+            self.assert_same(kept / name, place, except_for=("mta.log", "puf.log"))
+        self.assertEqual(self.attributes(r"E:\メール\mailbox\hidden.MSG") & {"H"}, {"H"})
+        self.assertEqual(self.attributes(r"E:\メール\mailbox\read only.MSG") & {"R"}, {"R"})
+
+    def pobackup_json(self, codes, *arguments):
+        done = self.prefix.wine(PROGRAM, *arguments, "--json", timeout=180)
+        self.assertIn(done.returncode, codes, done.stderr.decode(errors="replace"))
+        return json.loads(done.stdout)
+
+    def backup_json(self):
+        return self.pobackup_json((0,), "backup", "-o", self.dest, "--allow-same-volume")
+
+    def attributes(self, path):
+        return set(self.prefix.wine("attrib", path).stdout.decode(errors="replace").split(":")[0][:-1].split())
+
+    def assert_same(self, one, other, except_for=()):
+        def contents(top):
+            found = {}
+            for path in sorted(top.rglob("*")):
+                if path.name not in except_for:
+                    found[str(path.relative_to(top))] = (path.read_bytes(), path.stat().st_mtime_ns // 100) if path.is_file() else None
+            return found
+        self.assertEqual(contents(one), contents(other))
+
+    def test_an_archive_of_linux_is_restored_here(self):
+        site = self.dir / "linux"
+        run(TOP / "scripts" / "make-site", site, "--messages", "50", "--accounts", "3", "--no-services", check=True)
+        run(LINUX, "backup", "--no-services", "--site", f"folder:{site}", "-o", self.archive, "--allow-same-volume",
+            env={"POBACKUP_STATE_DIR": str(self.dir / "state")}, check=True)
+        self.pobackup(0, "verify", self.dest)
+        self.pobackup(0, "extract", self.dest, "-C", r"C:\out")
+        for part in site.glob("Post.Office*"):
+            other = self.prefix.c / "out" / part.name
+            if part.is_dir():
+                self.assert_same(part, other)
+            else:
+                self.assertEqual(part.read_bytes(), other.read_bytes())
+
+    def test_regedit_imports_what_we_export(self):  # req: B3
+        before = self.export_key()
+        self.backup(0)
+        self.pobackup(0, "extract", self.dest, "-C", r"C:\out", "Post.OfficeRegKeyBackup.reg")
+        self.import_key(f"Windows Registry Editor Version 5.00\r\n\r\n[-{KEY}]\r\n")
+        self.prefix.wine("regedit", "/S", r"C:\out\Post.OfficeRegKeyBackup.reg", check=True)
+        self.assertEqual(self.export_key(), before)
+
+
+class Ends(Site):
+    def test_a_service_that_refuses_to_stop_ends_the_backup_with_all_running(self):  # req: B7
+        for short in NAMES:
+            self.prefix.wine("net", "stop", f"postoffice{short}")
+            self.prefix.wine(SERVICE, "--uninstall", f"postoffice{short}", check=True)
+        self.install_services(mta=("--refuse", "stop"))
+        done = self.backup(2)
+        self.assertIn(b"post.office MTA", done.stderr)
+        self.assertFalse(self.archive.exists())
+        self.assert_services_run()
+
+    def test_a_locked_file_is_named_and_the_rest_is_saved(self):  # req: B8
+        self.prefix.wine("net", "stop", "postofficepuf")
+        self.prefix.wine(SERVICE, "--uninstall", "postofficepuf", check=True)
+        locked = r"E:\メール\mailbox\locked.MSG"
+        (self.mailbox / "locked.MSG").write_bytes(b"locked")
+        self.prefix.wine(SERVICE, "--install", "holder", "holder of a file", "--hold-alone", locked, check=True)
+        self.prefix.wine("net", "start", "holder", check=True)
+        self.prefix.wine(self.programs["puf"], "--install", "postofficepuf", NAMES["puf"], "--log", r"C:\puf.log", check=True)
+        done = self.backup(1)
+        self.assertIn("locked.MSG", done.stderr.decode(errors="replace"))
+        run(LINUX, "verify", self.archive, check=True)
+        self.assertIn("見積書.MSG", run(LINUX, "list", self.archive, check=True).stdout.decode())
+
+
+def main():
+    global PROGRAM, SERVICE, LINUX
+    PROGRAM, SERVICE, LINUX = (os.path.abspath(sys.argv.pop(1)) for _ in range(3))
+    unittest.main()
+
+
+main()
