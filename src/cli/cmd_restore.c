@@ -230,8 +230,15 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
 
 /* What this version or a folder site does not have is told, not passed over. */
 static void
-tell_unused_options(struct po_cli *cli)
+tell_unused_options(struct po_cli *cli, const struct po_host *host)
 {
+    if (strcmp(host->ops->kind, "windows") == 0) {
+        /* req: R7, R8: what this version leaves to the guide. */
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "this version sets no access rights and does not reboot: afterwards run "
+                        "others\\poperms.exe -a -u in bin, and reboot");
+        return;
+    }
     if (po_cli_number(cli, PO_CLI_REBOOT, 0) != 0)
         po_cli_out_tell(&cli->out, PO_CLI_NOTE,
                         "--reboot=%s: a folder site has nothing to reboot; nothing is scheduled",
@@ -260,7 +267,7 @@ po_cmd_restore(struct po_cli *cli)
     if (!po_cli_site_open(cli, &host, &code))
         return code;
     if (po_cli_archive_open(cli, &archive, cli->values.args[0], &code)) {
-        tell_unused_options(cli);
+        tell_unused_options(cli, host);
         if (po_cli_has(cli, PO_CLI_DRY_RUN) || po_cli_site_lock(cli, host, &lock, &code))
             code = restore(cli, &archive, host);
     }
