@@ -38,7 +38,7 @@ struct po_backup_result {
     double stop_seconds;
     double read_seconds;
     double start_seconds;
-    /* Saved as it is, but it is no registry export; "" = it is one, or there is none. */
+    /* What is wrong with the registry's export, which is saved as it is; "" = nothing. */
     char registry_problem[256];
     struct po_problems skipped; /* not in the archive */
     struct po_problems changed; /* in it, but written to while being read */

@@ -63,6 +63,24 @@ note_problem(void *ctx, const char *path, size_t path_size, const char *reason, 
     return po_problems_add(&run->result->skipped, path, path_size, reason, err);
 }
 
+/* req: B8 */
+static enum po_status
+check_omissions(struct po_backup_run *run)
+{
+    const struct po_host_ops *ops = run->host->ops;
+    const char *omissions =
+        ops->registry_omissions == NULL ? "" : ops->registry_omissions(run->host);
+    char text[sizeof run->result->registry_problem + 64];
+
+    if (omissions[0] == '\0')
+        return PO_OK;
+    (void)snprintf(run->result->registry_problem, sizeof run->result->registry_problem,
+                   "not whole: %.200s", omissions);
+    (void)snprintf(text, sizeof text, "the registry is %s", run->result->registry_problem);
+    po_watch_warning(run->watch, text);
+    return PO_OK;
+}
+
 /* It is saved whatever it holds; but a key that no regedit would import is no backup of one. */
 static enum po_status
 check_registry(struct po_backup_run *run, struct po_err *err)
@@ -79,7 +97,7 @@ check_registry(struct po_backup_run *run, struct po_err *err)
         return st;
     }
     if (st == PO_OK)
-        return PO_OK;
+        return check_omissions(run);
     (void)snprintf(run->result->registry_problem, sizeof run->result->registry_problem, "%.255s",
                    why.text);
     (void)snprintf(text, sizeof text, "the registry is saved, but it is no export of a key: %s",

@@ -76,6 +76,8 @@ struct po_host_ops {
     /* The registry key as a .reg file (bytes appended to `out`). PO_E_IO when there is none. */
     PO_NODISCARD enum po_status (*registry_export)(struct po_host *host, struct po_buf *out,
                                                    int64_t *write_time, struct po_err *err);
+    /* What the last export left out, as text; "" = nothing. NULL: it never leaves out anything. */
+    const char *(*registry_omissions)(struct po_host *host);
     /*
      * Puts a .reg file in place of the site's (folder) or imports it. Durable and atomic; the
      * former state is appended to `former` first, nothing if there was none. `write_time` is what

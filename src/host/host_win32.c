@@ -4,6 +4,8 @@
 #include "host/host_win32_admin.h"
 #include "port/sys.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SERVICES 2
@@ -21,6 +23,8 @@ struct windows {
     struct po_win32_service found[SERVICES];
     struct po_service services[SERVICES];
     struct po_buf dependents[SERVICES]; /* that were stopped with it, each with a NUL behind */
+    size_t omitted_count;               /* keys that the last export could not read */
+    char omissions[256];
 };
 
 static struct windows *
@@ -165,13 +169,42 @@ windows_service_start(struct po_host *host, size_t number, unsigned timeout_s, s
 
 /* ---- registry ---- */
 
+/* A po_win32_problem_fn: the first is named, all are counted (req: B8). */
+static enum po_status
+note_omission(void *ctx, const char *key, const char *reason, struct po_err *err)
+{
+    struct windows *windows = ctx;
+
+    (void)err;
+    if (windows->omitted_count++ == 0)
+        (void)snprintf(windows->omissions, sizeof(windows->omissions), "%.120s: %.120s", key,
+                       reason);
+    return PO_OK;
+}
+
+static const char *
+windows_registry_omissions(struct po_host *host)
+{
+    return windows_of(host)->omissions;
+}
+
 static enum po_status
 windows_registry_export(struct po_host *host, struct po_buf *out, int64_t *write_time,
                         struct po_err *err)
 {
+    struct windows *windows = windows_of(host);
     struct po_reg *reg = NULL;
-    enum po_status st = po_win32_registry_read(&reg, windows_of(host)->key, NULL, NULL, err);
+    enum po_status st;
 
+    windows->omitted_count = 0;
+    windows->omissions[0] = '\0';
+    st = po_win32_registry_read(&reg, windows->key, note_omission, windows, err);
+    if (windows->omitted_count > 1) {
+        size_t used = strlen(windows->omissions);
+
+        (void)snprintf(windows->omissions + used, sizeof(windows->omissions) - used,
+                       " (and %zu more)", windows->omitted_count - 1);
+    }
     if (st == PO_OK)
         st = po_reg_print(reg, out, err);
     po_reg_free(reg);
@@ -192,6 +225,11 @@ windows_registry_import(struct po_host *host, const void *bytes, size_t size, in
     (void)write_time; /* a key has the time of its last change */
     if (st == PO_OK)
         st = windows_registry_export(host, former, &ignored, err);
+    /* There need be no key yet: then the import makes it. */
+    if (st == PO_E_IO && err->os_code == ENOENT) {
+        po_buf_clear(former);
+        st = PO_OK;
+    }
     if (st == PO_OK)
         st = po_win32_registry_write(reg, windows_of(host)->key, false, err);
     po_reg_free(reg);
@@ -212,6 +250,7 @@ static const struct po_host_ops windows_ops = {
     .service_stop = windows_service_stop,
     .service_start = windows_service_start,
     .registry_export = windows_registry_export,
+    .registry_omissions = windows_registry_omissions,
     .registry_import = windows_registry_import,
 };
 

@@ -15,23 +15,36 @@ po_reg_new(struct po_reg **out, struct po_err *err)
     return PO_OK;
 }
 
+static void
+key_deinit(struct po_reg_key *key)
+{
+    for (size_t i = 0; i < key->value_count; i++) {
+        po_mem_free(key->values[i].name);
+        po_mem_free(key->values[i].data);
+    }
+    po_mem_free(key->values);
+    po_mem_free(key->path);
+}
+
 void
 po_reg_free(struct po_reg *reg)
 {
     if (reg == NULL)
         return;
-    for (size_t i = 0; i < reg->key_count; i++) {
-        struct po_reg_key *key = &reg->keys[i];
-
-        for (size_t j = 0; j < key->value_count; j++) {
-            po_mem_free(key->values[j].name);
-            po_mem_free(key->values[j].data);
-        }
-        po_mem_free(key->values);
-        po_mem_free(key->path);
-    }
+    for (size_t i = 0; i < reg->key_count; i++)
+        key_deinit(&reg->keys[i]);
     po_mem_free(reg->keys);
     po_mem_free(reg);
+}
+
+void
+po_reg_remove_last_key(struct po_reg *reg)
+{
+    if (reg->key_count == 0)
+        return;
+    reg->key_count--;
+    reg->value_count -= reg->keys[reg->key_count].value_count;
+    key_deinit(&reg->keys[reg->key_count]);
 }
 
 /* Room for one more of `item_size` bytes at the end of an array; it doubles, from one on. */

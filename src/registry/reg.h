@@ -1,6 +1,6 @@
 /*
- * reg.h - the .reg document: what regedit exports and imports. Parsed, printed, compared; no
- * registry is touched, so it works on any system.
+ * reg.h - the .reg document: what regedit exports and imports. Parsed, printed, compared, merged,
+ * moved between the views of 64-bit Windows; no registry is touched, so it works on any system.
  *
  * The model holds what the registry holds: a value's data are its raw bytes, whatever its type says
  * of them. Strings are UTF-16LE with their terminating NUL, if they have one. Names are UTF-8; what
@@ -76,6 +76,8 @@ void po_reg_free(struct po_reg *reg);
 PO_NODISCARD enum po_status po_reg_add_key(struct po_reg *reg, const char *path, size_t path_size,
                                            bool is_delete, struct po_reg_key **key,
                                            struct po_err *err);
+/* Takes away the last key with its values; nothing when there is none. */
+void po_reg_remove_last_key(struct po_reg *reg);
 /* Appends a value to the last key. Name and data are copied. PO_E_FORMAT when a limit is broken. */
 PO_NODISCARD enum po_status po_reg_add_value(struct po_reg *reg, const char *name, size_t name_size,
                                              uint32_t type, const void *data, size_t data_size,
@@ -163,5 +165,41 @@ PO_NODISCARD enum po_status po_reg_compare(const struct po_reg *before, const st
 void po_reg_put_path_key(struct po_buf *out, const char *path, size_t path_size, unsigned flags);
 /* The same for a name. */
 void po_reg_put_name_key(struct po_buf *out, const char *name, size_t name_size);
+
+/* ---- importing (reg_merge.c) ---- */
+
+/*
+ * What importing `over` leaves where `base` is: a document without deletions in which each key and
+ * each value stands once, in the order of their names, root keys by their long names. Later lines
+ * win, those of `over` over all of `base`. A key or value that is there keeps its name's spelling.
+ * The keys that importing makes on the way to a key are in it too, from the topmost key that the
+ * documents name on. PO_E_FORMAT when the result is too large for a document.
+ */
+PO_NODISCARD enum po_status po_reg_merge(struct po_reg **out, const struct po_reg *base,
+                                         const struct po_reg *over, struct po_err *err);
+
+/* ---- views (reg_view.c) ---- */
+
+/*
+ * On 64-bit Windows what a 32-bit program calls HKEY_LOCAL_MACHINE\SOFTWARE\x is
+ * HKEY_LOCAL_MACHINE\SOFTWARE\Wow6432Node\x to all others, regedit among them. PLAIN: as on a
+ * system that has no such node, or in a 32-bit program.
+ */
+enum po_reg_view { PO_REG_VIEW_PLAIN, PO_REG_VIEW_32 };
+
+/*
+ * Appends a key's path with the node or without it, whichever it has; all else as it is written.
+ * Paths elsewhere than below HKEY_LOCAL_MACHINE\SOFTWARE stay.
+ */
+void po_reg_put_path_in_view(struct po_buf *out, const char *path, size_t path_size,
+                             enum po_reg_view view);
+/* A copy with all keys in one view. PO_E_FORMAT when the node makes one too deep. */
+PO_NODISCARD enum po_status po_reg_in_view(struct po_reg **out, const struct po_reg *reg,
+                                           enum po_reg_view view, struct po_err *err);
+/* Whether a key is another one or lies below it; either may be in either view. */
+bool po_reg_path_is_within(const char *path, size_t path_size, const char *key, size_t key_size);
+/* The same of all keys of a document, deleted ones too; *outside (may be NULL) is the first not. */
+bool po_reg_is_within(const struct po_reg *reg, const char *key, size_t key_size,
+                      const struct po_reg_key **outside);
 
 #endif
