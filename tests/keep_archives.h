@@ -8,26 +8,11 @@
 
 #include "archive/hash.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define KEEP_SIZE_MAX (1u << 20)
-
-static inline bool
-keep_write(int fd, const uint8_t *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t got = write(fd, bytes, size);
-
-        if (got <= 0)
-            return false;
-        bytes += got;
-        size -= (size_t)got;
-    }
-    return true;
-}
 
 static inline void
 keep_archive(const void *bytes, size_t size)
@@ -37,8 +22,8 @@ keep_archive(const void *bytes, size_t size)
     char hex[2 * PO_DIGEST_SIZE + 1] = "";
     char path[1024];
     char partial[1100];
+    FILE *file;
     bool is_whole;
-    int fd;
 
     if (folder == NULL || size > KEEP_SIZE_MAX)
         return;
@@ -46,15 +31,18 @@ keep_archive(const void *bytes, size_t size)
     for (size_t i = 0; i < sizeof digest; i++)
         (void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
     (void)snprintf(path, sizeof path, "%s/%s", folder, hex);
-    if (access(path, F_OK) == 0)
+    file = fopen(path, "rb");
+    if (file != NULL) {
+        (void)fclose(file);
         return;
+    }
     (void)snprintf(partial, sizeof partial, "%s.%ld", path, (long)getpid());
-    fd = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
+    file = fopen(partial, "wb");
+    if (file == NULL)
         return;
-    is_whole = keep_write(fd, bytes, size);
-    if (close(fd) != 0 || !is_whole || rename(partial, path) != 0)
-        (void)unlink(partial);
+    is_whole = fwrite(bytes, 1, size, file) == size;
+    if (fclose(file) != 0 || !is_whole || rename(partial, path) != 0)
+        (void)remove(partial);
 }
 
 #endif

@@ -8,37 +8,31 @@
 
 #include "archive/reader.h"
 #include "base/buf.h"
+#include "base/mem.h"
 #include "base/text.h"
+#include "os_help.h"
 
-#include <check.h>
-#include <dirent.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <limits.h>
 #include <pobackup.h>
-#include <sched.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
+
+#if OS_HAS_POSIX
+#include <sched.h>
+#include <sys/mount.h>
+#endif
 
 #define RIG_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define RIG_TIME INT64_C(17639784001234567) /* 2025-11-24, with 100 ns steps that matter */
 #define RIG_FRAME (64u << 10)               /* the smallest: files span frames soon */
+#define RIG_PATH_MAX 4096
 
 /* ---- the test's directory ---- */
 
-static char rig_top[64];
-static const char *rig_base = "/tmp"; /* where it is made */
+static char rig_top[OS_PATH_SIZE];
 
 static inline const char *
 rig_at(const char *path)
 {
-    static char names[8][PATH_MAX];
+    static char names[8][RIG_PATH_MAX];
     static unsigned next;
     char *name = names[next++ % RIG_COUNT(names)];
 
@@ -48,61 +42,52 @@ rig_at(const char *path)
     return name;
 }
 
-static inline int
-rig_remove_node(const char *path, const struct stat *info, int type, struct FTW *ftw)
-{
-    (void)info;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static inline void
 rig_enter(void)
 {
-    (void)snprintf(rig_top, sizeof rig_top, "%s/pobackup-test-XXXXXX", rig_base);
-    ck_assert_ptr_nonnull(mkdtemp(rig_top));
+    os_temp_make(rig_top, "restore");
+#if OS_HAS_POSIX
     (void)umask(022);
+#endif
 }
+
+/* Where a volume is mounted, or "". */
+static char rig_mounted[RIG_PATH_MAX];
 
 static inline void
 rig_leave(void)
 {
-    (void)nftw(rig_top, rig_remove_node, 32, FTW_DEPTH | FTW_PHYS);
+#if OS_HAS_POSIX
+    if (rig_mounted[0] != '\0')
+        ck_assert_int_eq(umount2(rig_mounted, MNT_DETACH), 0);
+    rig_mounted[0] = '\0';
+#endif
+    os_temp_remove(rig_top);
 }
 
 static inline void
 rig_directory(const char *path)
 {
-    char text[PATH_MAX];
+    struct po_dir *dir = NULL;
+    struct po_err err;
 
-    (void)snprintf(text, sizeof text, "%s", rig_at(path));
-    for (char *p = text + strlen(rig_top) + 1; *p != '\0'; p++) {
-        if (*p != '/')
-            continue;
-        *p = '\0';
-        (void)mkdir(text, 0755);
-        *p = '/';
-    }
-    ck_assert(mkdir(text, 0755) == 0 || access(text, F_OK) == 0);
+    ck_assert_msg(po_dir_open(&dir, rig_top, &err) == PO_OK, "%s", err.text);
+    ck_assert_msg(po_dir_make_all(dir, path, strlen(path), &err) == PO_OK, "%s", err.text);
+    po_dir_free(dir);
 }
 
 /* Parents are made. */
 static inline void
 rig_write_bytes(const char *path, const void *bytes, size_t size)
 {
-    char parent[PATH_MAX];
-    FILE *file;
+    char parent[RIG_PATH_MAX];
 
     (void)snprintf(parent, sizeof parent, "%s", path);
     if (strrchr(parent, '/') != NULL) {
         *strrchr(parent, '/') = '\0';
         rig_directory(parent);
     }
-    file = fopen(rig_at(path), "wb");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_uint_eq(fwrite(bytes, 1, size, file), size);
-    ck_assert_int_eq(fclose(file), 0);
+    os_write(rig_at(path), bytes, size);
 }
 
 static inline void
@@ -114,18 +99,19 @@ rig_write(const char *path, const char *text)
 static inline bool
 rig_exists(const char *path)
 {
-    struct stat info;
-
-    return lstat(rig_at(path), &info) == 0;
+    return os_exists(rig_at(path));
 }
 
-static inline struct stat
+static inline struct po_node_info
 rig_stat(const char *path)
 {
-    struct stat info;
+    return os_stat(rig_at(path));
+}
 
-    ck_assert_msg(lstat(rig_at(path), &info) == 0, "%s is not there", path);
-    return info;
+static inline void
+rig_assert_mode(const char *path, uint32_t mode)
+{
+    os_assert_mode(rig_at(path), mode);
 }
 
 /* The file's content as a string; it lives until the eighth next call. */
@@ -146,33 +132,32 @@ rig_read(const char *path)
 static inline int64_t
 rig_time(const char *path)
 {
-    struct stat info = rig_stat(path);
-
-    return (int64_t)info.st_mtim.tv_sec * 10000000 + info.st_mtim.tv_nsec / 100;
+    return rig_stat(path).write_time;
 }
 
 static inline void
 rig_set_time(const char *path, int64_t time)
 {
-    struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = time / 10000000 } };
-
-    times[1].tv_nsec = (long)(time % 10000000) * 100;
-    ck_assert_int_eq(utimensat(AT_FDCWD, rig_at(path), times, AT_SYMLINK_NOFOLLOW), 0);
+    os_set_time(rig_at(path), time);
 }
 
 /*
  * Mounts an empty volume at a directory, for this test's process alone (Check gives each test one
  * of its own); false, and said, when that is not allowed here.
  */
+#if OS_HAS_POSIX
 static inline bool
 rig_mount(const char *path, const char *options)
 {
     if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-        mount("none", rig_at(path), "tmpfs", 0, options) == 0)
+        mount("none", rig_at(path), "tmpfs", 0, options) == 0) {
+        (void)snprintf(rig_mounted, sizeof rig_mounted, "%s", rig_at(path));
         return true;
+    }
     printf("skipped: no volume of our own\n");
     return false;
 }
+#endif
 
 /* ---- pictures: a line for each node, sorted; times in 100 ns, as the program keeps them ---- */
 
@@ -191,27 +176,57 @@ rig_hash_file(const char *os_path)
 }
 
 static inline void
-rig_picture_node(struct po_buf *out, const char *os_path, const char *name, bool with_times)
+rig_picture_node(struct po_buf *out, struct po_dir *dir, const char *os_path, const char *file,
+                 const char *name, bool with_times)
 {
-    char target[PATH_MAX];
-    struct stat info;
-    ssize_t size;
+    struct po_node_info info = { 0 };
+    bool exists = false;
+    char *target = NULL;
+    size_t size = 0;
+    struct po_err err;
 
-    ck_assert_int_eq(lstat(os_path, &info), 0);
-    po_buf_printf(out, "%s %o %u:%u", name, info.st_mode, info.st_uid, info.st_gid);
+    ck_assert_msg(po_dir_stat(dir, file, strlen(file), &info, &exists, &err) == PO_OK && exists,
+                  "%s", os_path);
+    po_buf_printf(out, "%s %d %o %u:%u", name, (int)info.type, info.mode, info.uid, info.gid);
     if (with_times)
-        po_buf_printf(out, " %lld.%07ld", (long long)info.st_mtim.tv_sec,
-                      info.st_mtim.tv_nsec / 100);
-    if (S_ISREG(info.st_mode)) {
-        po_buf_printf(out, " %lld %llx", (long long)info.st_size,
+        po_buf_printf(out, " %lld", (long long)info.write_time);
+    if (info.type == PO_NODE_FILE) {
+        po_buf_printf(out, " %llu %llx", (unsigned long long)info.size,
                       (unsigned long long)rig_hash_file(os_path));
-    } else if (S_ISLNK(info.st_mode)) {
-        size = readlink(os_path, target, sizeof target);
-        ck_assert_int_ge(size, 0);
+    } else if (info.type == PO_NODE_SYMLINK) {
+        ck_assert_int_eq(po_dir_read_link(dir, file, strlen(file), &target, &size, &err), PO_OK);
         po_buf_put_text(out, " -> ");
-        po_buf_put(out, target, (size_t)size);
+        po_buf_put(out, target, size);
+        po_mem_free(target);
     }
     po_buf_put_text(out, "\n");
+}
+
+struct rig_names {
+    char *names[512];
+    size_t count;
+};
+
+static inline enum po_status
+rig_add_name(void *ctx, const char *name, size_t name_size, const struct po_node_info *info,
+             const struct po_err *failure, struct po_err *err)
+{
+    struct rig_names *list = ctx;
+
+    (void)name_size;
+    (void)info;
+    (void)err;
+    ck_assert_ptr_null(failure);
+    ck_assert_uint_lt(list->count, RIG_COUNT(list->names));
+    list->names[list->count] = po_mem_strdup(name);
+    ck_assert_ptr_nonnull(list->names[list->count++]);
+    return PO_OK;
+}
+
+static inline int
+rig_compare_names(const void *x, const void *y)
+{
+    return strcmp(*(char *const *)x, *(char *const *)y);
 }
 
 /* All below os_path but what `skip` says; names begin with `name`. */
@@ -219,28 +234,28 @@ static inline void
 rig_picture_below(struct po_buf *out, const char *os_path, const char *name, const char *skip,
                   bool with_times)
 {
-    struct dirent **entries = NULL;
-    int count = scandir(os_path, &entries, NULL, alphasort);
+    struct po_dir *dir = NULL;
+    struct rig_names list = { .count = 0 };
+    struct po_err err;
 
-    ck_assert_int_ge(count, 0);
-    for (int i = 0; i < count; i++) {
-        const char *child = entries[i]->d_name;
-        char child_path[2 * PATH_MAX];
-        char child_name[2 * PATH_MAX];
-        struct stat info;
+    ck_assert_msg(po_dir_open(&dir, os_path, &err) == PO_OK, "%s", err.text);
+    ck_assert_int_eq(po_dir_list(dir, "", 0, rig_add_name, &list, &err), PO_OK);
+    qsort(list.names, list.count, sizeof list.names[0], rig_compare_names);
+    for (size_t i = 0; i < list.count; i++) {
+        const char *child = list.names[i];
+        char child_path[2 * RIG_PATH_MAX];
+        char child_name[2 * RIG_PATH_MAX];
 
         (void)snprintf(child_path, sizeof child_path, "%s/%s", os_path, child);
         (void)snprintf(child_name, sizeof child_name, "%s/%s", name, child);
-        if (strcmp(child, ".") != 0 && strcmp(child, "..") != 0 &&
-            (skip == NULL || strcmp(child_path, skip) != 0)) {
-            rig_picture_node(out, child_path, child_name, with_times);
-            ck_assert_int_eq(lstat(child_path, &info), 0);
-            if (S_ISDIR(info.st_mode))
+        if (skip == NULL || strcmp(child_path, skip) != 0) {
+            rig_picture_node(out, dir, child_path, child, child_name, with_times);
+            if (os_stat(child_path).type == PO_NODE_DIRECTORY)
                 rig_picture_below(out, child_path, child_name, skip, with_times);
         }
-        free(entries[i]);
+        po_mem_free(list.names[i]);
     }
-    free(entries);
+    po_dir_free(dir);
 }
 
 /* To be freed. The directory itself has the name ".". */
@@ -248,14 +263,18 @@ static inline char *
 rig_picture(const char *path, const char *skip, bool with_times)
 {
     struct po_buf out = { 0 };
-    char os_path[PATH_MAX];
-    char skip_path[PATH_MAX] = "";
+    struct po_dir *dir = NULL;
+    char os_path[RIG_PATH_MAX];
+    char skip_path[RIG_PATH_MAX] = "";
     char *text;
+    struct po_err err;
 
     (void)snprintf(os_path, sizeof os_path, "%s", rig_at(path));
     if (skip != NULL)
         (void)snprintf(skip_path, sizeof skip_path, "%s", rig_at(skip));
-    rig_picture_node(&out, os_path, ".", with_times);
+    ck_assert_msg(po_dir_open(&dir, os_path, &err) == PO_OK, "%s", err.text);
+    rig_picture_node(&out, dir, os_path, "", ".", with_times);
+    po_dir_free(dir);
     rig_picture_below(&out, os_path, ".", skip_path, with_times);
     text = strdup(po_buf_text(&out));
     ck_assert_ptr_nonnull(text);

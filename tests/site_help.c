@@ -2,26 +2,18 @@
 
 #include "base/mem.h"
 #include "engine/verify.h"
+#include "os_help.h"
 #include "port/file.h"
 #include "port/sys.h"
 
-#include <check.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 /* ---- directory ---- */
 
-static char directory[64];
+static char directory[OS_PATH_SIZE];
 
 void
 help_enter(void)
 {
-    (void)snprintf(directory, sizeof directory, "/tmp/pobackup-test-site-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(directory));
+    os_temp_make(directory, "site");
     /* For tests that are another user for a moment. */
     ck_assert_int_eq(chmod(directory, 0755), 0);
     ck_assert_int_eq(chdir(directory), 0);
@@ -30,11 +22,7 @@ help_enter(void)
 void
 help_leave(void)
 {
-    char command[128];
-
-    ck_assert_int_eq(chdir("/"), 0);
-    (void)snprintf(command, sizeof command, "rm -rf %s", directory);
-    ck_assert_int_eq(system(command), 0);
+    os_temp_remove(directory);
 }
 
 const char *
@@ -133,9 +121,7 @@ help_write_sparse(const char *path, uint64_t size)
 bool
 help_is_there(const char *path)
 {
-    struct stat info;
-
-    return lstat(path, &info) == 0;
+    return os_exists(path);
 }
 
 uint32_t
@@ -193,6 +179,14 @@ static void
 host_free(struct po_host *host)
 {
     (void)host;
+}
+
+static enum po_status
+host_check_admin(struct po_host *host, struct po_buf *note, struct po_err *err)
+{
+    (void)note;
+    return host_of(host)->refuses == NULL ? PO_OK
+                                          : po_fail(err, PO_E_IO, "%s", host_of(host)->refuses);
 }
 
 static const char *
@@ -288,6 +282,7 @@ static const struct po_host_ops host_ops = {
     .place = host_place,
     .service_count = host_service_count,
     .service = host_service,
+    .check_admin = host_check_admin,
     .service_state = host_service_state,
     .service_stop = host_service_stop,
     .service_start = host_service_start,
@@ -343,10 +338,12 @@ help_make_site(void)
         help_write_random(path, (size_t)i * 700, (uint64_t)i);
     }
     help_write_text(BOX "/\xE5\x8F\x97\xE4\xBF\xA1\xE7\xAE\xB1", "UTF-8");
-    help_write_text(BOX "/\xFF\xFE", "not UTF-8");
-    help_write_text(BOX "/a\nb", "newline");
-    ck_assert_int_eq(symlink("config", SPOOL "/link"), 0);
-    ck_assert_int_eq(symlink("/nowhere/at all", SPOOL "/dangling"), 0);
+    if (OS_HAS_POSIX) {
+        help_write_text(BOX "/\xFF\xFE", "not UTF-8");
+        help_write_text(BOX "/a\nb", "newline");
+        ck_assert_int_eq(symlink("config", SPOOL "/link"), 0);
+        ck_assert_int_eq(symlink("/nowhere/at all", SPOOL "/dangling"), 0);
+    }
     ck_assert_int_eq(link(BIN "/library", BIN "/other-name"), 0);
 }
 

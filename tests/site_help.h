@@ -63,6 +63,7 @@ struct help_host {
     unsigned stops_late[HELP_SERVICES];
     bool is_stopping[HELP_SERVICES];
     bool cannot_tell[HELP_SERVICES];
+    const char *refuses; /* not NULL: why this process may not do the work */
     unsigned last_timeout_s;
     /* When not NULL: called at the begin of each call that is counted. */
     void (*hook)(void *ctx, const char *call);

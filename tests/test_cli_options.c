@@ -3,12 +3,12 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/cli_site.h"
+#include "os_help.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define WORDS_MAX 16
 
@@ -277,18 +277,17 @@ END_TEST
 static enum po_status
 load(const char *name, const char *text)
 {
-    char path[] = "/tmp/pobackup-config-XXXXXX";
-    int fd = mkstemp(path);
-    size_t size = strlen(text);
+    char top[OS_PATH_SIZE];
+    char path[OS_PATH_SIZE + 10];
     enum po_status st;
 
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(write(fd, text, size), (ssize_t)size);
-    (void)close(fd);
+    os_temp_make(top, "config");
+    (void)snprintf(path, sizeof path, "%s/config", top);
+    os_write(path, text, strlen(text));
     st = po_cli_config_load(&values, verb(name), path, &err);
     if (st != PO_OK)
         assert_says(path);
-    (void)unlink(path);
+    os_temp_remove(top);
     return st;
 }
 

@@ -2,25 +2,17 @@
 #include "cli/cli.h"
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
+#include "os_help.h"
 #include "port/file.h"
 #include "port/sys.h"
 
-#include <check.h>
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static char top[] = "/tmp/pobackup-state-XXXXXX";
+static char top[OS_PATH_SIZE];
 static struct po_err err;
 
 static void
 setup(void)
 {
-    memcpy(top + strlen(top) - 6, "XXXXXX", 6);
-    ck_assert_ptr_nonnull(mkdtemp(top));
+    os_temp_make(top, "state");
     ck_assert_int_eq(chdir(top), 0);
     ck_assert_int_eq(unsetenv("POBACKUP_STATE_DIR"), 0);
     ck_assert_int_eq(unsetenv("XDG_STATE_HOME"), 0);
@@ -30,13 +22,7 @@ setup(void)
 static void
 teardown(void)
 {
-    struct po_dir *dir = NULL;
-
-    ck_assert_int_eq(po_dir_open(&dir, top, &err), PO_OK);
-    ck_assert_int_eq(po_dir_remove_all(dir, "", 0, &err), PO_OK);
-    po_dir_free(dir);
-    ck_assert_int_eq(chdir("/"), 0);
-    ck_assert_int_eq(rmdir(top), 0);
+    os_temp_remove(top);
 }
 
 /* ---- the directory ---- */
@@ -51,6 +37,19 @@ assert_dir(const char *expected)
     po_buf_deinit(&dir);
 }
 
+/* That of the whole machine for an administrator, else `own`. */
+static void
+assert_dir_of_user(const char *own)
+{
+    struct po_buf machine = { 0 };
+
+    ck_assert_int_eq(po_sys_put_data_dir(&machine, &err), PO_OK);
+    ck_assert(!OS_HAS_POSIX || strcmp(po_buf_text(&machine), "/var/lib") == 0);
+    po_buf_put_text(&machine, "/pobackup");
+    assert_dir(po_sys_is_admin() ? po_buf_text(&machine) : own);
+    po_buf_deinit(&machine);
+}
+
 START_TEST(the_environment_says_where_it_is)
 {
     ck_assert_int_eq(setenv("POBACKUP_STATE_DIR", "some/where", 1), 0);
@@ -63,19 +62,17 @@ START_TEST(an_empty_variable_counts_as_not_set)
 {
     ck_assert_int_eq(setenv("POBACKUP_STATE_DIR", "", 1), 0);
     ck_assert_int_eq(setenv("XDG_STATE_HOME", "", 1), 0);
-    assert_dir(po_sys_is_admin() ? "/var/lib/pobackup" : "/home/somebody/.local/state/pobackup");
+    assert_dir_of_user("/home/somebody/.local/state/pobackup");
 }
 END_TEST
 
 START_TEST(the_administrator_has_one_for_the_machine_and_others_one_of_their_own)
 {
-    const char *const admin = po_sys_is_admin() ? "/var/lib/pobackup" : NULL;
-
-    assert_dir(admin != NULL ? admin : "/home/somebody/.local/state/pobackup");
+    assert_dir_of_user("/home/somebody/.local/state/pobackup");
     ck_assert_int_eq(setenv("XDG_STATE_HOME", "not/absolute", 1), 0);
-    assert_dir(admin != NULL ? admin : "/home/somebody/.local/state/pobackup");
+    assert_dir_of_user("/home/somebody/.local/state/pobackup");
     ck_assert_int_eq(setenv("XDG_STATE_HOME", "/xdg", 1), 0);
-    assert_dir(admin != NULL ? admin : "/xdg/pobackup");
+    assert_dir_of_user("/xdg/pobackup");
 }
 END_TEST
 
@@ -110,9 +107,10 @@ START_TEST(a_site_is_the_same_whoever_opens_it)
 
     ck_assert_int_eq(mkdir("site", 0700), 0);
     ck_assert_int_eq(mkdir("other", 0700), 0);
-    ck_assert_int_eq(symlink("site", "link"), 0);
+    if (OS_HAS_POSIX)
+        ck_assert_int_eq(symlink("site", "link"), 0);
     hosts[0] = open_site("site");
-    hosts[1] = open_site("other/../link/.");
+    hosts[1] = open_site(OS_CASE("other/../link/.", "other\\..\\SITE\\."));
     hosts[2] = open_site("other");
     (void)snprintf(real, sizeof real, "folder:%s/site", top);
     ck_assert_str_eq(hosts[0]->ops->identity(hosts[0]), real);
@@ -122,19 +120,6 @@ START_TEST(a_site_is_the_same_whoever_opens_it)
         po_cli_site_free(hosts[i]);
 }
 END_TEST
-
-static unsigned
-count_files(const char *path)
-{
-    DIR *dir = opendir(path);
-    unsigned count = 0;
-
-    ck_assert_ptr_nonnull(dir);
-    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir))
-        count += entry->d_name[0] != '.';
-    ck_assert_int_eq(closedir(dir), 0);
-    return count;
-}
 
 START_TEST(a_site_has_one_lock_and_sites_have_locks_of_their_own)
 {
@@ -159,7 +144,7 @@ START_TEST(a_site_has_one_lock_and_sites_have_locks_of_their_own)
     po_lock_free(locks[0]);
     ck_assert(po_cli_site_lock(&cli, site, &locks[0], &code));
     ck_assert_ptr_nonnull(locks[0]);
-    ck_assert_uint_eq(count_files("made/state"), 2);
+    ck_assert_uint_eq(os_count("made/state"), 2);
     po_lock_free(locks[0]);
     po_lock_free(locks[2]);
     po_cli_site_free(site);
@@ -174,7 +159,8 @@ START_TEST(where_no_lock_can_be_had_the_job_goes_on)
     struct po_host *site;
     int code = PO_EXIT_DONE;
 
-    ck_assert_int_eq(setenv("POBACKUP_STATE_DIR", "/dev/null/state", 1), 0);
+    os_write("file", "", 0);
+    ck_assert_int_eq(setenv("POBACKUP_STATE_DIR", "file/state", 1), 0);
     ck_assert_int_eq(mkdir("site", 0700), 0);
     site = open_site("site");
     ck_assert(po_cli_site_lock(&cli, site, &lock, &code));

@@ -5,21 +5,14 @@
 #include "base/buf.h"
 #include "engine/doctor.h"
 #include "host/host.h"
+#include "os_help.h"
 #include "port/file.h"
+#include "port/sys.h"
 
-#include <check.h>
-#include <dirent.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#if OS_HAS_POSIX
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
+#endif
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOBODY 65534
@@ -30,11 +23,12 @@
 #define REG_HEADER "Windows Registry Editor Version 5.00\r\n\r\n"
 #define REG_TEXT                                                                                   \
     REG_HEADER "[HKEY_LOCAL_MACHINE\\SOFTWARE\\Software.com\\Post.Office]\r\n\"A\"=\"1\"\r\n"
-#define SERVICE(status) "[service:MTA]\nstart = true\nstop = true\nstatus = " status "\n"
+#define WELL OS_CASE("true", "exit 0")
+#define SERVICE(status) "[service:MTA]\nstart = " WELL "\nstop = " WELL "\nstatus = " status "\n"
 
 /* ---- a site ---- */
 
-static char top[64]; /* holds "site" and "target" */
+static char top[OS_PATH_SIZE]; /* holds "site" and "target" */
 static struct po_host *host;
 
 static const char *
@@ -57,26 +51,7 @@ put_directory(const char *path)
 static void
 put_file(const char *path, const char *content)
 {
-    FILE *file = fopen(at(path), "wb");
-
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_ge(fputs(content, file), 0);
-    ck_assert_int_eq(fclose(file), 0);
-}
-
-static int
-remove_node(const char *path, const struct stat *info, int type, struct FTW *ftw)
-{
-    (void)info;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static void
-remove_tree(const char *path)
-{
-    (void)nftw(at(path), remove_node, 16, FTW_DEPTH | FTW_PHYS);
+    os_write(at(path), content, strlen(content));
 }
 
 static void
@@ -92,12 +67,11 @@ static enum po_check_state worst;
 static void
 setup(void)
 {
-    (void)snprintf(top, sizeof top, "/tmp/pobackup-doctor-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(top));
+    os_temp_make(top, "doctor");
     ck_assert_int_eq(chmod(top, 0755), 0);
     put_directory("site");
     put_directory("target");
-    put_ini(SERVICE("true"));
+    put_ini(SERVICE(WELL));
     put_file("site/" REG, REG_TEXT);
     put_directory("site/" BIN);
     put_file("site/" BIN "/Post.Office.exe", "MZ");
@@ -117,7 +91,7 @@ teardown(void)
     if (host != NULL)
         host->ops->free(host);
     host = NULL;
-    remove_tree("");
+    os_temp_remove(top);
     po_buf_deinit(&lines);
     po_buf_deinit(&texts);
 }
@@ -195,34 +169,28 @@ break_unknown_state(void)
 }
 
 static void
-break_slow_status(void)
-{
-    put_ini(SERVICE("sleep 3.2"));
-}
-
-static void
 break_no_bin(void)
 {
-    remove_tree("site/" BIN);
+    os_remove(at("site/" BIN));
 }
 
 static void
 break_spool_is_a_file(void)
 {
-    remove_tree("site/" SPOOL);
+    os_remove(at("site/" SPOOL));
     put_file("site/" SPOOL, "");
 }
 
 static void
 break_no_mailbox(void)
 {
-    put_ini("[trees]\nmailbox = none\n" SERVICE("true"));
+    put_ini("[trees]\nmailbox = none\n" SERVICE(WELL));
 }
 
 static void
 break_registry_is_missing(void)
 {
-    remove_tree("site/" REG);
+    os_remove(at("site/" REG));
 }
 
 static void
@@ -250,28 +218,13 @@ break_registry_is_of_the_32_bit_view(void)
 static void
 break_no_registry(void)
 {
-    put_ini("[trees]\nregistry = none\n" SERVICE("true"));
-}
-
-static void
-break_fifo_and_socket(void)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-    ck_assert_int_eq(mkfifo(at("site/" BOX "/fifo"), 0600), 0);
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", at("site/" BOX "/socket"));
-    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
-    (void)close(fd);
+    put_ini("[trees]\nregistry = none\n" SERVICE(WELL));
 }
 
 static void
 break_future_file(void)
 {
-    const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
-                                       { .tv_sec = time(NULL) + 3L * 86400 } };
-
-    ck_assert_int_eq(utimensat(AT_FDCWD, at("site/" BOX "/mail"), times, 0), 0);
+    os_set_time(at("site/" BOX "/mail"), po_sys_now() + INT64_C(3) * 86400 * 10000000);
 }
 
 static void
@@ -285,9 +238,29 @@ break_leftovers(void)
 static void
 break_no_queue(void)
 {
-    remove_tree("site/" SPOOL "/control");
-    remove_tree("site/" SPOOL "/messages");
+    os_remove(at("site/" SPOOL "/control"));
+    os_remove(at("site/" SPOOL "/messages"));
 }
+
+#if OS_HAS_POSIX
+static void
+break_slow_status(void)
+{
+    put_ini(SERVICE("sleep 3.2"));
+}
+
+static void
+break_fifo_and_socket(void)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    ck_assert_int_eq(mkfifo(at("site/" BOX "/fifo"), 0600), 0);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", at("site/" BOX "/socket"));
+    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    (void)close(fd);
+}
+#endif
 
 static const struct {
     const char *name;
@@ -297,7 +270,6 @@ static const struct {
     { "no services", break_no_services, "NOTE services\n" },
     { "a stopped service", break_stopped, "" },
     { "an unknown state", break_unknown_state, "BAD services\n" },
-    { "a slow status command", break_slow_status, "WARNING services\n" },
     { "no bin", break_no_bin, "BAD trees\n" },
     { "a file for a spool", break_spool_is_a_file, "BAD trees\n" },
     { "mailbox = none", break_no_mailbox, "NOTE trees\n" },
@@ -306,10 +278,13 @@ static const struct {
     { "another's registry", break_registry_is_anothers, "WARNING registry\n" },
     { "the registry of a 64-bit system", break_registry_is_of_the_32_bit_view, "" },
     { "registry = none", break_no_registry, "NOTE registry\n" },
-    { "a FIFO and a socket", break_fifo_and_socket, "NOTE special\nNOTE special\n" },
     { "a file of the future", break_future_file, "WARNING clock\n" },
     { "leftovers of a restore", break_leftovers, "NOTE leftovers\nWARNING leftovers\n" },
     { "no queue", break_no_queue, "NOTE queue\n" },
+#if OS_HAS_POSIX
+    { "a slow status command", break_slow_status, "WARNING services\n" },
+    { "a FIFO and a socket", break_fifo_and_socket, "NOTE special\nNOTE special\n" },
+#endif
 };
 
 START_TEST(each_way_in_which_a_site_is_broken_is_told)
@@ -387,30 +362,17 @@ START_TEST(incomplete_queue_sets_are_told_and_left_alone)
         char name[128];
 
         (void)snprintf(name, sizeof name, "site/" SPOOL "/%s", files[i]);
-        ck_assert_int_eq(access(at(name), F_OK), 0);
+        ck_assert(os_exists(at(name)));
     }
 }
 END_TEST
 
 /* ---- the target (req: N3) ---- */
 
-static unsigned
-count_names(const char *path)
-{
-    DIR *dir = opendir(at(path));
-    unsigned count = 0;
-
-    ck_assert_ptr_nonnull(dir);
-    while (readdir(dir) != NULL)
-        count++;
-    (void)closedir(dir);
-    return count - 2;
-}
-
 START_TEST(a_target_is_written_to_and_left_as_it_was)
 {
     run(at("target"));
-    ck_assert_uint_eq(count_names("target"), 0);
+    ck_assert_uint_eq(os_count(at("target")), 0);
 }
 END_TEST
 
@@ -419,7 +381,7 @@ START_TEST(a_target_that_does_not_exist_is_judged_by_where_it_would_be_made)
     run(at("target/a/b.tar.zst"));
     ck_assert_str_eq(po_buf_text(&lines), "");
     assert_text("GOOD target: a/b.tar.zst can be made in ");
-    ck_assert_uint_eq(count_names("target"), 0);
+    ck_assert_uint_eq(os_count(at("target")), 0);
 }
 END_TEST
 
@@ -428,7 +390,7 @@ START_TEST(a_target_that_is_a_file_is_told)
     put_file("target/x", "");
     run(at("target/x"));
     ck_assert_str_eq(po_buf_text(&lines), "WARNING target\n");
-    ck_assert_uint_eq(count_names("target"), 1);
+    ck_assert_uint_eq(os_count(at("target")), 1);
 }
 END_TEST
 
@@ -444,7 +406,7 @@ START_TEST(a_target_inside_a_tree_is_bad_and_nothing_is_written_there)
 {
     run(at("site/" BOX));
     ck_assert_str_eq(po_buf_text(&lines), "BAD target\n");
-    ck_assert_uint_eq(count_names("site/" BOX), 1);
+    ck_assert_uint_eq(os_count(at("site/" BOX)), 1);
     ck_assert_int_eq(worst, PO_CHECK_BAD);
 }
 END_TEST
@@ -458,13 +420,17 @@ END_TEST
 
 START_TEST(a_target_without_the_space_is_warned_of)
 {
-    struct statvfs space;
-    uint64_t size;
+    struct po_dir *dir = NULL;
+    uint64_t size = 0;
+    uint64_t total = 0;
+    struct po_err err;
 
-    ck_assert_int_eq(statvfs(at("target"), &space), 0);
-    size = (uint64_t)space.f_bavail * space.f_frsize * 2;
+    ck_assert_int_eq(po_dir_open(&dir, at("target"), &err), PO_OK);
+    ck_assert_int_eq(po_dir_space(dir, &size, &total, &err), PO_OK);
+    po_dir_free(dir);
+    size *= 2;
     /* A file without blocks: only its size counts. */
-    if (truncate(at("site/" BOX "/mail"), (off_t)size) != 0)
+    if (!os_set_size(at("site/" BOX "/mail"), size))
         return;
     run(at("target"));
     ck_assert_str_eq(po_buf_text(&lines), "WARNING space\n");
@@ -485,8 +451,6 @@ static const struct {
     { "a/mail/sub/x.tar.zst", INSIDE },
     { "a/mail/none/x.tar.zst", INSIDE },
     { "a/mail/sub/../x.tar.zst", INSIDE },
-    { "link/x.tar.zst", INSIDE },
-    { "deep/x.tar.zst", INSIDE }, /* a link to a directory in the tree */
     { "realbin/x.tar.zst", INSIDE },
     { "newspool", INSIDE },
     { "newspool/x.tar.zst", INSIDE },
@@ -502,8 +466,15 @@ static const struct {
     { "site/x.tar.zst", OUTSIDE },
     { "newspool2/x.tar.zst", OUTSIDE },
     { "none/../a/mail/x.tar.zst", REFUSED },
+#if OS_HAS_POSIX
+    { "link/x.tar.zst", INSIDE },
+    { "deep/x.tar.zst", INSIDE }, /* a link to a directory in the tree */
     { "dangling/x.tar.zst", REFUSED },
     { "dangling", REFUSED },
+#else
+    { "A\\MAIL\\x.tar.zst", INSIDE },
+    { "newspool\\x.tar.zst", INSIDE },
+#endif
 };
 
 static void
@@ -517,12 +488,14 @@ put_places(void)
     put_directory("a/mailbox");
     put_directory("realbin");
     ck_assert_int_eq(link(at("site/" REG), at("same")), 0);
-    ck_assert_int_eq(symlink("realbin", at("binlink")), 0);
-    ck_assert_int_eq(symlink("a/mail", at("link")), 0);
-    ck_assert_int_eq(symlink("a/mail/sub", at("deep")), 0);
-    ck_assert_int_eq(symlink("a/mail/later", at("dangling")), 0);
+    if (OS_HAS_POSIX) {
+        ck_assert_int_eq(symlink("realbin", at("binlink")), 0);
+        ck_assert_int_eq(symlink("a/mail", at("link")), 0);
+        ck_assert_int_eq(symlink("a/mail/sub", at("deep")), 0);
+        ck_assert_int_eq(symlink("a/mail/later", at("dangling")), 0);
+    }
     po_buf_printf(&ini, "[trees]\nmailbox = %s\nspool = %s\nbin = %s\n", at("a/mail"),
-                  at("newspool"), at("binlink"));
+                  at("newspool"), at(OS_CASE("binlink", "realbin")));
     put_ini(po_buf_text(&ini));
     po_buf_deinit(&ini);
     open_host();
@@ -565,6 +538,7 @@ START_TEST(a_relative_target_is_taken_from_the_current_directory)
 }
 END_TEST
 
+#if OS_HAS_POSIX
 START_TEST(a_target_elsewhere_is_not_on_the_volume_of_the_site)
 {
     struct stat here;
@@ -580,6 +554,7 @@ START_TEST(a_target_elsewhere_is_not_on_the_volume_of_the_site)
     ck_assert(!is_same_volume);
 }
 END_TEST
+#endif
 
 static Suite *
 doctor_suite(void)
@@ -593,8 +568,8 @@ doctor_suite(void)
     tcase_add_test(site_case, nothing_is_wrong_with_a_good_site);
     tcase_add_loop_test(site_case, each_way_in_which_a_site_is_broken_is_told, 0,
                         (int)COUNT(sites));
-    tcase_add_test(site_case, what_cannot_be_read_is_named);
-    tcase_add_test(site_case, of_many_the_first_are_named_and_the_rest_counted);
+    os_add_posix_test(site_case, what_cannot_be_read_is_named);
+    os_add_posix_test(site_case, of_many_the_first_are_named_and_the_rest_counted);
     tcase_add_test(site_case, incomplete_queue_sets_are_told_and_left_alone);
     suite_add_tcase(suite, site_case);
     tcase_set_timeout(target_case, 60);
@@ -609,7 +584,7 @@ doctor_suite(void)
     tcase_add_loop_test(target_case, a_target_inside_a_tree_is_refused_by_whatever_name, 0,
                         (int)COUNT(targets));
     tcase_add_test(target_case, a_relative_target_is_taken_from_the_current_directory);
-    tcase_add_test(target_case, a_target_elsewhere_is_not_on_the_volume_of_the_site);
+    os_add_posix_test(target_case, a_target_elsewhere_is_not_on_the_volume_of_the_site);
     suite_add_tcase(suite, target_case);
     return suite;
 }

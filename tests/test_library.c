@@ -1,4 +1,5 @@
 #include "archive_help.h"
+#include "os_help.h"
 
 #include <locale.h>
 #include <pobackup.h>
@@ -259,7 +260,8 @@ START_TEST(decomposed_names_verify_in_any_locale)
         struct help_memory memory = { 0 };
         struct po_err err;
 
-        ck_assert_ptr_nonnull(setlocale(LC_ALL, locales[i]));
+        /* Windows has no such locale. */
+        ck_assert(setlocale(LC_ALL, locales[i]) != NULL || !OS_HAS_POSIX);
         help_set_add(&set, &random, POBACKUP_FILE, S("u\xCC\x88"), NULL, "x", 1);
         help_set_add(&set, &random, POBACKUP_FILE, S("\xE3\x81\xAF\xE3\x82\x99"), NULL, "y", 1);
         help_set_add(&set, &random, POBACKUP_SYMLINK, S("link"), "a\xCC\x8A", NULL, 0);

@@ -3,15 +3,8 @@
  * library names it.
  */
 #include "engine/verify.h"
+#include "os_help.h"
 #include "site_help.h"
-
-#include <check.h>
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static struct help_host host;
 static struct help_sink sink;
@@ -351,9 +344,8 @@ take_token(struct vector *vector, const char *at)
 }
 
 static void
-take_line(struct vector *vector, char *line)
+take_line(struct vector *vector, const char *line)
 {
-    line[strcspn(line, "\n")] = '\0';
     if (strncmp(line, "#! expect: ", 11) == 0)
         (void)snprintf(vector->expect, sizeof vector->expect, "%s", line + 11);
     else if (strncmp(line, "#! with: ", 9) == 0)
@@ -370,18 +362,26 @@ static void
 read_vector(struct vector *vector, const char *name)
 {
     char path[512];
-    char *line = NULL;
-    size_t capacity = 0;
+    struct po_buf text = { 0 };
+    char bytes[4096];
+    size_t got;
     FILE *file;
 
     *vector = (struct vector){ 0 };
     (void)snprintf(path, sizeof path, POBACKUP_SOURCE_DIR "/format-spec/vectors/%s", name);
-    file = fopen(path, "r");
+    file = fopen(path, "rb");
     ck_assert_ptr_nonnull(file);
-    while (getline(&line, &capacity, file) >= 0)
-        take_line(vector, line);
-    free(line);
+    while ((got = fread(bytes, 1, sizeof bytes, file)) > 0)
+        po_buf_put(&text, bytes, got);
     ck_assert_int_eq(fclose(file), 0);
+    po_buf_put_u8(&text, '\n');
+    help_must(po_buf_check(&text, &err), &err);
+    for (char *line = (char *)text.bytes, *end; line < (char *)text.bytes + text.size; line = end) {
+        end = line + strcspn(line, "\n");
+        *end++ = '\0';
+        take_line(vector, line);
+    }
+    po_buf_deinit(&text);
     help_must(po_buf_check(&vector->bytes, &err), &err);
 }
 

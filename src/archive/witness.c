@@ -5,9 +5,12 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NANOSECONDS_PER_TICK 100
+/* Of a character, in bytes. */
+#define UTF8_LENGTH_MAX 4
 
 static uint8_t
 type_of(struct archive_entry *entry)
@@ -60,13 +63,28 @@ may_compose(const char *path, size_t size)
 
 /* No name when libarchive cannot show it in this locale: it says so by a warning, or leaves it out.
  */
+/*
+ * Without a UTF-8 locale (on Windows there is none) libarchive puts '?' for what the locale lacks,
+ * and on Windows a '/' for each backslash, and says nothing: no witness for such names.
+ */
+static bool
+can_show(const char *path, size_t path_size)
+{
+    if (MB_CUR_MAX >= UTF8_LENGTH_MAX)
+        return true;
+    for (size_t i = 0; i < path_size; i++)
+        if ((unsigned char)path[i] > 0x7E || path[i] == '\\')
+            return false;
+    return true;
+}
+
 static bool
 is_name_same(struct archive_entry *seen, int rc, const char *path, size_t path_size)
 {
     const char *name = archive_entry_pathname(seen);
     size_t size;
 
-    if (rc == ARCHIVE_WARN || name == NULL)
+    if (rc == ARCHIVE_WARN || name == NULL || !can_show(path, path_size))
         return true;
     size = strlen(name);
     while (size > 0 && name[size - 1] == '/')

@@ -18,6 +18,7 @@
 #define STATUS_LONG_NAME ((LONG)0xC0000106)    /* STATUS_NAME_TOO_LONG */
 #define STATUS_SMALL_BUFFER ((LONG)0x80000005) /* STATUS_BUFFER_OVERFLOW: a warning, data came */
 #define STATUS_SHARING ((LONG)0xC0000043)      /* STATUS_SHARING_VIOLATION */
+#define NAME_LENGTH_MAX 255
 #define SHARING_TRIES 10
 #define SHARING_PAUSE_MS 50
 
@@ -105,7 +106,8 @@ po_nt_open_child(HANDLE *out, HANDLE directory, const wchar_t *name, size_t leng
     HANDLE handle = NULL;
     LONG status = STATUS_LONG_NAME;
 
-    if (length > 32000)
+    /* No file system has more; each refuses it in words of its own. */
+    if (length > NAME_LENGTH_MAX)
         return status;
     text.Buffer = (wchar_t *)(uintptr_t)name; /* the system does not write to it */
     text.Length = (USHORT)(length * sizeof(wchar_t));
@@ -196,8 +198,8 @@ po_nt_set_basic(HANDLE handle, const FILE_BASIC_INFORMATION *basic)
 
 /* ---- places ---- */
 
-static LONG
-go_down(HANDLE *out, HANDLE directory, const wchar_t *name, size_t length)
+LONG
+po_nt_go_down(HANDLE *out, HANDLE directory, const wchar_t *name, size_t length)
 {
     static const struct po_nt_open how = { .access = FILE_TRAVERSE | FILE_READ_ATTRIBUTES,
                                            .disposition = FILE_OPEN,
@@ -235,7 +237,7 @@ po_place_open(struct po_place *place, const struct po_dir *dir, const char *path
     at = place->path.text;
     while ((slash = wcschr(at, L'\\')) != NULL) {
         HANDLE next = NULL;
-        LONG status = go_down(&next, place->directory, at, (size_t)(slash - at));
+        LONG status = po_nt_go_down(&next, place->directory, at, (size_t)(slash - at));
 
         if (place->is_own)
             po_nt_close(&place->directory);

@@ -18,8 +18,8 @@
 
 /* ---- roots ---- */
 
-static uint64_t
-device_of(HANDLE handle)
+uint64_t
+po_nt_device(HANDLE handle)
 {
     /* The label behind it is of any length; it is cut, which is a warning and no failure. */
     union {
@@ -70,7 +70,7 @@ wrap(struct po_dir **out, HANDLE handle, wchar_t *volume, struct po_err *err)
     }
     dir->handle = handle;
     dir->volume = volume;
-    dir->device = device_of(handle);
+    dir->device = po_nt_device(handle);
     *out = dir;
     return PO_OK;
 }
@@ -106,6 +106,8 @@ make_os_directory(wchar_t *path, size_t length, const char *os_path, struct po_e
     size_t above = length;
     enum po_status st;
 
+    if (code == ERROR_ALREADY_EXISTS && (GetFileAttributesW(path) & FILE_ATTRIBUTE_DIRECTORY) == 0)
+        return po_beneath_fail_win32(err, ERROR_DIRECTORY, "make", os_path, strlen(os_path));
     if (code == 0 || code == ERROR_ALREADY_EXISTS)
         return PO_OK;
     while (above > 0 && path[above - 1] != L'\\')
@@ -273,7 +275,7 @@ po_os_stat(const char *os_path, struct po_node_info *info, bool *exists, struct 
     }
     status = po_nt_info(handle, &found);
     if (status >= 0) {
-        found.device = device_of(handle);
+        found.device = po_nt_device(handle);
         *info = found;
         *exists = true;
     } else if (GetFileType(handle) != FILE_TYPE_DISK) {
@@ -334,27 +336,31 @@ po_dir_list(struct po_dir *dir, const char *path, size_t path_size, po_dir_list_
 
 /* ---- making ---- */
 
+/* Something else of that name is `taken`, or what a link is to those who would go through it. */
 static LONG
-make_child(HANDLE directory, const wchar_t *name, size_t length)
+make_child(HANDLE directory, const wchar_t *name, size_t length, LONG taken)
 {
     static const struct po_nt_open make = { .access = FILE_READ_ATTRIBUTES,
                                             .disposition = FILE_CREATE,
                                             .options = FILE_DIRECTORY_FILE };
     static const struct po_nt_open look = { .access = FILE_READ_ATTRIBUTES,
                                             .disposition = FILE_OPEN };
-    struct po_node_info info;
+    struct po_node_info info = { 0 };
     HANDLE handle = NULL;
     LONG status = po_nt_open_child(&handle, directory, name, length, &make);
 
     po_nt_close(&handle);
     if (status != STATUS_EXISTS)
         return status;
-    /* A directory that is there is fine. */
-    if (po_nt_open_child(&handle, directory, name, length, &look) >= 0 &&
-        po_nt_info(handle, &info) >= 0 && info.type == PO_NODE_DIRECTORY)
-        status = 0;
+    status = po_nt_open_child(&handle, directory, name, length, &look);
+    if (status >= 0)
+        status = po_nt_info(handle, &info);
     po_nt_close(&handle);
-    return status;
+    if (info.type == PO_NODE_DIRECTORY)
+        return 0; /* a directory that is there is fine */
+    if (info.type == PO_NODE_SYMLINK && taken != STATUS_EXISTS)
+        return PO_STATUS_LINK;
+    return taken;
 }
 
 enum po_status
@@ -367,7 +373,7 @@ po_dir_make(struct po_dir *dir, const char *path, size_t path_size, uint32_t mod
 
     (void)mode; /* rights are inherited */
     if (st == PO_OK && path_size > 0) {
-        status = make_child(place.directory, place.name, place.length);
+        status = make_child(place.directory, place.name, place.length, STATUS_EXISTS);
         if (status < 0)
             st = po_beneath_fail(err, status, "make", path, path_size);
     }
@@ -375,14 +381,45 @@ po_dir_make(struct po_dir *dir, const char *path, size_t path_size, uint32_t mod
     return st;
 }
 
+/* Each component in the one before, so that a deep path costs no more than its length. */
+static LONG
+make_chain(HANDLE root, const wchar_t *path)
+{
+    HANDLE above = root;
+    LONG status = 0;
+
+    while (*path != L'\0' && status >= 0) {
+        size_t length = wcscspn(path, L"\\");
+        HANDLE next = NULL;
+
+        status = make_child(above, path, length, STATUS_NO_DIRECTORY);
+        if (status >= 0)
+            status = po_nt_go_down(&next, above, path, length);
+        if (above != root)
+            po_nt_close(&above);
+        above = next;
+        path += length + (path[length] == L'\\' ? 1 : 0);
+    }
+    if (above != root)
+        po_nt_close(&above);
+    return status;
+}
+
 enum po_status
 po_dir_make_all(struct po_dir *dir, const char *path, size_t path_size, struct po_err *err)
 {
+    struct po_wide wide = { 0 };
     enum po_status st = po_path_check(path, path_size, err);
 
-    for (size_t i = 1; i <= path_size && st == PO_OK; i++)
-        if (i == path_size || path[i] == '/')
-            st = po_dir_make(dir, path, i, 0777, err);
+    if (st == PO_OK)
+        st = po_wide_from_name(&wide, path, path_size, err);
+    if (st == PO_OK) {
+        LONG status = make_chain(dir->handle, wide.text);
+
+        if (status < 0)
+            st = po_beneath_fail(err, status, "make", path, path_size);
+    }
+    po_wide_free(&wide);
     return st;
 }
 
@@ -508,12 +545,9 @@ po_dir_set_owner(struct po_dir *dir, const char *path, size_t path_size, uint32_
                  struct po_err *err)
 {
     (void)dir;
-    (void)path;
-    (void)path_size;
     (void)uid;
     (void)gid;
-    (void)err;
-    return PO_OK;
+    return po_path_check(path, path_size, err);
 }
 
 enum po_status

@@ -15,6 +15,7 @@ struct po_file {
     HANDLE handle;
     bool is_standard;  /* not ours to close */
     bool is_stream;    /* no offsets: a pipe, a device, standard input or output */
+    uint64_t device;   /* of a regular file */
     uint64_t position; /* of a stream: bytes read or written so far */
     uint64_t end;      /* of a regular file: where po_file_write goes on */
 };
@@ -37,7 +38,8 @@ access_of(enum po_file_how how)
 }
 
 static enum po_status
-wrap(struct po_file **out, HANDLE handle, bool is_stream, uint64_t size, struct po_err *err)
+wrap(struct po_file **out, HANDLE handle, bool is_stream, const struct po_node_info *info,
+     struct po_err *err)
 {
     struct po_file *file = po_mem_new(1, sizeof(*file));
 
@@ -47,7 +49,8 @@ wrap(struct po_file **out, HANDLE handle, bool is_stream, uint64_t size, struct 
     }
     file->handle = handle;
     file->is_stream = is_stream;
-    file->end = size;
+    file->device = info->device;
+    file->end = info->size;
     *out = file;
     return PO_OK;
 }
@@ -128,7 +131,8 @@ po_file_open(struct po_file **out, struct po_dir *dir, const char *path, size_t 
         po_nt_close(&handle);
         return st;
     }
-    st = wrap(out, handle, false, info.size, err);
+    info.device = dir->device;
+    st = wrap(out, handle, false, &info, err);
     if (st == PO_OK && how == PO_FILE_REPLACE && info.size > 0) {
         st = po_file_set_size(*out, 0, err);
         if (st != PO_OK) {
@@ -159,9 +163,11 @@ po_os_file_open(struct po_file **out, const char *os_path, enum po_file_how how,
     if (handle == INVALID_HANDLE_VALUE)
         return po_beneath_fail_win32(err, GetLastError(), "open", os_path, strlen(os_path));
     is_stream = GetFileType(handle) != FILE_TYPE_DISK;
-    if (!is_stream)
+    if (!is_stream) {
         (void)po_nt_info(handle, &info);
-    return wrap(out, handle, is_stream, info.size, err);
+        info.device = po_nt_device(handle);
+    }
+    return wrap(out, handle, is_stream, &info, err);
 }
 
 enum po_status
@@ -196,6 +202,7 @@ po_file_info(struct po_file *file, struct po_node_info *info, struct po_err *err
     status = po_nt_info(file->handle, &found);
     if (status < 0)
         return po_fail_nt(err, status, "examine an open file");
+    found.device = file->device;
     *info = found;
     return PO_OK;
 }

@@ -60,13 +60,18 @@ struct po_nt_open {
  */
 LONG po_nt_open_child(HANDLE *out, HANDLE directory, const wchar_t *name, size_t length,
                       const struct po_nt_open *how);
+/* Opens a directory in another, to go through it; a link is PO_STATUS_LINK. */
+LONG po_nt_go_down(HANDLE *out, HANDLE directory, const wchar_t *name, size_t length);
 /* Closes unless it is NULL, and sets it to NULL. */
 void po_nt_close(HANDLE *handle);
 /* What a link on the way is: the status of a reparse point that cannot be resolved (ELOOP). */
 #define PO_STATUS_LINK ((LONG)0xC0000280)
 /* Whether attributes and reparse tag are those of a junction, a symbolic link or a mount point. */
 bool po_nt_is_link(ULONG attributes, ULONG tag);
+/* All but info->device. An NTSTATUS. */
 LONG po_nt_info(HANDLE handle, struct po_node_info *info);
+/* The volume's number, which is the device of all that lies on it. */
+uint64_t po_nt_device(HANDLE handle);
 
 /*
  * The directory of a path's last component, and that component (length 0 for the root itself).

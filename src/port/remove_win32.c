@@ -18,6 +18,13 @@
 #define STATUS_PENDING_DELETE ((LONG)0xC0000056)
 #define STATUS_MEMORY ((LONG)0xC0000017)
 
+/*
+ * What is removed has its name until the last handle to it is closed, and a virus scanner may have
+ * one: so often is a directory emptied again before it counts as not empty.
+ */
+#define TURNS_MAX 10u
+#define TURN_PAUSE_MS 50u
+
 static const struct po_nt_open for_removal = {
     .access = DELETE | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES, .disposition = FILE_OPEN
 };
@@ -87,6 +94,7 @@ po_dir_remove(struct po_dir *dir, const char *path, size_t path_size, struct po_
 struct level {
     HANDLE directory;
     size_t names_start; /* where this directory's names begin in removal.names */
+    unsigned turns;     /* how often the name in work was gone down into */
 };
 
 struct removal {
@@ -122,7 +130,7 @@ push_level(struct removal *removal, HANDLE directory)
         removal->levels = levels;
         removal->capacity = capacity;
     }
-    removal->levels[removal->count++] = (struct level){ directory, removal->names.size };
+    removal->levels[removal->count++] = (struct level){ directory, removal->names.size, 0 };
     /* All at once: a listing that is changed while it is read may leave some out. */
     return po_nt_list(directory, 0, put_name, removal);
 fail:
@@ -160,21 +168,24 @@ remove_last_name(struct removal *removal)
     static const struct po_nt_open down = { .access = FILE_LIST_DIRECTORY | FILE_READ_ATTRIBUTES,
                                             .disposition = FILE_OPEN,
                                             .options = FILE_DIRECTORY_FILE };
-    HANDLE above = removal->levels[removal->count - 1].directory;
+    struct level *level = &removal->levels[removal->count - 1];
     HANDLE handle = NULL;
     bool is_directory;
     size_t length;
     const wchar_t *name = last_name(removal, &length);
-    LONG status = remove_child(above, name, length, &is_directory);
+    LONG status = remove_child(level->directory, name, length, &is_directory);
 
     /* Somebody was faster: what we want is done. */
     if (status >= 0 || status == STATUS_NOT_THERE || status == STATUS_PENDING_DELETE) {
         drop_last_name(removal);
+        level->turns = 0;
         return 0;
     }
-    if (status != STATUS_NOT_EMPTY || !is_directory)
+    if (status != STATUS_NOT_EMPTY || !is_directory || level->turns == TURNS_MAX)
         return status;
-    status = po_nt_open_child(&handle, above, name, length, &down);
+    if (level->turns++ > 0)
+        Sleep(TURN_PAUSE_MS);
+    status = po_nt_open_child(&handle, level->directory, name, length, &down);
     return status < 0 ? status : push_level(removal, handle);
 }
 
@@ -214,13 +225,18 @@ po_dir_remove_all(struct po_dir *dir, const char *path, size_t path_size, struct
         goto done;
     if (path_size > 0)
         status = remove_child(place.directory, place.name, place.length, &is_directory);
-    if (status == STATUS_NOT_EMPTY && is_directory) {
+    for (unsigned turn = 0; status == STATUS_NOT_EMPTY && is_directory && turn < TURNS_MAX;
+         turn++) {
+        if (turn > 0)
+            Sleep(TURN_PAUSE_MS);
         status = po_place_open_node(&place, &handle, &list);
         if (status >= 0)
             status = push_level(&removal, handle);
         if (status >= 0)
             status = empty(&removal);
-        if (status >= 0 && path_size > 0)
+        if (status < 0)
+            break;
+        if (path_size > 0)
             status = remove_child(place.directory, place.name, place.length, &is_directory);
     }
     if (status < 0) {

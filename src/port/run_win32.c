@@ -4,41 +4,82 @@
 #include "base/mem.h"
 #include "port/file_win32.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define OUTPUT_KEPT_MAX ((size_t)64 * 1024)
-/*
- * What is read after the end of the command at most: a background process may write faster than we
- * read.
- */
-#define REST_MAX ((size_t)1024 * 1024)
-#define POLL_MS 10u
+#define OUTPUT_KEPT_MAX 65536u
+/* A command that says more than this while it is waited for loses what it said first. */
+#define OUTPUT_FILE_MAX (4 << 20)
+#define POLL_MAX_MS 32u
 #define KILLED_WAIT_MS 5000u
 #define KILLED_EXIT_CODE 0xC000013Au /* STATUS_CONTROL_C_EXIT */
+#define FILE_TRIES 10
 
 struct run {
     HANDLE null;
-    HANDLE read_end;
-    HANDLE write_end;
+    /*
+     * A file that is gone when its last handle is, and no pipe: a daemon that the command leaves
+     * behind may write to it for years, and must not fail when we are gone.
+     */
+    HANDLE output;
+    HANDLE command_output; /* the same, for appending alone */
     HANDLE job;
     HANDLE process;
-    size_t kept;
 };
 
+/* Appends a name that nobody else has; the path has room for it. */
+static bool
+put_temporary_name(wchar_t *path, size_t length)
+{
+    char name[24];
+    uint32_t number = 0;
+    struct po_err ignored;
+
+    if (po_sys_random(&number, sizeof(number), &ignored) != PO_OK)
+        return false;
+    (void)snprintf(name, sizeof(name), "pobackup-%08lx.tmp", (unsigned long)number);
+    for (size_t i = 0; i <= strlen(name); i++)
+        path[length + i] = (wchar_t)name[i];
+    return true;
+}
+
+/* NULL when there is no place for it: then nothing is kept of what the command says. */
+static HANDLE
+open_temporary_file(void)
+{
+    wchar_t path[MAX_PATH + 1];
+    DWORD length = GetTempPathW(MAX_PATH, path);
+
+    for (int i = 0; i < FILE_TRIES && length > 0 && length < MAX_PATH - 24; i++) {
+        HANDLE file;
+
+        if (!put_temporary_name(path, length))
+            break;
+        file = CreateFileW(path, GENERIC_READ | GENERIC_WRITE | DELETE, PO_SHARE_ALL, NULL,
+                           CREATE_NEW, FILE_ATTRIBUTE_TEMPORARY | FILE_FLAG_DELETE_ON_CLOSE, NULL);
+        if (file != INVALID_HANDLE_VALUE)
+            return file;
+    }
+    return NULL;
+}
+
 static enum po_status
-open_pipes(struct run *run, struct po_err *err)
+open_files(struct run *run, struct po_err *err)
 {
     SECURITY_ATTRIBUTES inherited = { .nLength = sizeof(inherited), .bInheritHandle = TRUE };
+    HANDLE self = GetCurrentProcess();
 
-    run->null = CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited,
-                            OPEN_EXISTING, 0, NULL);
+    run->null = CreateFileW(L"NUL", GENERIC_READ | GENERIC_WRITE,
+                            FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited, OPEN_EXISTING, 0, NULL);
     if (run->null == INVALID_HANDLE_VALUE) {
         run->null = NULL;
         return po_fail_win32(err, GetLastError(), "open NUL");
     }
-    if (!CreatePipe(&run->read_end, &run->write_end, &inherited, 0))
-        return po_fail_win32(err, GetLastError(), "make a pipe");
-    (void)SetHandleInformation(run->read_end, HANDLE_FLAG_INHERIT, 0);
+    run->output = open_temporary_file();
+    if (run->output != NULL &&
+        !DuplicateHandle(self, run->output, self, &run->command_output,
+                         FILE_APPEND_DATA | FILE_READ_ATTRIBUTES | SYNCHRONIZE, TRUE, 0))
+        po_nt_close(&run->output);
     return PO_OK;
 }
 
@@ -51,11 +92,30 @@ put_into_job(struct run *run)
         po_nt_close(&run->job);
 }
 
+/* The system's own cmd.exe: a name alone would be looked for in the working directory first. */
+static bool
+find_shell(wchar_t path[MAX_PATH + 1])
+{
+    static const wchar_t name[] = L"\\cmd.exe";
+    UINT length = GetSystemDirectoryW(path, MAX_PATH);
+
+    if (length == 0 || length + sizeof(name) / sizeof(name[0]) > MAX_PATH)
+        return false;
+    memcpy(path + length, name, sizeof(name));
+    return true;
+}
+
 static enum po_status
 start(struct run *run, const char *command, const char *directory, struct po_err *err)
 {
-    STARTUPINFOW startup = { .cb = sizeof(startup), .dwFlags = STARTF_USESTDHANDLES };
+    HANDLE output = run->command_output != NULL ? run->command_output : run->null;
+    STARTUPINFOW startup = { .cb = sizeof(startup),
+                             .dwFlags = STARTF_USESTDHANDLES,
+                             .hStdInput = run->null,
+                             .hStdOutput = output,
+                             .hStdError = output };
     PROCESS_INFORMATION info = { 0 };
+    wchar_t shell[MAX_PATH + 1];
     struct po_buf line = { 0 };
     struct po_wide wide = { 0 };
     struct po_wide where = { 0 };
@@ -64,6 +124,8 @@ start(struct run *run, const char *command, const char *directory, struct po_err
     /* With /s the outer quotation marks go, and the command is taken as it is. */
     po_buf_printf(&line, "cmd.exe /d /s /c \"%s\"", command);
     st = po_buf_check(&line, err);
+    if (st == PO_OK && !find_shell(shell))
+        st = po_fail_win32(err, GetLastError(), "find the system's directory");
     if (st == PO_OK)
         st = po_wide_from_text(&wide, (const char *)line.bytes, line.size, err);
     if (st == PO_OK && directory != NULL)
@@ -71,47 +133,57 @@ start(struct run *run, const char *command, const char *directory, struct po_err
     for (size_t i = 0; i < where.length; i++)
         if (where.text[i] == L'/')
             where.text[i] = L'\\';
-    startup.hStdInput = run->null;
-    startup.hStdOutput = run->write_end;
-    startup.hStdError = run->write_end;
     /* A process group of its own: Ctrl-C is for us alone. */
     if (st == PO_OK &&
-        !CreateProcessW(NULL, wide.text, NULL, NULL, TRUE,
+        !CreateProcessW(shell, wide.text, NULL, NULL, TRUE,
                         CREATE_SUSPENDED | CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP, NULL,
                         where.text, &startup, &info))
-        st = po_fail_win32(err, GetLastError(), "start a command");
+        st = po_fail_win32(err, GetLastError(), "start %s", command);
     if (st == PO_OK) {
         run->process = info.hProcess;
         put_into_job(run);
         (void)ResumeThread(info.hThread);
         (void)CloseHandle(info.hThread);
-        po_nt_close(&run->write_end);
     }
+    po_nt_close(&run->command_output);
     po_buf_deinit(&line);
     po_wide_free(&wide);
     po_wide_free(&where);
     return st;
 }
 
-/* Reads what is there, without waiting; false when there is nothing. */
-static bool
-read_some(struct run *run, struct po_buf *output)
+static uint64_t
+output_size(const struct run *run)
 {
-    uint8_t bytes[4096];
-    DWORD there = 0;
-    DWORD got = 0;
-    size_t room = OUTPUT_KEPT_MAX - run->kept;
+    LARGE_INTEGER size = { 0 };
 
-    if (!PeekNamedPipe(run->read_end, NULL, 0, NULL, &there, NULL) || there == 0 ||
-        !ReadFile(run->read_end, bytes, there < sizeof(bytes) ? there : (DWORD)sizeof(bytes), &got,
-                  NULL) ||
-        got == 0)
-        return false;
-    if (room > got)
-        room = got;
-    po_buf_put(output, bytes, room);
-    run->kept += room;
-    return true;
+    if (run->output == NULL || !GetFileSizeEx(run->output, &size) || size.QuadPart < 0)
+        return 0;
+    return (uint64_t)size.QuadPart;
+}
+
+/* It is open for appending there: what comes next stands at the front. */
+static void
+bound_output(const struct run *run)
+{
+    if (output_size(run) > OUTPUT_FILE_MAX &&
+        SetFilePointer(run->output, 0, NULL, FILE_BEGIN) != INVALID_SET_FILE_POINTER)
+        (void)SetEndOfFile(run->output);
+}
+
+/* The end of what the command said. */
+static void
+read_output(const struct run *run, struct po_buf *output)
+{
+    uint64_t size = output_size(run);
+    uint64_t at = size > OUTPUT_KEPT_MAX ? size - OUTPUT_KEPT_MAX : 0;
+    OVERLAPPED where = { .Offset = (DWORD)at, .OffsetHigh = (DWORD)(at >> 32) };
+    DWORD got = 0;
+
+    if (size == 0 || !po_buf_reserve(output, OUTPUT_KEPT_MAX))
+        return;
+    if (ReadFile(run->output, output->bytes + output->size, OUTPUT_KEPT_MAX, &got, &where))
+        output->size += got;
 }
 
 static void
@@ -124,41 +196,50 @@ end_all(struct run *run)
     (void)WaitForSingleObject(run->process, KILLED_WAIT_MS);
 }
 
+/* Until the command itself has ended; true when it had to be ended. */
+static bool
+wait_for_end(struct run *run, unsigned timeout_ms)
+{
+    double deadline = po_sys_monotonic() + timeout_ms / 1000.0;
+    DWORD pause_ms = 1;
+
+    while (WaitForSingleObject(run->process, pause_ms) == WAIT_TIMEOUT) {
+        if (po_sys_monotonic() >= deadline) {
+            end_all(run);
+            return true;
+        }
+        bound_output(run);
+        if (pause_ms < POLL_MAX_MS)
+            pause_ms *= 2;
+    }
+    return false;
+}
+
 enum po_status
 po_sys_run(const char *command, const char *directory, unsigned timeout_ms,
            struct po_command_result *result, struct po_buf *output, struct po_err *err)
 {
     struct run run = { 0 };
-    double deadline = po_sys_monotonic() + timeout_ms / 1000.0;
     DWORD code = 0;
-    size_t rest = 0;
-    bool timed_out = false;
-    enum po_status st = open_pipes(&run, err);
+    bool timed_out;
+    enum po_status st = open_files(&run, err);
 
     if (st == PO_OK)
         st = start(&run, command, directory, err);
     if (st != PO_OK)
         goto done;
-    while (WaitForSingleObject(run.process, POLL_MS) == WAIT_TIMEOUT && !timed_out) {
-        while (read_some(&run, output) && po_sys_monotonic() < deadline)
-            continue;
-        timed_out = po_sys_monotonic() >= deadline;
-    }
-    if (timed_out)
-        end_all(&run);
-    while (rest < REST_MAX && read_some(&run, output))
-        rest += 4096;
+    timed_out = wait_for_end(&run, timeout_ms);
+    read_output(&run, output);
     if (!GetExitCodeProcess(run.process, &code))
         code = KILLED_EXIT_CODE;
     /* Codes from 0xC0000000 on are exceptions: the like of a signal. */
     *result =
         (struct po_command_result){ .exit_code = timed_out || code >= 0xC0000000u ? -1 : (int)code,
                                     .timed_out = timed_out };
-    st = PO_OK;
 done:
     po_nt_close(&run.null);
-    po_nt_close(&run.read_end);
-    po_nt_close(&run.write_end);
+    po_nt_close(&run.output);
+    po_nt_close(&run.command_output);
     po_nt_close(&run.process);
     po_nt_close(&run.job);
     return st;
