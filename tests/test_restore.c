@@ -950,7 +950,7 @@ START_TEST(services_that_stay_down_are_told_but_the_restore_stands)
 
     make_old_site();
     rig_write("site/pobackup-site.ini",
-              "[service:MTA]\nstart = exit 1\n" STOP("mta") STATUS("mta") PUF);
+              "[service:MTA]\nstart = exit 1\nstart-timeout = 1\n" STOP("mta") STATUS("mta") PUF);
     open_rig(&rig, set, RIG_COUNT(set));
     ck_assert_int_eq(run(&rig), PO_OK);
     ck_assert(rig.result.are_services_lost);
