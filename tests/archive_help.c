@@ -47,6 +47,12 @@ help_random_below(struct help_random *random, uint64_t below)
     return help_random_next(random) % below;
 }
 
+size_t
+help_random_size(struct help_random *random, size_t below)
+{
+    return (size_t)help_random_below(random, below);
+}
+
 void
 help_random_fill(struct help_random *random, void *bytes, size_t size)
 {
@@ -259,7 +265,7 @@ random_path_size(struct help_random *random)
     static const size_t edges[] = { 1, 99, 100, 101, 155, 156, 157, 254, 255, 256, 257, 258 };
 
     return help_random_below(random, 3) == 0 ? edges[help_random_below(random, HELP_COUNT(edges))]
-                                             : 1 + help_random_below(random, 300);
+                                             : 1 + help_random_size(random, 300);
 }
 
 static const struct pobackup_entry *
@@ -278,7 +284,7 @@ static void
 add_random_file(struct help_set *set, struct help_random *random, const char *path,
                 size_t path_size, size_t content_max)
 {
-    size_t size = help_random_below(random, 4) == 0 ? 0 : help_random_below(random, content_max);
+    size_t size = help_random_below(random, 4) == 0 ? 0 : help_random_size(random, content_max);
     uint8_t *content = malloc(size + 1);
 
     ck_assert_ptr_nonnull(content);
@@ -365,7 +371,8 @@ help_set_write(const struct help_set *set, struct help_memory *memory,
     enum po_status st = pobackup_writer_open(&writer, &sink, options, err);
 
     for (size_t i = 0; i < set->count && st == PO_OK; i++) {
-        struct content content = { .bytes = set->contents[i], .left = set->entries[i].size };
+        struct content content = { .bytes = set->contents[i],
+                                   .left = (size_t)set->entries[i].size };
 
         st = pobackup_writer_add(writer, &set->entries[i], read_content, &content, err);
     }

@@ -26,6 +26,7 @@ struct help_random help_random_begin(const char *test, uint64_t number);
 uint64_t help_random_next(struct help_random *random);
 /* 0 to below - 1. */
 uint64_t help_random_below(struct help_random *random, uint64_t below);
+size_t help_random_size(struct help_random *random, size_t below);
 void help_random_fill(struct help_random *random, void *bytes, size_t size);
 
 enum help_alphabet {

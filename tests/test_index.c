@@ -40,7 +40,7 @@ static const struct po_entry *
 find_target(const struct sample *s, struct help_random *random)
 {
     for (int tries = 0; tries < 10 && s->list.count > 0; tries++) {
-        size_t number = help_random_below(random, s->list.count);
+        size_t number = help_random_size(random, s->list.count);
         const struct po_entry *entry = &s->list.entries[number];
 
         if (number % 3 == 1 && entry->type == POBACKUP_FILE && entry->state == PO_ENTRY_SAVED)
@@ -90,12 +90,12 @@ add_security(struct sample *s, struct help_random *random, size_t number)
         const struct po_posix_owner owner = { .mode = (uint32_t)help_random_below(random, 4),
                                               .uid = (uint32_t)help_random_below(random, 2),
                                               .user = "postmaster",
-                                              .user_size = help_random_below(random, 11) };
+                                              .user_size = help_random_size(random, 11) };
 
         ck_assert_int_eq(po_entry_list_owner(&s->list, &owner, &entry->security, &err), PO_OK);
     } else if (help_random_below(random, 2) == 0) {
         help_random_fill(random, bytes, sizeof bytes);
-        ck_assert_int_eq(po_entry_list_security(&s->list, bytes, help_random_below(random, 80),
+        ck_assert_int_eq(po_entry_list_security(&s->list, bytes, help_random_size(random, 80),
                                                 &entry->security, &err),
                          PO_OK);
     }
@@ -108,7 +108,7 @@ add_entry(struct sample *s, struct help_random *random)
     const struct po_entry *target = find_target(s, random);
     struct po_entry *entry = NULL;
     struct po_err err;
-    size_t size = 1 + help_random_below(random, 40);
+    size_t size = 1 + help_random_size(random, 40);
     char *path = help_path(random, (enum help_alphabet)help_random_below(random, 3), size);
     char target_path[64];
     size_t target_size = 0;
@@ -403,7 +403,7 @@ START_TEST(a_path_that_is_not_there_is_not_found_and_has_its_place)
     make_sample(&s, &random, 100);
     ck_assert_int_eq(load(&index, s.bytes.bytes, s.bytes.size, &err), PO_OK);
     for (int round = 0; round < 2000; round++) {
-        size_t size = help_random_below(&random, 5);
+        size_t size = help_random_size(&random, 5);
         char path[5];
         uint32_t smaller = 0;
         bool is_there = false;
@@ -595,7 +595,7 @@ START_TEST(random_damage_never_breaks_the_reader)
     for (int sample = 0; sample < 40; sample++) {
         struct sample s;
 
-        make_sample(&s, &random, 1 + help_random_below(&random, 40));
+        make_sample(&s, &random, 1 + help_random_size(&random, 40));
         for (int round = 0; round < 400; round++) {
             uint8_t *copy = malloc(s.bytes.size);
 

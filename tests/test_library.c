@@ -76,7 +76,7 @@ check_content(struct pobackup_archive *archive, uint64_t number, const uint8_t *
     ck_assert_mem_eq(bytes, content, size);
     for (int round = 0; round < 12; round++) {
         uint64_t offset = help_random_below(random, size + 20);
-        size_t wanted = help_random_below(random, size + 20);
+        size_t wanted = help_random_size(random, size + 20);
         size_t left = offset >= size ? 0 : size - (size_t)offset;
 
         memset(bytes, 0xEE, size + 100);
@@ -133,7 +133,7 @@ START_TEST(a_random_archive_gives_back_what_was_put_in)
         uint8_t read[POBACKUP_DIGEST_SIZE];
         struct po_err err;
 
-        help_set_make(&set, &random, help_random_below(&random, 60), 200000);
+        help_set_make(&set, &random, help_random_size(&random, 60), 200000);
         ck_assert_msg(help_set_write(&set, &memory, &small_frames, written, &err) == PO_OK, "%s",
                       err.text);
         archive = open_memory(&memory);

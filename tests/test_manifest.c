@@ -429,7 +429,7 @@ START_TEST(a_summary_tells_all_counts_and_lists_names_of_any_bytes)
 
     for (int round = 0; round < 60; round++) {
         struct po_problem problems[20];
-        size_t count = help_random_below(&random, 20);
+        size_t count = help_random_size(&random, 20);
         struct po_summary summary = { .finished = 5,
                                       .outage_seconds = round % 2 == 0 ? -1 : 12.5,
                                       .stop_seconds = 1,
@@ -441,12 +441,12 @@ START_TEST(a_summary_tells_all_counts_and_lists_names_of_any_bytes)
                                       .skipped_count = count,
                                       .changed = problems,
                                       .changed_count = count / 2,
-                                      .listed_max = help_random_below(&random, 20) };
+                                      .listed_max = help_random_size(&random, 20) };
         struct po_buf out = { 0 };
         struct po_err err;
 
         for (size_t i = 0; i < count; i++) {
-            problems[i].path_size = 1 + help_random_below(&random, 50);
+            problems[i].path_size = 1 + help_random_size(&random, 50);
             problems[i].path =
                 help_path(&random, (enum help_alphabet)(i % 3), problems[i].path_size);
             problems[i].reason = reasons[i % 3];

@@ -90,7 +90,7 @@ free_run(struct run *run)
 /* A new entry with noise for content. */
 static struct po_entry *
 new_entry(struct run *run, struct help_random *random, const char *path, size_t path_size,
-          uint64_t size)
+          size_t size)
 {
     struct po_entry *entry = NULL;
     struct po_err err;
@@ -110,7 +110,7 @@ new_entry(struct run *run, struct help_random *random, const char *path, size_t 
 }
 
 static void
-add(struct run *run, struct help_random *random, const char *path, uint64_t size)
+add(struct run *run, struct help_random *random, const char *path, size_t size)
 {
     struct po_entry *entry = new_entry(run, random, path, strlen(path), size);
     struct po_err err;
@@ -131,27 +131,27 @@ cut(struct run *run)
 static void
 add_random(struct run *run, struct help_random *random)
 {
-    size_t path_size = help_random_below(random, 10) == 0 ? 1 + help_random_below(random, 3000)
-                                                          : 1 + help_random_below(random, 60);
+    size_t path_size = help_random_below(random, 10) == 0 ? 1 + help_random_size(random, 3000)
+                                                          : 1 + help_random_size(random, 60);
     char *path = help_path(random, (enum help_alphabet)help_random_below(random, 3), path_size + 4);
     size_t left = CAPACITY - run->packer.frame.used;
     struct po_entry *entry;
     struct po_err err;
-    uint64_t size = 0;
+    size_t size = 0;
 
     switch (help_random_below(random, 6)) {
     case 0: /* as much as is left in the frame, or a block less or more */
-        size = left > 1024 ? left - 1024 + 512 * help_random_below(random, 3) : 0;
+        size = left > 1024 ? left - 1024 + 512 * help_random_size(random, 3) : 0;
         break;
     case 1: /* larger than a frame */
-        size = help_random_below(random, (uint64_t)4 * CAPACITY);
+        size = help_random_size(random, (size_t)4 * CAPACITY);
         break;
     case 2: /* whole frames */
-        size = CAPACITY * help_random_below(random, 3) + 512 * help_random_below(random, 3);
+        size = CAPACITY * help_random_size(random, 3) + 512 * help_random_size(random, 3);
         size = size >= 512 ? size - 512 : 0;
         break;
     default:
-        size = help_random_below(random, 3000);
+        size = help_random_size(random, 3000);
         break;
     }
     (void)snprintf(path, 4, "%03zu", run->list.count); /* each once */
@@ -248,13 +248,14 @@ check_by_libarchive(const struct run *run)
     ck_assert_int_eq(archive_read_open_memory(reader, tar.bytes, tar.size), ARCHIVE_OK);
     for (size_t i = 0; i < run->list.count; i++) {
         const struct po_entry *entry = &run->list.entries[i];
-        uint8_t *content = malloc(entry->size + 1);
+        size_t size = (size_t)entry->size;
+        uint8_t *content = malloc(size + 1);
 
         ck_assert_ptr_nonnull(content);
         ck_assert_int_ge(archive_read_next_header(reader, &seen), ARCHIVE_WARN);
         ck_assert_int_eq(archive_entry_size(seen), (int64_t)entry->size);
-        ck_assert_int_eq(archive_read_data(reader, content, entry->size), (la_ssize_t)entry->size);
-        ck_assert_mem_eq(content, run->contents[i], entry->size);
+        ck_assert_int_eq(archive_read_data(reader, content, size), (la_ssize_t)size);
+        ck_assert_mem_eq(content, run->contents[i], size);
         free(content);
     }
     ck_assert_int_eq(archive_read_next_header(reader, &seen), ARCHIVE_EOF);
@@ -395,7 +396,7 @@ START_TEST(padding_alone_never_begins_a_frame)
 {
     struct help_random random = help_random_begin("packer padding", 0);
 
-    for (uint64_t size = 2 * CAPACITY - 1536; size < 2 * CAPACITY + 600; size += 37) {
+    for (size_t size = 2 * CAPACITY - 1536; size < 2 * CAPACITY + 600; size += 37) {
         struct run run;
 
         init_run(&run);

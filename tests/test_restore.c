@@ -928,7 +928,8 @@ START_TEST(a_service_that_does_not_stop_changes_nothing)
 
     make_old_site();
     rig_write("site/pobackup-site.ini",
-              "[service:MTA]\nstart = " WELL "\nstop = exit 1\nstatus = " WELL "\n" PUF);
+              "[service:MTA]\nstart = " WELL "\nstop = exit 1\nstop-timeout = 1\nstatus = " WELL
+              "\n" PUF);
     open_rig(&rig, set, RIG_COUNT(set));
     before = rig_picture("site/" SPOOL, NULL, true);
     ck_assert_int_eq(run(&rig), PO_E_IO);
@@ -950,7 +951,7 @@ START_TEST(services_that_stay_down_are_told_but_the_restore_stands)
 
     make_old_site();
     rig_write("site/pobackup-site.ini",
-              "[service:MTA]\nstart = exit 1\nstart-timeout = 1\n" STOP("mta") STATUS("mta") PUF);
+              "[service:MTA]\nstart = exit 1\n" STOP("mta") STATUS("mta") PUF);
     open_rig(&rig, set, RIG_COUNT(set));
     ck_assert_int_eq(run(&rig), PO_OK);
     ck_assert(rig.result.are_services_lost);

@@ -87,7 +87,7 @@ END_TEST
 
 START_TEST(rows_in_order_reversed_and_all_alike_are_sorted)
 {
-    uint32_t keys[1000];
+    uint32_t keys[1000] = { 0 };
 
     for (uint32_t count = 0; count < 1000; count += 37) {
         for (uint32_t i = 0; i < count; i++)

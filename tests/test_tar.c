@@ -63,13 +63,13 @@ make_sample(struct sample *sample, struct help_random *random)
 
     *sample = (struct sample){ 0 };
     m->path_size = is_edge ? name_sizes[help_random_below(random, HELP_COUNT(name_sizes))]
-                           : 1 + help_random_below(random, 5000);
+                           : 1 + help_random_size(random, 5000);
     sample->path =
         help_path(random, (enum help_alphabet)help_random_below(random, 3), m->path_size);
     m->path = sample->path;
     m->type = types[help_random_below(random, HELP_COUNT(types))];
     if (m->type == POBACKUP_SYMLINK || m->type == POBACKUP_HARDLINK) {
-        m->link_size = 1 + help_random_below(random, is_edge ? 101 : 5000);
+        m->link_size = 1 + help_random_size(random, is_edge ? 101 : 5000);
         sample->link =
             help_path(random, (enum help_alphabet)help_random_below(random, 3), m->link_size);
         m->link = sample->link;

@@ -61,8 +61,6 @@ may_compose(const char *path, size_t size)
     return false;
 }
 
-/* No name when libarchive cannot show it in this locale: it says so by a warning, or leaves it out.
- */
 /*
  * Without a UTF-8 locale (on Windows there is none) libarchive puts '?' for what the locale lacks,
  * and on Windows a '/' for each backslash, and says nothing: no witness for such names.
@@ -78,6 +76,8 @@ can_show(const char *path, size_t path_size)
     return true;
 }
 
+/* No name when libarchive cannot show it in this locale: it says so by a warning, or leaves it out.
+ */
 static bool
 is_name_same(struct archive_entry *seen, int rc, const char *path, size_t path_size)
 {
