@@ -1,6 +1,7 @@
 /* req: R7: security descriptors from archives, as text, by our own rule, and with other accounts. */
 #include "base/cursor.h"
 #include "base/mem.h"
+#include "host/host.h"
 #include "host/security_accounts.h"
 #include "host/security_descriptor.h"
 #include "host/security_rule.h"

@@ -1,5 +1,7 @@
 #include "host/host.h"
 
+#include <string.h>
+
 static const struct {
     const char *member;
     const char *name;
@@ -34,4 +36,27 @@ po_service_state_name(enum po_service_state state)
         break;
     }
     return "unknown";
+}
+
+static const char *const rights_names[PO_RIGHTS_COUNT] = { [PO_RIGHTS_RECORDED] = "recorded",
+                                                           [PO_RIGHTS_DEFAULT] = "default",
+                                                           [PO_RIGHTS_POPERMS] = "poperms",
+                                                           [PO_RIGHTS_KEEP] = "keep" };
+
+const char *
+po_rights_name(enum po_rights rights)
+{
+    return rights_names[rights];
+}
+
+bool
+po_rights_parse(enum po_rights *out, const char *name)
+{
+    for (int i = 0; i < PO_RIGHTS_COUNT; i++) {
+        if (strcmp(rights_names[i], name) == 0) {
+            *out = (enum po_rights)i;
+            return true;
+        }
+    }
+    return false;
 }

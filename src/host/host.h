@@ -40,6 +40,120 @@ struct po_host {
     const struct po_host_ops *ops;
 };
 
+/* ---- rights (req: R7) ---- */
+
+/* How the rights of restored files are set. */
+enum po_rights {
+    PO_RIGHTS_RECORDED, /* what the archive recorded, accounts mapped to this machine's */
+    PO_RIGHTS_DEFAULT,  /* our own rule (security_rule.h) */
+    PO_RIGHTS_POPERMS,  /* the product's own program */
+    PO_RIGHTS_KEEP      /* whatever new files get */
+};
+#define PO_RIGHTS_COUNT 4
+/* "recorded", "default", "poperms", "keep". */
+const char *po_rights_name(enum po_rights rights);
+/* The reverse; false when it is none. */
+bool po_rights_parse(enum po_rights *out, const char *name);
+
+/* An account of the machine that made an archive. */
+struct po_host_account {
+    const char *sid;  /* "S-1-5-..." */
+    const char *name; /* "DOMAIN\\name", or NULL: not known */
+    const char *kind; /* "user", "group", "unknown" */
+};
+typedef enum po_status (*po_host_account_fn)(void *ctx, const struct po_host_account *account,
+                                             struct po_err *err);
+
+/* Windows descriptors, self-relative, by number; at() is false for one of another kind. */
+struct po_host_descriptors {
+    uint32_t count;
+    bool (*at)(void *ctx, uint32_t number, const uint8_t **bytes, size_t *size);
+    void *ctx;
+};
+
+/* Where an archive's rights come from. */
+struct po_host_origin {
+    const char *host; /* the machine's name, or NULL */
+    /* The services' account then: the one of the services here takes its place. NULL: none. */
+    const char *service_account;
+    const struct po_host_account *accounts;
+    size_t account_count;
+};
+
+/* How setting the rights of whole trees goes; all may be NULL. */
+struct po_host_rights_watch {
+    void (*progress)(void *ctx, uint64_t done); /* files */
+    void (*waiting)(void *ctx, double seconds); /* for poperms */
+    /* A node that keeps its rights; ends the run unless PO_OK. */
+    enum po_status (*problem)(void *ctx, enum po_part part, const char *path, size_t size,
+                              const struct po_err *failure, struct po_err *err);
+    void *ctx;
+    const volatile int *cancel;
+};
+
+struct po_dir;
+struct po_host_rights_ops {
+    /* The accounts in the descriptors, with their names: what a backup records. */
+    PO_NODISCARD enum po_status (*accounts)(struct po_host *host,
+                                            const struct po_host_descriptors *descriptors,
+                                            po_host_account_fn each, void *ctx, struct po_err *err);
+    /* Whether there is a poperms.exe. */
+    bool (*has_poperms)(struct po_host *host);
+    /*
+     * Chooses an account of this machine for each of the archive's, and makes the descriptors
+     * ready to be set. The choices are appended to `choices`, a line each; *unknown_count is how
+     * many have none here and stay. Once, before `set`.
+     */
+    PO_NODISCARD enum po_status (*prepare)(struct po_host *host,
+                                           const struct po_host_origin *origin,
+                                           const struct po_host_descriptors *descriptors,
+                                           struct po_buf *choices, size_t *unknown_count,
+                                           struct po_err *err);
+    /* Sets a descriptor that was prepared, by number, on one node. From any thread. */
+    PO_NODISCARD enum po_status (*set)(struct po_host *host, uint32_t number, struct po_dir *dir,
+                                       const char *path, size_t path_size, struct po_err *err);
+    /* Sets one of this machine, as it is: what po_dir_put_security gave. */
+    PO_NODISCARD enum po_status (*set_former)(struct po_host *host, const void *bytes, size_t size,
+                                              struct po_dir *dir, const char *path,
+                                              size_t path_size, struct po_err *err);
+    /*
+     * Sets the rights of whole parts as they are now: PO_RIGHTS_DEFAULT or PO_RIGHTS_POPERMS (which
+     * always does all of them). Failing nodes are problems; *done counts the others.
+     */
+    PO_NODISCARD enum po_status (*apply)(struct po_host *host, enum po_rights rights,
+                                         const bool parts[PO_PART_COUNT],
+                                         const struct po_host_rights_watch *watch, uint64_t *done,
+                                         struct po_err *err);
+};
+
+/* ---- the reboot (req: R8, R9) ---- */
+
+struct po_host_reboot_ops {
+    /* Asks for one and returns; delay_s 0 = now. `message` is shown to who is logged on. */
+    PO_NODISCARD enum po_status (*reboot)(struct po_host *host, const char *message,
+                                          unsigned delay_s, struct po_err *err);
+    /* *was_pending false (and PO_OK) when there was none. */
+    PO_NODISCARD enum po_status (*cancel)(struct po_host *host, bool *was_pending,
+                                          struct po_err *err);
+    /*
+     * Has `program arguments` run once the machine has started, with all rights. A remark (that it
+     * needs somebody to log on) is appended to `note`.
+     */
+    PO_NODISCARD enum po_status (*after)(struct po_host *host, const char *program,
+                                         const char *arguments, struct po_buf *note,
+                                         struct po_err *err);
+    PO_NODISCARD enum po_status (*forget_after)(struct po_host *host, struct po_err *err);
+};
+
+/* ---- the system's log ---- */
+
+enum po_host_event_kind { PO_HOST_EVENT_DONE, PO_HOST_EVENT_WARNING, PO_HOST_EVENT_ERROR };
+struct po_host_event {
+    enum po_host_event_kind kind;
+    unsigned id; /* 1 to 32: what people filter by */
+    const char *text;
+};
+
 /*
  * Failures of a service do not name it: the caller does. Service numbers are 0 to service_count - 1;
  * others are PO_E_USAGE, and NULL from service().
@@ -86,6 +200,17 @@ struct po_host_ops {
     PO_NODISCARD enum po_status (*registry_import)(struct po_host *host, const void *bytes,
                                                    size_t size, int64_t write_time,
                                                    struct po_buf *former, struct po_err *err);
+    /* NULL: files have the rights with which they were written. */
+    const struct po_host_rights_ops *rights;
+    /* NULL: there is nothing to reboot. */
+    const struct po_host_reboot_ops *reboot;
+    /*
+     * One event a run, in the system's log; where that does not take it, in the file `log_path`
+     * (NULL: none), and *is_in_file is true. NULL: no such log.
+     */
+    PO_NODISCARD enum po_status (*report)(struct po_host *host, const struct po_host_event *event,
+                                          const char *log_path, bool *is_in_file,
+                                          struct po_err *err);
 };
 
 /*

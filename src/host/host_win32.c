@@ -8,41 +8,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SERVICES 2
-#define MTA 0 /* started first, stopped last (req: B2) */
-#define PUF 1
 /* Until the guide's programs are gone after their services have stopped. */
 #define PROCESS_WAIT_S 60u
 #define STOP_TIMEOUT_S 180u /* the guide's queue may take its time */
 #define START_TIMEOUT_S 180u
 
-struct windows {
-    struct po_host host; /* first: a struct po_host * of ours is a struct windows * */
-    char *key;           /* below HKLM, as in the 32-bit view */
-    char *place[PO_PART_COUNT];
-    struct po_win32_service found[SERVICES];
-    struct po_service services[SERVICES];
-    struct po_buf dependents[SERVICES]; /* that were stopped with it, each with a NUL behind */
-    size_t omitted_count;               /* keys that the last export could not read */
-    char omissions[256];
-};
-
-static struct windows *
-windows_of(struct po_host *host)
-{
-    return (struct windows *)host;
-}
-
 static void
 windows_free(struct po_host *host)
 {
-    struct windows *windows = windows_of(host);
+    struct po_win32_host *windows = po_win32_host_of(host);
 
     if (windows == NULL)
         return;
     for (int part = 0; part < PO_PART_COUNT; part++)
         po_mem_free(windows->place[part]);
-    for (int i = 0; i < SERVICES; i++) {
+    for (int i = 0; i < PO_WIN32_SERVICES; i++) {
         po_win32_service_deinit(&windows->found[i]);
         po_buf_deinit(&windows->dependents[i]);
     }
@@ -78,7 +58,7 @@ windows_check_admin(struct po_host *host, struct po_buf *note, struct po_err *er
 static const char *
 windows_place(struct po_host *host, enum po_part part)
 {
-    return windows_of(host)->place[part];
+    return po_win32_host_of(host)->place[part];
 }
 
 /* ---- services ---- */
@@ -87,20 +67,21 @@ static size_t
 windows_service_count(struct po_host *host)
 {
     (void)host;
-    return SERVICES;
+    return PO_WIN32_SERVICES;
 }
 
 static const struct po_service *
 windows_service(struct po_host *host, size_t number)
 {
-    return number < SERVICES ? &windows_of(host)->services[number] : NULL;
+    return number < PO_WIN32_SERVICES ? &po_win32_host_of(host)->services[number] : NULL;
 }
 
 static enum po_status
 check_number(size_t number, struct po_err *err)
 {
-    return number < SERVICES ? PO_OK
-                             : po_fail(err, PO_E_USAGE, "service %zu of %d", number, SERVICES);
+    return number < PO_WIN32_SERVICES
+               ? PO_OK
+               : po_fail(err, PO_E_USAGE, "service %zu of %d", number, PO_WIN32_SERVICES);
 }
 
 static enum po_status
@@ -109,14 +90,15 @@ windows_service_state(struct po_host *host, size_t number, enum po_service_state
 {
     enum po_status st = check_number(number, err);
 
-    return st == PO_OK ? po_win32_service_state(&windows_of(host)->found[number], state, err) : st;
+    return st == PO_OK ? po_win32_service_state(&po_win32_host_of(host)->found[number], state, err)
+                       : st;
 }
 
 /* Only copies what nobody has open any more: the programs may outlive their services (req: B2). */
 static enum po_status
 windows_service_stop(struct po_host *host, size_t number, unsigned timeout_s, struct po_err *err)
 {
-    struct windows *windows = windows_of(host);
+    struct po_win32_host *windows = po_win32_host_of(host);
     enum po_status st = check_number(number, err);
 
     if (timeout_s == 0)
@@ -124,13 +106,13 @@ windows_service_stop(struct po_host *host, size_t number, unsigned timeout_s, st
     if (st == PO_OK)
         st = po_win32_service_stop(&windows->found[number], timeout_s, &windows->dependents[number],
                                    err);
-    if (st == PO_OK && number == MTA)
+    if (st == PO_OK && number == PO_WIN32_SERVICE_MTA)
         st = po_win32_await_processes(windows->place[PO_PART_BIN], PROCESS_WAIT_S, err);
     return st;
 }
 
 static enum po_status
-start_dependents(struct windows *windows, size_t number, struct po_err *err)
+start_dependents(struct po_win32_host *windows, size_t number, struct po_err *err)
 {
     struct po_buf *names = &windows->dependents[number];
     enum po_status first = PO_OK;
@@ -158,7 +140,7 @@ start_dependents(struct windows *windows, size_t number, struct po_err *err)
 static enum po_status
 windows_service_start(struct po_host *host, size_t number, unsigned timeout_s, struct po_err *err)
 {
-    struct windows *windows = windows_of(host);
+    struct po_win32_host *windows = po_win32_host_of(host);
     enum po_status st = check_number(number, err);
 
     if (st == PO_OK)
@@ -173,7 +155,7 @@ windows_service_start(struct po_host *host, size_t number, unsigned timeout_s, s
 static enum po_status
 note_omission(void *ctx, const char *key, const char *reason, struct po_err *err)
 {
-    struct windows *windows = ctx;
+    struct po_win32_host *windows = ctx;
 
     (void)err;
     if (windows->omitted_count++ == 0)
@@ -185,14 +167,14 @@ note_omission(void *ctx, const char *key, const char *reason, struct po_err *err
 static const char *
 windows_registry_omissions(struct po_host *host)
 {
-    return windows_of(host)->omissions;
+    return po_win32_host_of(host)->omissions;
 }
 
 static enum po_status
 windows_registry_export(struct po_host *host, struct po_buf *out, int64_t *write_time,
                         struct po_err *err)
 {
-    struct windows *windows = windows_of(host);
+    struct po_win32_host *windows = po_win32_host_of(host);
     struct po_reg *reg = NULL;
     enum po_status st;
 
@@ -231,7 +213,7 @@ windows_registry_import(struct po_host *host, const void *bytes, size_t size, in
         st = PO_OK;
     }
     if (st == PO_OK)
-        st = po_win32_registry_write(reg, windows_of(host)->key, false, err);
+        st = po_win32_registry_write(reg, po_win32_host_of(host)->key, false, err);
     po_reg_free(reg);
     return st;
 }
@@ -270,13 +252,15 @@ start_name(const struct po_win32_service *service)
 }
 
 static enum po_status
-find_services(struct windows *windows, const struct po_host_windows_options *options,
+find_services(struct po_win32_host *windows, const struct po_host_windows_options *options,
               struct po_err *err)
 {
-    static const char *const names[SERVICES] = { [MTA] = PO_WIN32_MTA, [PUF] = PO_WIN32_PUF };
+    static const char *const names[PO_WIN32_SERVICES] = {
+        [PO_WIN32_SERVICE_MTA] = PO_WIN32_MTA, [PO_WIN32_SERVICE_PUF] = PO_WIN32_PUF
+    };
     enum po_status st = PO_OK;
 
-    for (int i = 0; i < SERVICES && st == PO_OK; i++) {
+    for (int i = 0; i < PO_WIN32_SERVICES && st == PO_OK; i++) {
         const char *name = options->services[i] != NULL ? options->services[i] : names[i];
 
         st = po_win32_service_find(&windows->found[i], name, err);
@@ -304,7 +288,7 @@ copy_path(const char *path)
 }
 
 static enum po_status
-find_places(struct windows *windows, const struct po_host_windows_options *options,
+find_places(struct po_win32_host *windows, const struct po_host_windows_options *options,
             struct po_err *err)
 {
     struct po_reg *reg = NULL;
@@ -313,7 +297,7 @@ find_places(struct windows *windows, const struct po_host_windows_options *optio
     for (int part = PO_PART_BIN; part < PO_PART_COUNT; part++)
         windows->place[part] = copy_path(options->place[part]);
     if (st == PO_OK)
-        st = po_win32_places_find(windows->place, reg, windows->found, SERVICES, err);
+        st = po_win32_places_find(windows->place, reg, windows->found, PO_WIN32_SERVICES, err);
     /* As regedit shows it here: the first key of the document. */
     if (st == PO_OK && reg->key_count > 0)
         windows->place[PO_PART_REGISTRY] = po_mem_strdup(reg->keys[0].path);
@@ -327,7 +311,7 @@ enum po_status
 po_host_windows_open(struct po_host **out, const struct po_host_windows_options *options,
                      struct po_err *err)
 {
-    struct windows *windows = po_mem_new(1, sizeof(*windows));
+    struct po_win32_host *windows = po_mem_new(1, sizeof(*windows));
     enum po_status st = PO_OK;
 
     if (windows == NULL)

@@ -4,6 +4,8 @@
  * alone (under Wine, or with a recording fake below it).
  *
  *   host_win32.c            the struct po_host: joins the parts
+ *   host_win32_restore.c    its rights
+ *   host_win32_after.c      its reboot and its log
  *   host_win32_services.c   the service control manager
  *   host_win32_registry.c   reading and writing the key
  *   host_win32_places.c     where bin, spool and mailbox are
@@ -90,5 +92,40 @@ PO_NODISCARD enum po_status po_win32_places_find(char *place[PO_PART_COUNT],
                                                  const struct po_reg *reg,
                                                  const struct po_win32_service *services,
                                                  size_t service_count, struct po_err *err);
+
+/* ---- the host (host_win32.c) ---- */
+
+#define PO_WIN32_SERVICES 2
+#define PO_WIN32_SERVICE_MTA 0 /* started first, stopped last (req: B2) */
+#define PO_WIN32_SERVICE_PUF 1
+
+struct po_win32_restore; /* the prepared rights (host_win32_restore.c) */
+
+struct po_win32_host {
+    struct po_host host; /* first: a struct po_host * of ours is one of these */
+    char *key;           /* below HKLM, as in the 32-bit view */
+    char *place[PO_PART_COUNT];
+    struct po_win32_service found[PO_WIN32_SERVICES];
+    struct po_service services[PO_WIN32_SERVICES];
+    struct po_buf dependents[PO_WIN32_SERVICES]; /* stopped with it, each with a NUL behind */
+    size_t omitted_count;                        /* keys that the last export could not read */
+    char omissions[256];
+    struct po_win32_restore *restore; /* NULL until its rights are prepared */
+};
+
+static inline struct po_win32_host *
+po_win32_host_of(struct po_host *host)
+{
+    return (struct po_win32_host *)host;
+}
+
+extern const struct po_host_rights_ops po_win32_rights_ops;
+void po_win32_restore_free(struct po_win32_restore *restore);
+extern const struct po_host_reboot_ops po_win32_reboot_ops;
+/* po_host_ops.report */
+PO_NODISCARD enum po_status po_win32_host_report(struct po_host *host,
+                                                 const struct po_host_event *event,
+                                                 const char *log_path, bool *is_in_file,
+                                                 struct po_err *err);
 
 #endif

@@ -2,33 +2,8 @@
 
 #include "host/security_sddl.h"
 
-#include <string.h>
-
 #define FULL "FA"
 #define MODIFY "0x1301bf"
-
-static const char *const names[PO_RIGHTS_COUNT] = { [PO_RIGHTS_RECORDED] = "recorded",
-                                                    [PO_RIGHTS_DEFAULT] = "default",
-                                                    [PO_RIGHTS_POPERMS] = "poperms",
-                                                    [PO_RIGHTS_KEEP] = "keep" };
-
-const char *
-po_rights_name(enum po_rights rights)
-{
-    return names[rights];
-}
-
-bool
-po_rights_parse(enum po_rights *out, const char *name)
-{
-    for (int i = 0; i < PO_RIGHTS_COUNT; i++) {
-        if (strcmp(names[i], name) == 0) {
-            *out = (enum po_rights)i;
-            return true;
-        }
-    }
-    return false;
-}
 
 /* Whether the account has full rights already. */
 static bool

@@ -1,5 +1,5 @@
 /*
- * security_rule.h - how rights are set after a restore (req: R7), and our own rule for them.
+ * security_rule.h - our own rule for the rights of a site's trees (req: R7).
  *
  * The rule "default" knows nothing of what was recorded. Each of the trees gets, at its root,
  *
@@ -23,18 +23,6 @@
 #define PO_HOST_SECURITY_RULE_H
 
 #include "host/security_descriptor.h"
-
-enum po_rights {
-    PO_RIGHTS_RECORDED, /* what the archive recorded, SIDs mapped */
-    PO_RIGHTS_DEFAULT,  /* the rule above */
-    PO_RIGHTS_POPERMS,  /* the product's own program */
-    PO_RIGHTS_KEEP      /* whatever new files inherit */
-};
-#define PO_RIGHTS_COUNT 4
-/* "recorded", "default", "poperms", "keep". */
-const char *po_rights_name(enum po_rights rights);
-/* The reverse; false when it is none. */
-bool po_rights_parse(enum po_rights *out, const char *name);
 
 enum po_rule_node { PO_RULE_ROOT, PO_RULE_DIRECTORY, PO_RULE_FILE };
 
