@@ -870,7 +870,7 @@ class Restore(Base):
             self.assertRegex(done.text, r"(?m)^spool +/")  # an empty directory is something
             self.assertNotRegex(done.text, r"(?m)^(registry|mailbox)")
         self.check(run("restore", self.archive, self.arg, "--yes", "--only=spool,nonsense"), 3, "nonsense is no part")
-        self.check(run("restore", self.archive, self.arg, "--yes", "--only=rights"), 3, "not in this version")
+        self.check(run("restore", self.archive, self.arg, "--yes", "--only=rights"), 3, "a folder site has none")
 
     def test_a_part_that_a_side_lacks_is_left_out_unless_it_is_named(self):
         other = self.new_site("other", has_mail=False)
@@ -933,7 +933,7 @@ class Restore(Base):
         self.assertNotIn("reboot", done.text)
         self.check(run("restore", self.archive, self.arg, "--dry-run", "--reboot=now"), 0, "nothing to reboot")
         self.check(run("restore", self.archive, self.arg, "--dry-run", "--rights=keep"), 0, "--rights=keep")
-        self.check(run("restore", self.archive, self.arg, "--dry-run", "--rights=poperms"), 3)
+        self.check(run("restore", self.archive, self.arg, "--dry-run", "--rights=poperms"), 3, "no such rights")
 
 
     def interrupt(self, service):

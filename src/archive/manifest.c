@@ -183,13 +183,28 @@ json_texts(const char *const *texts, size_t count)
     return list;
 }
 
+/* NULL, and no list, for an archive without Windows rights. */
+static json_t *
+json_accounts(const struct po_summary *summary, size_t listed_max)
+{
+    json_t *list = summary->account_count == 0 ? NULL : json_array();
+
+    for (size_t i = 0; i < summary->account_count && i < listed_max; i++) {
+        const struct po_summary_account *account = &summary->accounts[i];
+
+        append_take(&list, json_pack("{s:o, s:o, s:o}", "sid", json_text(account->sid), "name",
+                                     json_text(account->name), "kind", json_text(account->kind)));
+    }
+    return list;
+}
+
 enum po_status
 po_summary_put(struct po_buf *out, const struct po_summary *s, struct po_err *err)
 {
     bool is_outage = s->outage_seconds >= 0;
     size_t listed_max = s->listed_max == 0 ? PROBLEMS_LISTED_MAX : s->listed_max;
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}, s:I, s:o, s:o, s:o}", "finished",
+        "{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}, s:I, s:o, s:o, s:o, s:o*}", "finished",
         json_time(s->finished), "outage_seconds",
         is_outage ? json_real(s->outage_seconds) : json_null(), "outage",
         is_outage ? json_pack("{s:f, s:f, s:f}", "stop_seconds", s->stop_seconds, "read_seconds",
@@ -200,8 +215,13 @@ po_summary_put(struct po_buf *out, const struct po_summary *s, struct po_err *er
         (json_int_t)s->changed_count, "bytes", (json_int_t)s->bytes, "skipped",
         json_problems(s->skipped, s->skipped_count, listed_max), "changed_while_read",
         json_problems(s->changed, s->changed_count, listed_max), "excludes",
-        json_texts(s->excludes, s->exclude_count));
+        json_texts(s->excludes, s->exclude_count), "accounts", json_accounts(s, listed_max));
 
+    /* "o*" takes what could not be made for what is not there. */
+    if (s->account_count > 0 && json_object_get(root, "accounts") == NULL) {
+        json_decref(root);
+        return po_fail_nomem(err, 0);
+    }
     return print_take(out, root, err);
 }
 

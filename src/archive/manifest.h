@@ -54,6 +54,13 @@ struct po_problem {
     char *reason;
 };
 
+/* An account that the security descriptors name. */
+struct po_summary_account {
+    const char *sid;  /* "S-1-5-..." */
+    const char *name; /* "DOMAIN\\name", or NULL: not known */
+    const char *kind; /* "user", "group", "unknown" */
+};
+
 struct po_summary {
     int64_t finished;
     double outage_seconds; /* negative = services were not touched: null */
@@ -70,6 +77,8 @@ struct po_summary {
     size_t changed_count;
     const char *const *excludes; /* globs on archive paths: what they match was left out */
     size_t exclude_count;
+    const struct po_summary_account *accounts;
+    size_t account_count;
     size_t listed_max; /* at most so many of each list are written; 0 = 10,000 */
 };
 

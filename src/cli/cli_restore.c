@@ -22,6 +22,27 @@ part_json(const struct po_restore_part *part, enum po_part number)
         po_cli_json_text(part->set_aside));
 }
 
+/* null where the site has no rights of which a restore takes care. */
+static json_t *
+rights_json(const struct po_restore_rights *rights)
+{
+    json_t *accounts;
+    const char *line = rights->choices;
+
+    if (!rights->is_wanted)
+        return json_null();
+    accounts = json_array();
+    while (line != NULL && *line != '\0') {
+        size_t size = strcspn(line, "\n");
+
+        (void)json_array_append_new(accounts, json_stringn(line, size));
+        line += size + (line[size] == '\n');
+    }
+    return json_pack("{s:s, s:o, s:o, s:o}", "rule", po_rights_name(rights->rights), "accounts",
+                     accounts, "unknown_accounts", po_cli_json_u64(rights->unknown_count), "set",
+                     po_cli_json_u64(rights->set));
+}
+
 void
 po_cli_restore_json(struct po_cli_out *out, const struct po_restore_result *result, bool is_dry_run)
 {
@@ -33,6 +54,7 @@ po_cli_restore_json(struct po_cli_out *out, const struct po_restore_result *resu
         if (result->parts[i].is_wanted)
             po_cli_json_item(out, part_json(&result->parts[i], (enum po_part)i));
     po_cli_json_array_end(out);
+    po_cli_json_member(out, "rights", rights_json(&result->rights));
     po_cli_json_member(out, "seconds", json_real(result->seconds));
     po_cli_json_member(out, "outage_seconds",
                        result->outage_seconds >= 0 ? json_real(result->outage_seconds)
@@ -117,6 +139,35 @@ tell_part(struct po_cli *cli, const struct po_restore_part *part, enum po_part n
     po_buf_deinit(&line);
 }
 
+/* req: R7 */
+static void
+tell_rights(struct po_cli *cli, const struct po_restore_rights *rights)
+{
+    static const char *const texts[PO_RIGHTS_COUNT] = {
+        [PO_RIGHTS_RECORDED] = "as the archive recorded them, accounts found by name",
+        [PO_RIGHTS_DEFAULT] = "Administrators, SYSTEM, and the services' account and group",
+        [PO_RIGHTS_POPERMS] = "by poperms.exe -a -u, which takes a minute for 4,000 files",
+        [PO_RIGHTS_KEEP] =
+            "what new files get where they are; run poperms.exe if that is not enough",
+    };
+    const char *line = rights->choices;
+
+    if (!rights->is_wanted)
+        return;
+    po_cli_out_tell(&cli->out, PO_CLI_SAY, "rights    %s", texts[rights->rights]);
+    while (line != NULL && *line != '\0') {
+        size_t size = strcspn(line, "\n");
+
+        po_cli_out_tell(&cli->out, PO_CLI_SAY, "          %.*s", (int)size, line);
+        line += size + (line[size] == '\n');
+    }
+    if (rights->unknown_count > 0)
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "%zu accounts that have rights are not known here: nobody gets theirs. If "
+                        "the mail server needs them, make them first, or use --rights=default",
+                        rights->unknown_count);
+}
+
 /* A problem without a path is a reason why it cannot be; one with a path is an item left out. */
 static int
 tell_problems(struct po_cli *cli, const struct po_problems *problems)
@@ -154,6 +205,7 @@ po_cli_restore_plan(struct po_cli *cli, const struct po_cli_archive *archive,
     tell_origin(cli, archive);
     for (int i = 0; i < PO_PART_COUNT; i++)
         tell_part(cli, &result->parts[i], (enum po_part)i, true);
+    tell_rights(cli, &result->rights);
     if (po_cli_has(cli, PO_CLI_NO_SAFETY_COPY))
         po_cli_out_tell(&cli->out, PO_CLI_WARNING,
                         "replaced files are not kept "

@@ -120,13 +120,16 @@ static const struct po_cli_option diff_options[] = { SITE, END };
 static const struct po_cli_option restore_options[] = {
     SITE,
     TEXT(PO_CLI_ONLY, "only", 0, "PART[,PART...]",
-         "which parts: registry, spool, mailbox, bin (default: registry,spool,mailbox)"),
+         "which parts: registry, spool, mailbox, bin (default: registry,spool,mailbox); rights "
+         "alone: sets those of what is there"),
     LIST(PO_CLI_PATH, "path", "PATTERN",
          "only what matches, a glob on archive paths; may be given several times"),
     FLAG(PO_CLI_EXACT, "exact", 0, "take away what the archive does not have"),
     FLAG(PO_CLI_NO_SAFETY_COPY, "no-safety-copy", 0, "do not keep the files that are replaced"),
-    CHOICE(PO_CLI_RIGHTS, "rights", "recorded|keep",
-           "access rights: as recorded in the archive (default), as far as the site has them"),
+    CHOICE(PO_CLI_RIGHTS, "rights", "recorded|default|poperms|keep",
+           "access rights: as recorded in the archive, accounts found by name (the default, where "
+           "it has some); Administrators, SYSTEM and the services' account alone; by the product's "
+           "poperms.exe; what new files get"),
     CHOICE(PO_CLI_REBOOT, "reboot", "never|schedule|now",
            "reboot afterwards; a folder site has nothing to reboot"),
     STOP_TIMEOUT,

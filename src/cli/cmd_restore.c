@@ -16,10 +16,11 @@
 
 /* ---- which parts ---- */
 
-/* "registry,spool": PO_E_USAGE for what is no part. */
+/* "registry,spool": PO_E_USAGE for what is no part. *has_rights: "rights" is among them. */
 static enum po_status
-parse_only(const char *text, bool *parts, struct po_err *err)
+parse_only(const char *text, bool *parts, bool *has_rights, struct po_err *err)
 {
+    *has_rights = false;
     while (*text != '\0') {
         size_t size = strcspn(text, ",");
         bool is_known = false;
@@ -33,10 +34,11 @@ parse_only(const char *text, bool *parts, struct po_err *err)
             }
         }
         if (size == 6 && memcmp(text, "rights", 6) == 0)
-            return po_fail(err, PO_E_USAGE, "--only rights: not in this version");
+            *has_rights = is_known = true;
         if (!is_known)
             return po_fail(err, PO_E_USAGE,
-                           "--only: %.*s is no part; the parts are registry, spool, mailbox, bin",
+                           "--only: %.*s is no part; the parts are registry, spool, mailbox, bin, "
+                           "and rights",
                            (int)(size < 64 ? size : 64), text);
         text += size + (text[size] == ',' ? 1 : 0);
     }
@@ -65,18 +67,35 @@ archive_has(const struct po_index *index, enum po_part part)
     return false;
 }
 
+/* Rights belong to the files, so they are nothing to be chosen beside them; alone they are. */
+static enum po_status
+choose_rights_only(struct po_host *host, bool *parts, struct po_err *err)
+{
+    if (host->ops->rights == NULL)
+        return po_fail(err, PO_E_USAGE, "--only rights: a folder site has none that are set apart");
+    for (int i = PO_PART_BIN; i < PO_PART_COUNT; i++)
+        parts[i] = host->ops->place(host, (enum po_part)i) != NULL;
+    return PO_OK;
+}
+
 /* A part that is missing on one side is left out with a note, unless it was asked for by name. */
 static enum po_status
 choose_parts(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *host,
-             bool *parts, struct po_err *err)
+             struct po_restore_options *options, struct po_err *err)
 {
     const char *only = po_cli_text(cli, PO_CLI_ONLY);
+    bool *parts = options->parts;
+    bool has_rights = false;
     enum po_status st = PO_OK;
 
     if (only != NULL)
-        st = parse_only(only, parts, err);
+        st = parse_only(only, parts, &has_rights, err);
     else
         parts[PO_PART_REGISTRY] = parts[PO_PART_SPOOL] = parts[PO_PART_MAILBOX] = true; /* R6 */
+    options->rights_only = has_rights && !parts[PO_PART_REGISTRY] && !parts[PO_PART_BIN] &&
+                           !parts[PO_PART_SPOOL] && !parts[PO_PART_MAILBOX];
+    if (st == PO_OK && options->rights_only)
+        return choose_rights_only(host, parts, err);
     for (int i = 0; i < PO_PART_COUNT && st == PO_OK; i++) {
         enum po_part part = (enum po_part)i;
         const char *who = !archive_has(archive->reader->index, part) ? "the archive"
@@ -206,12 +225,20 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
         .stop_timeout_s = (unsigned)po_cli_number(cli, PO_CLI_STOP_TIMEOUT, 0),
         .threads = (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0),
     };
+    const enum po_rights rights = (enum po_rights)po_cli_number(cli, PO_CLI_RIGHTS, 0);
     struct po_err err = { 0 };
     bool goes_on = false;
     int plan_code;
     int code;
 
-    if (choose_parts(cli, archive, host, options.parts, &err) != PO_OK)
+    /* The choices of the option are in the order of the enum. */
+    if (po_cli_has(cli, PO_CLI_RIGHTS) && host->ops->rights != NULL)
+        options.rights = &rights;
+    if (host->ops->rights == NULL && (rights == PO_RIGHTS_DEFAULT || rights == PO_RIGHTS_POPERMS))
+        return po_cli_usage(cli, "--rights=%s: a folder site has no such rights",
+                            po_rights_name(rights));
+
+    if (choose_parts(cli, archive, host, &options, &err) != PO_OK)
         return po_cli_usage(cli, "%s", err.text);
     /* While it may ask, an interrupt ends the program: nothing is changed yet, and a read would go
      * on. */
@@ -233,17 +260,16 @@ static void
 tell_unused_options(struct po_cli *cli, const struct po_host *host)
 {
     if (strcmp(host->ops->kind, "windows") == 0) {
-        /* req: R7, R8: what this version leaves to the guide. */
+        /* req: R8: what this version leaves to the guide. */
         po_cli_out_tell(&cli->out, PO_CLI_WARNING,
-                        "this version sets no access rights and does not reboot: afterwards run "
-                        "others\\poperms.exe -a -u in bin, and reboot");
+                        "this version does not reboot: reboot afterwards");
         return;
     }
     if (po_cli_number(cli, PO_CLI_REBOOT, 0) != 0)
         po_cli_out_tell(&cli->out, PO_CLI_NOTE,
                         "--reboot=%s: a folder site has nothing to reboot; nothing is scheduled",
                         po_cli_text(cli, PO_CLI_REBOOT));
-    if (po_cli_number(cli, PO_CLI_RIGHTS, 0) == 1)
+    if (po_cli_number(cli, PO_CLI_RIGHTS, 0) == PO_RIGHTS_KEEP)
         po_cli_out_tell(
             &cli->out, PO_CLI_NOTE,
             "--rights=keep: files that are written anew get the rights that the archive "

@@ -83,6 +83,7 @@ deinit_run(struct po_backup_run *run)
     po_buf_deinit(&run->registry);
     po_walk_deinit(&run->walk);
     po_plan_deinit(&run->plan);
+    po_accounts_deinit(&run->accounts);
     po_entry_list_deinit(&run->list);
     po_writer_deinit(&run->writer);
 }
@@ -394,7 +395,9 @@ put_summary(struct po_backup_run *run, struct po_buf *json, struct po_err *err)
                                   .changed = r->changed.items,
                                   .changed_count = r->changed.count,
                                   .excludes = run->options->excludes,
-                                  .exclude_count = run->options->exclude_count };
+                                  .exclude_count = run->options->exclude_count,
+                                  .accounts = run->accounts.items,
+                                  .account_count = run->accounts.count };
     char none[] = "...";
     char reason[] = "names too long to be listed here";
     const struct po_problem instead = { .path = none,
@@ -416,6 +419,25 @@ put_summary(struct po_backup_run *run, struct po_buf *json, struct po_err *err)
     return st == PO_OK ? po_summary_put(json, &summary, err) : st;
 }
 
+/* The services run again. Without the names a restore can map no accounts, which is told. */
+static enum po_status
+gather_accounts(struct po_backup_run *run, struct po_err *err)
+{
+    struct po_err failure;
+    enum po_status st = po_accounts_gather(&run->accounts, run->host, &run->list, &failure);
+
+    if (st == PO_OK)
+        return st;
+    if (st == PO_E_NOMEM) {
+        *err = failure;
+        return st;
+    }
+    po_accounts_deinit(&run->accounts);
+    (void)po_err_prefix(&failure, "the names of the accounts that have rights are not recorded");
+    po_watch_warning(run->watch, failure.text);
+    return PO_OK;
+}
+
 static enum po_status
 finish(struct po_backup_run *run, struct po_store_sink *sink, struct po_err *err)
 {
@@ -435,6 +457,8 @@ finish(struct po_backup_run *run, struct po_store_sink *sink, struct po_err *err
     if (st == PO_OK)
         st = po_frame_encoder_new(&end.encoder, run->options->level == 0 ? 3 : run->options->level,
                                   run->frame_size, !run->options->is_unchecked, err);
+    if (st == PO_OK)
+        st = gather_accounts(run, err);
     if (st == PO_OK)
         st = put_summary(run, &json, err);
     if (st == PO_OK)

@@ -5,6 +5,7 @@
 
 #include "archive/hash.h"
 #include "archive/writer.h"
+#include "engine/accounts.h"
 #include "engine/backup.h"
 #include "pipeline/ordered.h"
 #include "plan/plan.h"
@@ -39,6 +40,7 @@ struct po_backup_run {
     struct po_walk walk;
     struct po_plan plan;
     struct po_writer writer;
+    struct po_accounts accounts;
 
     /* While frames are made. */
     struct po_ordered *pool;

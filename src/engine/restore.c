@@ -44,6 +44,8 @@ deinit_restore(struct po_restore *r)
     }
     po_omissions_deinit(&r->omissions);
     po_buf_deinit(&r->registry);
+    po_origin_deinit(&r->origin);
+    po_buf_deinit(&r->log.securities);
     po_buf_deinit(&r->log.live);
     po_buf_deinit(&r->log.other);
     po_buf_deinit(&r->log.paths);
@@ -84,6 +86,17 @@ bring_back(struct po_restore *r, struct po_services *services)
     po_watch_warning(r->watch, failure.text);
 }
 
+/* Rights of whole trees come last: before the services may look at a file. */
+static enum po_status
+commit(struct po_restore *r, struct po_err *err)
+{
+    enum po_status st = r->options->rights_only ? PO_OK : po_restore_commit(r, err);
+
+    if (st == PO_OK)
+        po_restore_rights_apply(r);
+    return st;
+}
+
 static enum po_status
 commit_stopped(struct po_restore *r, struct po_err *err)
 {
@@ -93,7 +106,7 @@ commit_stopped(struct po_restore *r, struct po_err *err)
     enum po_status st;
 
     if (r->options->no_services)
-        return po_restore_commit(r, err);
+        return commit(r, err);
     st = po_services_init(&services, r->host, err);
     if (st != PO_OK)
         return st;
@@ -101,7 +114,7 @@ commit_stopped(struct po_restore *r, struct po_err *err)
     stopped = po_sys_monotonic();
     st = po_services_stop(&services, r->options->stop_timeout_s, r->watch, err); /* req: R2 */
     if (st == PO_OK)
-        st = po_restore_commit(r, err);
+        st = commit(r, err);
     bring_back(r, &services);
     if (is_outage)
         r->result->outage_seconds = po_sys_monotonic() - stopped;
@@ -198,7 +211,7 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
         *err = r.reason;
         st = err->status;
     }
-    if (st == PO_OK)
+    if (st == PO_OK && !options->rights_only)
         st = po_restore_stage(&r, err);
     if (st == PO_OK)
         st = commit_stopped(&r, err);
@@ -224,5 +237,7 @@ po_restore_result_deinit(struct po_restore_result *result)
         po_mem_free(result->parts[i].set_aside);
         result->parts[i].set_aside = NULL;
     }
+    po_mem_free(result->rights.choices);
+    result->rights.choices = NULL;
     po_problems_deinit(&result->problems);
 }

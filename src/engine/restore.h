@@ -13,8 +13,10 @@
 #include "host/host.h"
 
 struct po_restore_options {
-    bool parts[PO_PART_COUNT];   /* which parts; the default is registry, spool, mailbox (R6) */
-    const char *const *patterns; /* --path; none = all of the parts */
+    const enum po_rights *rights; /* NULL: recorded where the archive has some, else as it goes */
+    bool rights_only;             /* of what is there, in the parts; nothing else is done */
+    bool parts[PO_PART_COUNT];    /* which parts; the default is registry, spool, mailbox (R6) */
+    const char *const *patterns;  /* --path; none = all of the parts */
     size_t pattern_count;
     /*
      * What the set does not have is set aside too. With patterns: what they match and the archive
@@ -41,8 +43,18 @@ struct po_restore_part {
     char *set_aside; /* where replaced files are kept, or NULL if none were */
 };
 
+/* What the plan says of rights, and afterwards what came of it (req: R7). */
+struct po_restore_rights {
+    bool is_wanted; /* the site has rights of which the restore is to take care */
+    enum po_rights rights;
+    char *choices; /* accounts, a line each: "OLD\\a (S-1-...) -> NEW\\a: by name"; or NULL */
+    size_t unknown_count; /* accounts that are not known here, and stay as they are */
+    uint64_t set;         /* files and directories; not known for poperms */
+};
+
 struct po_restore_result {
     struct po_restore_part parts[PO_PART_COUNT];
+    struct po_restore_rights rights;
     double seconds;
     double outage_seconds; /* negative = no service was stopped */
     /* With a path: an item that is not restored, or not quite. Without: a reason against it all. */

@@ -59,14 +59,14 @@ po_restore_note_entered(struct po_restore *r, struct po_restore_step step,
 
     if (log->info_count == log->info_capacity) {
         uint32_t capacity = log->info_capacity == 0 ? 64 : log->info_capacity * 2;
-        struct po_node_info *infos = po_mem_resize(log->infos, capacity, sizeof *infos);
+        struct po_restore_former *infos = po_mem_resize(log->infos, capacity, sizeof *infos);
 
         if (infos == NULL)
             return po_fail_nomem(err, capacity * sizeof *infos);
         log->infos = infos;
         log->info_capacity = capacity;
     }
-    log->infos[log->info_count] = *info;
+    log->infos[log->info_count] = (struct po_restore_former){ .info = *info };
     step.info = log->info_count++;
     return po_restore_note(r, step, path, size, err);
 }
@@ -92,13 +92,18 @@ move_back(struct po_dir *dir, struct po_buf *from, struct po_buf *to, struct po_
 }
 
 static enum po_status
-reset_directory(struct po_dir *dir, struct po_buf *path, const struct po_node_info *info,
-                bool sets_owner, struct po_err *err)
+reset_directory(struct po_restore *r, struct po_dir *dir, struct po_buf *path,
+                const struct po_restore_former *former, struct po_err *err)
 {
+    const struct po_node_info *info = &former->info;
     enum po_status st = po_buf_check(path, err);
     const char *text = po_buf_text(path);
 
-    if (st == PO_OK && sets_owner)
+    if (st == PO_OK && former->security_size > 0)
+        st = r->host->ops->rights->set_former(r->host,
+                                              r->log.securities.bytes + former->security_start,
+                                              former->security_size, dir, text, path->size, err);
+    if (st == PO_OK && r->sets_owner)
         st = po_dir_set_owner(dir, text, path->size, info->uid, info->gid, err);
     if (st == PO_OK)
         st = po_dir_set_mode(dir, text, path->size, info->mode, err);
@@ -120,7 +125,7 @@ take_step_back(struct po_restore *r, const struct po_restore_step *step, struct 
     case PO_RESTORE_MADE:
         return po_dir_remove(dir, path, step->path_size, err);
     case PO_RESTORE_ENTERED:
-        return reset_directory(dir, &log->live, &r->log.infos[step->info], r->sets_owner, err);
+        return reset_directory(r, dir, &log->live, &r->log.infos[step->info], err);
     case PO_RESTORE_ASIDE:
         po_restore_aside_path(tree, path, step->path_size, &log->other);
         return move_back(dir, &log->other, &log->live, err);
@@ -172,12 +177,13 @@ po_restore_take_back(struct po_restore *r, struct po_err *err)
 /* ---- after a good commit ---- */
 
 static enum po_status
-set_facts(struct po_restore *r, const struct po_restore_tree *tree, uint32_t entry,
-          struct po_buf *live, struct po_err *err)
+set_facts(struct po_restore *r, const struct po_restore_step *step, struct po_buf *live,
+          struct po_err *err)
 {
+    uint32_t entry = step->entry;
     const struct po_index *index = r->reader->index;
     int64_t write_time = po_index_write_time(index, entry);
-    struct po_dir *dir = tree->base->dir;
+    struct po_dir *dir = r->trees[step->tree].base->dir;
     const char *path = po_buf_text(live);
     struct po_posix_owner owner;
     enum po_status st = po_buf_check(live, err);
@@ -190,6 +196,9 @@ set_facts(struct po_restore *r, const struct po_restore_tree *tree, uint32_t ent
     }
     if (st == PO_OK && write_time != POBACKUP_TIME_UNKNOWN)
         st = po_dir_set_write_time(dir, path, live->size, write_time, err);
+    if (st == PO_OK)
+        st = po_restore_rights_entered(r, entry, dir, path, live->size, &r->log.infos[step->info],
+                                       err);
     return st;
 }
 
@@ -211,7 +220,7 @@ po_restore_directory_facts(struct po_restore *r, struct po_err *err)
         po_restore_live_path(&r->trees[step->tree], step_path(r, step), step->path_size, &live);
         path = po_index_path(r->reader->index, step->entry, &size);
         /* Not worth taking everything back. */
-        if (set_facts(r, &r->trees[step->tree], step->entry, &live, &failure) != PO_OK)
+        if (set_facts(r, step, &live, &failure) != PO_OK)
             st = po_restore_problem(r, path, size, failure.text, err);
     }
     po_buf_deinit(&live);

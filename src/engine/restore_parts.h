@@ -5,14 +5,17 @@
  *   stage   the new files into a hidden folder on the same volume (restore_stage)
  *   commit  renames: old files aside, new ones into place (restore_commit)
  *   log     the renames that were done, to take them back (restore_log)
+ *   rights  who may read what: on staged files, on directories, on whole trees (restore_rights)
  */
 #ifndef PO_ENGINE_RESTORE_PARTS_H
 #define PO_ENGINE_RESTORE_PARTS_H
 
 #include "base/buf.h"
+#include "engine/accounts.h"
 #include "engine/omissions.h"
 #include "engine/restore.h"
 #include "port/file.h"
+#include "target/target.h"
 
 #define PO_RESTORE_TREES 3
 /* Each tree's, another one when a tree turns out to be a volume of its own, and the registry's. */
@@ -69,6 +72,13 @@ struct po_restore_step {
     size_t path_size;
 };
 
+/* What an entered directory was like. */
+struct po_restore_former {
+    struct po_node_info info;
+    size_t security_start; /* in securities */
+    size_t security_size;  /* 0 = its rights were not changed */
+};
+
 struct po_restore_log {
     /* Room for any path of a step, made before the step: taking back needs no memory. */
     struct po_buf live;
@@ -77,7 +87,8 @@ struct po_restore_log {
     struct po_restore_step *steps;
     size_t count;
     size_t capacity;
-    struct po_node_info *infos;
+    struct po_buf securities;
+    struct po_restore_former *infos;
     uint32_t info_count;
     uint32_t info_capacity;
 };
@@ -92,6 +103,8 @@ struct po_restore {
     struct po_restore_result *result;
     int64_t time;
     bool sets_owner;
+    struct po_origin origin;
+    bool sets_recorded;            /* rights, by descriptor; see restore_rights.c */
     struct po_omissions omissions; /* of the archive: what it lacks is not to be removed */
     uint8_t *wanted;
     uint32_t *order; /* the wanted entries of trees; see po_restore_compare */
@@ -170,6 +183,24 @@ PO_NODISCARD enum po_status po_restore_count_removed(struct po_restore *r, struc
 
 /* Whether names are judged as Windows takes them: there, and for a host that is one. */
 bool po_restore_has_windows_names(const struct po_restore *r);
+
+/* ---- rights ---- */
+
+/* Decides, maps the accounts, and says so in the result; reasons when it cannot be. */
+PO_NODISCARD enum po_status po_restore_rights_plan(struct po_restore *r, struct po_err *err);
+/* A po_target_node_fn, for what is staged; ctx is the restore. */
+PO_NODISCARD enum po_status po_restore_rights_node(void *ctx, enum po_target_moment moment,
+                                                   uint32_t entry, struct po_dir *dir,
+                                                   const char *path, size_t path_size,
+                                                   struct po_err *err);
+/* Of a directory that was there; what it had is noted in `former` first. */
+PO_NODISCARD enum po_status po_restore_rights_entered(struct po_restore *r, uint32_t entry,
+                                                      struct po_dir *dir, const char *path,
+                                                      size_t path_size,
+                                                      struct po_restore_former *former,
+                                                      struct po_err *err);
+/* All is in place: what concerns whole trees. What fails is an item: the files stand. */
+void po_restore_rights_apply(struct po_restore *r);
 
 /* ---- paths ---- */
 

@@ -458,9 +458,9 @@ po_restore_prepare(struct po_restore *r, struct po_err *err)
     st = tell_omissions(r, err);
     if (st == PO_OK)
         st = select_entries(r, err);
-    if (st == PO_OK)
+    if (st == PO_OK && !r->options->rights_only)
         st = sort_entries(r, err);
-    if (st == PO_OK)
+    if (st == PO_OK && !r->options->rights_only)
         st = plan_parts(r, err);
     if (st == PO_OK)
         st = check_nesting(r, err);
@@ -469,5 +469,7 @@ po_restore_prepare(struct po_restore *r, struct po_err *err)
             st = po_restore_survey(r, &r->trees[i], err);
     if (st == PO_OK)
         st = check_space(r, err);
+    if (st == PO_OK)
+        st = po_restore_rights_plan(r, err);
     return st == PO_OK ? check_services(r, err) : st;
 }

@@ -188,7 +188,11 @@ stage_trees(struct po_restore *r, struct po_err *err)
     struct po_target_options options = { .place = place_in_stage,
                                          .place_ctx = r,
                                          .sets_owner = r->sets_owner,
-                                         .windows_names = po_restore_has_windows_names(r) };
+                                         .windows_names = po_restore_has_windows_names(r),
+                                         .node = r->host->ops->rights == NULL
+                                                     ? NULL
+                                                     : po_restore_rights_node,
+                                         .node_ctx = r };
     struct po_extract_result extracted = { 0 };
     enum po_status st = po_extract_run(r->reader, r->wanted, &options, r->options->threads,
                                        r->watch, &extracted, err);

@@ -26,6 +26,7 @@ windows_free(struct po_host *host)
         po_win32_service_deinit(&windows->found[i]);
         po_buf_deinit(&windows->dependents[i]);
     }
+    po_win32_restore_free(windows->restore);
     po_mem_free(windows->key);
     po_mem_free(windows);
 }
@@ -234,6 +235,7 @@ static const struct po_host_ops windows_ops = {
     .registry_export = windows_registry_export,
     .registry_omissions = windows_registry_omissions,
     .registry_import = windows_registry_import,
+    .rights = &po_win32_rights_ops,
 };
 
 static const char *

@@ -131,6 +131,18 @@ po_target_reject(struct po_target *target, uint32_t entry, const char *reason)
     po_target_tell(target, entry, reason);
 }
 
+void
+po_target_node(struct po_target *target, enum po_target_moment moment, uint32_t entry,
+               const struct po_target_place *place)
+{
+    struct po_err failure;
+
+    if (target->options.node != NULL &&
+        target->options.node(target->options.node_ctx, moment, entry, place->dir, place->path,
+                             place->size, &failure) != PO_OK)
+        po_target_tell(target, entry, failure.text);
+}
+
 /* ---- one file ---- */
 
 bool
@@ -288,6 +300,7 @@ po_target_file(struct po_target *target, uint32_t entry, const uint8_t *content,
     }
     if (st != PO_OK)
         return po_target_fail(target, entry, &failure, err);
+    po_target_node(target, PO_TARGET_ALL_ELSE, entry, &place);
     target->states[entry] = PO_TARGET_WRITTEN;
     return PO_OK;
 }
@@ -367,6 +380,7 @@ po_target_end(struct po_target *target, struct po_err *err)
                              &ignored);
         return po_target_fail(target, entry, &failure, err);
     }
+    po_target_node(target, PO_TARGET_ALL_ELSE, entry, &place);
     target->states[entry] = PO_TARGET_WRITTEN;
     return PO_OK;
 }

@@ -23,6 +23,16 @@ struct po_target;
 /* An item failed; may be called from any thread (the target holds a lock meanwhile). */
 typedef void (*po_target_problem_fn)(void *ctx, uint32_t entry, const char *reason);
 
+/*
+ * What is there now and may get what a target knows nothing of (rights): a directory that was just
+ * made and is empty, or an entry that has all else. From any thread. A failure is told as a problem
+ * of the entry, which stays.
+ */
+enum po_target_moment { PO_TARGET_NEW_DIRECTORY, PO_TARGET_ALL_ELSE };
+typedef enum po_status (*po_target_node_fn)(void *ctx, enum po_target_moment moment, uint32_t entry,
+                                            struct po_dir *dir, const char *path, size_t path_size,
+                                            struct po_err *err);
+
 struct po_target_options {
     const struct po_index *index;
     /*
@@ -47,6 +57,8 @@ struct po_target_options {
     bool windows_names; /* NAME-1 in its strict form, and no two names that differ in case alone */
     po_target_problem_fn problem;
     void *problem_ctx;
+    po_target_node_fn node; /* may be NULL */
+    void *node_ctx;
 };
 
 PO_NODISCARD enum po_status

@@ -134,7 +134,8 @@ shared_size(const struct parent *parent, const char *path, size_t size)
 }
 
 static enum po_status
-make_directory(const struct po_target_place *place, struct po_err *err)
+make_directory(struct po_target *target, uint32_t entry, const struct po_target_place *place,
+               struct po_err *err)
 {
     size_t dir_size;
     size_t name_start;
@@ -146,6 +147,8 @@ make_directory(const struct po_target_place *place, struct po_err *err)
     st = po_dir_make_all(place->dir, place->path, dir_size, err);
     if (st == PO_OK)
         st = po_dir_make(place->dir, place->path, place->size, DIRECTORY_MODE_NEW, err);
+    if (st == PO_OK)
+        po_target_node(target, PO_TARGET_NEW_DIRECTORY, entry, place);
     return st;
 }
 
@@ -177,7 +180,7 @@ pass_through(struct po_target *target, const char *path, size_t size, struct po_
     st = po_dir_stat(place.dir, place.path, place.size, &info, &exists, err);
     if (st != PO_OK || exists)
         return st;
-    st = make_directory(&place, err);
+    st = make_directory(target, entry, &place, err);
     if (st == PO_OK)
         target->states[entry] = PO_TARGET_IMPLIED;
     return st;
@@ -235,7 +238,7 @@ po_target_directories(struct po_target *target, struct po_err *err)
             continue;
         st = ensure_parent(target, i, &parent, &failure);
         if (st == PO_OK && is_directory)
-            st = make_directory(&place, &failure);
+            st = make_directory(target, i, &place, &failure);
         if (st != PO_OK)
             st = po_target_fail(target, i, &failure, err);
         else if (is_directory)

@@ -187,10 +187,12 @@ make_links(struct po_target *target, uint8_t type, struct po_err *err)
             continue;
         st = type == POBACKUP_SYMLINK ? make_symlink(target, i, &place, &failure)
                                       : make_hardlink(target, i, &place, &failure);
-        if (st != PO_OK)
+        if (st != PO_OK) {
             st = po_target_fail(target, i, &failure, err);
-        else
+        } else {
+            po_target_node(target, PO_TARGET_ALL_ELSE, i, &place);
             target->states[i] = PO_TARGET_WRITTEN;
+        }
     }
     return st;
 }
@@ -230,8 +232,10 @@ po_target_finish(struct po_target *target, struct po_err *err)
 
         if (po_index_type(index, i) == POBACKUP_DIRECTORY &&
             (target->states[i] == PO_TARGET_WRITTEN || target->states[i] == PO_TARGET_IMPLIED) &&
-            po_target_find_place(target, i, &place))
+            po_target_find_place(target, i, &place)) {
             set_directory_facts(target, i, &place);
+            po_target_node(target, PO_TARGET_ALL_ELSE, i, &place);
+        }
     }
     return st;
 }

@@ -53,6 +53,10 @@ bool po_target_owner(const struct po_target *target, uint32_t entry, struct po_p
 /* Owner, mode and write time of an open file; failures are told. */
 void po_target_file_facts(struct po_target *target, uint32_t entry, struct po_file *file);
 
+/* Calls options.node. */
+void po_target_node(struct po_target *target, enum po_target_moment moment, uint32_t entry,
+                    const struct po_target_place *place);
+
 /* Appends the name, of our own, that the entry has until it is whole. */
 PO_NODISCARD enum po_status po_target_new_name(const struct po_target_place *place, uint32_t entry,
                                                struct po_buf *out, struct po_err *err);
