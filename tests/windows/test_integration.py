@@ -321,6 +321,33 @@ class Ends(Site):
         self.assertIn("見積書.MSG", run(LINUX, "list", self.archive, check=True).stdout.decode())
 
 
+class Rights(Site):
+    def test_rights_are_recorded_and_come_back_by_each_way(self):  # req: R7
+        self.backup()
+        summary = json.loads(run(LINUX, "cat", self.archive, "pobackup/summary.json", check=True).stdout)
+        self.assertIn(("S-1-1-0", True), {(account["sid"], bool(account["name"])) for account in summary["accounts"]})
+        restore = "restore", "--yes", "--reboot=never", "--json", "--no-safety-copy", self.dest
+
+        done = json.loads(self.pobackup(0, *restore).stdout)
+        self.assertEqual((done["rights"]["rule"], done["rights"]["unknown_accounts"], done["problems"]), ("recorded", 0, []))
+        done = json.loads(self.pobackup(0, *restore, "--rights=default", "--only=mailbox").stdout)
+        self.assertEqual((done["rights"]["rule"], done["problems"]), ("default", []))
+        self.assertEqual(done["rights"]["set"], 1 + sum(1 for _ in self.mailbox.rglob("*")))
+        done = json.loads(self.pobackup(0, *restore, "--only=rights").stdout)
+        self.assertEqual((done["rights"]["rule"], done["parts"], done["problems"]), ("recorded", [], []))
+        self.assertGreater(done["rights"]["set"], 200)
+        self.assertIn("poperms.exe", self.pobackup(2, *restore, "--rights=poperms").stdout.decode())
+
+        shutil.copy(pathlib.Path(SERVICE).parent / "poperms.exe", self.bin / "others")
+        done = json.loads(self.pobackup(0, *restore, "--rights=poperms").stdout)
+        self.assertEqual((done["rights"]["rule"], done["problems"]), ("poperms", []))
+        (self.bin / "others" / "mode").write_text("fail")
+        done = json.loads(self.pobackup(1, *restore, "--rights=poperms").stdout)
+        self.assertEqual([problem["path"] for problem in done["problems"]], ["rights"])
+        self.assertIn("exit code 7", done["problems"][0]["reason"])
+        self.assert_services_run()
+
+
 def main():
     global PROGRAM, SERVICE, LINUX
     PROGRAM, SERVICE, LINUX = (os.path.abspath(sys.argv.pop(1)) for _ in range(3))
