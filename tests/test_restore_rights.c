@@ -292,6 +292,13 @@ static const struct po_watch watch = { .event = note_event };
 static void
 setup(void)
 {
+    /* Where tests do not run in processes of their own. */
+    node_count = 0;
+    has_poperms = fails_accounts = fails_prepare = fails_apply = false;
+    fails_set = NULL;
+    unknown_count = 0;
+    said[0] = warnings[0] = '\0';
+    archive.reader = NULL;
     help_enter();
     help_host_init(&host);
     ops = *host.host.ops;
