@@ -41,15 +41,6 @@ po_restore_note(struct po_restore *r, struct po_restore_step step, const char *p
     return PO_OK;
 }
 
-void
-po_restore_unlog(struct po_restore *r)
-{
-    const struct po_restore_step *step = &r->log.steps[--r->log.count];
-
-    if (!step->is_lent)
-        r->log.paths.size = step->path.start;
-}
-
 enum po_status
 po_restore_note_entered(struct po_restore *r, struct po_restore_step step,
                         const struct po_node_info *info, const char *path, size_t size,
@@ -71,9 +62,8 @@ po_restore_note_entered(struct po_restore *r, struct po_restore_step step,
     return po_restore_note(r, step, path, size, err);
 }
 
-/* Below the tree; not ended by a NUL. */
-static const char *
-step_path(const struct po_restore *r, const struct po_restore_step *step)
+const char *
+po_restore_step_path(const struct po_restore *r, const struct po_restore_step *step)
 {
     if (step->path_size == 0)
         return "";
@@ -118,7 +108,7 @@ take_step_back(struct po_restore *r, const struct po_restore_step *step, struct 
     struct po_restore_log *log = &r->log;
     const struct po_restore_tree *tree = &r->trees[step->tree];
     struct po_dir *dir = tree->base->dir;
-    const char *path = step_path(r, step);
+    const char *path = po_restore_step_path(r, step);
 
     po_restore_live_path(tree, path, step->path_size, &log->live);
     switch (step->kind) {
@@ -156,7 +146,7 @@ po_restore_take_back(struct po_restore *r, struct po_err *err)
     size_t lost = first.status != PO_OK;
 
     po_watch_phase(r->watch, "taking back what was done");
-    for (size_t i = r->log.count; i-- > 0;) {
+    for (size_t i = r->log.done; i-- > 0;) {
         struct po_err failure;
 
         if (take_step_back(r, &r->log.steps[i], &failure) != PO_OK && lost++ == 0)
@@ -217,7 +207,8 @@ po_restore_directory_facts(struct po_restore *r, struct po_err *err)
 
         if (step->kind != PO_RESTORE_ENTERED || step->entry == PO_NONE)
             continue;
-        po_restore_live_path(&r->trees[step->tree], step_path(r, step), step->path_size, &live);
+        po_restore_live_path(&r->trees[step->tree], po_restore_step_path(r, step), step->path_size,
+                             &live);
         path = po_index_path(r->reader->index, step->entry, &size);
         /* Not worth taking everything back. */
         if (set_facts(r, step, &live, &failure) != PO_OK)
@@ -289,7 +280,8 @@ po_restore_count_removed(struct po_restore *r, struct po_err *err)
             continue;
         count.sum = !step->is_directory;
         if (step->is_directory) {
-            po_restore_aside_path(tree, step_path(r, step), step->path_size, &count.path);
+            po_restore_aside_path(tree, po_restore_step_path(r, step), step->path_size,
+                                  &count.path);
             po_buf_put(&count.todo, count.path.bytes, count.path.size);
             po_buf_put_u8(&count.todo, '\0');
             st = count_tree(tree->base->dir, &count, err);

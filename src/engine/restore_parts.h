@@ -3,8 +3,9 @@
  *
  *   plan    what is wanted, where it goes, what speaks against it (restore_plan, _place, _survey)
  *   stage   the new files into a hidden folder on the same volume (restore_stage)
- *   commit  renames: old files aside, new ones into place (restore_commit)
- *   log     the renames that were done, to take them back (restore_log)
+ *   merge   which renames it takes: old files aside, new ones into place (restore_merge)
+ *   commit  these renames, then the registry (restore_commit, _registry)
+ *   log     the renames, to take back those that were done (restore_log)
  *   rights  who may read what: on staged files, on directories, on whole trees (restore_rights)
  */
 #ifndef PO_ENGINE_RESTORE_PARTS_H
@@ -86,6 +87,7 @@ struct po_restore_log {
     struct po_buf paths;
     struct po_restore_step *steps;
     size_t count;
+    size_t done; /* of them */
     size_t capacity;
     struct po_buf securities;
     struct po_restore_former *infos;
@@ -156,25 +158,25 @@ PO_NODISCARD enum po_status po_restore_make_folder(const struct po_restore *r,
                                                    struct po_restore_base *base, const char *prefix,
                                                    char name[80], struct po_err *err);
 
+/* Notes the steps that put everything into place. */
+PO_NODISCARD enum po_status po_restore_merge(struct po_restore *r, struct po_err *err);
 /* Moves everything into place; on failure all is taken back. */
 PO_NODISCARD enum po_status po_restore_commit(struct po_restore *r, struct po_err *err);
 /* Imports the registry, and keeps the former one. */
 PO_NODISCARD enum po_status po_restore_import(struct po_restore *r, struct po_err *err);
 
-/*
- * Notes a step before it is done, so that memory cannot run out after it; po_restore_unlog forgets
- * it when it was not done after all. The path is copied unless step.is_lent.
- */
+/* Notes a step, with the room that taking it back needs. The path is copied unless step.is_lent. */
 PO_NODISCARD enum po_status po_restore_note(struct po_restore *r, struct po_restore_step step,
                                             const char *path, size_t size, struct po_err *err);
-void po_restore_unlog(struct po_restore *r);
+/* Below the tree (of a directory that was made: below the base); not ended by a NUL. */
+const char *po_restore_step_path(const struct po_restore *r, const struct po_restore_step *step);
 /* What an entered directory is like now. */
 PO_NODISCARD enum po_status po_restore_note_entered(struct po_restore *r,
                                                     struct po_restore_step step,
                                                     const struct po_node_info *info,
                                                     const char *path, size_t size,
                                                     struct po_err *err);
-/* Takes back all steps, the last first. *err (what failed) gets how that went. */
+/* Takes back all steps that were done, the last first. *err (what failed) gets how that went. */
 void po_restore_take_back(struct po_restore *r, struct po_err *err);
 /* Times, modes and owners of the directories that were there before, as the archive has them. */
 PO_NODISCARD enum po_status po_restore_directory_facts(struct po_restore *r, struct po_err *err);

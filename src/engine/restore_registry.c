@@ -1,0 +1,105 @@
+/* The registry in a commit: the former key is kept before the new one is imported. */
+#include "engine/restore_parts.h"
+
+#include "base/names.h"
+
+#include <string.h>
+
+/* Durably, as the import was. */
+static enum po_status
+keep_former(struct po_restore *r, const struct po_buf *former, struct po_err *err)
+{
+    struct po_restore_base *base = r->registry_base;
+    const char *member = po_part_member(PO_PART_REGISTRY);
+    struct po_file *file = NULL;
+    struct po_dir *folder = NULL;
+    struct po_buf path = { 0 };
+    enum po_status st = PO_OK;
+
+    if (base->aside[0] == '\0')
+        st = po_restore_make_folder(r, base, PO_NAME_SET_ASIDE, base->aside, err);
+    po_restore_put(&path, base->aside, strlen(base->aside));
+    po_restore_put(&path, member, strlen(member));
+    if (st == PO_OK)
+        st = po_buf_check(&path, err);
+    if (st == PO_OK)
+        st = po_file_open(&file, base->dir, po_buf_text(&path), path.size, PO_FILE_CREATE, 0600,
+                          err);
+    if (st == PO_OK)
+        st = po_file_write_at(file, 0, former->bytes, former->size, err);
+    if (st == PO_OK)
+        st = po_file_sync(file, err);
+    if (st == PO_OK)
+        st = po_file_close(file, err);
+    else
+        po_file_free(file);
+    /* The file's own name, and the folder's: a crash between this and the import loses neither. */
+    if (st == PO_OK)
+        st = po_dir_open_below(&folder, base->dir, base->aside, strlen(base->aside), err);
+    if (st == PO_OK)
+        st = po_dir_sync(folder, err);
+    if (st == PO_OK)
+        st = po_dir_sync(base->dir, err);
+    po_dir_free(folder);
+    r->has_registry_aside = st == PO_OK;
+    po_buf_deinit(&path);
+    return st;
+}
+
+/*
+ * After a failure the key may be the old one or the new one (an import whose last sync failed), so
+ * it is looked at first.
+ */
+static void
+put_former_back(struct po_restore *r, const struct po_buf *former, int64_t former_time)
+{
+    struct po_buf now = { 0 };
+    struct po_buf ignored = { 0 };
+    struct po_err *loss = &r->registry_loss;
+    int64_t write_time;
+    bool is_same = r->host->ops->registry_export(r->host, &now, &write_time, loss) == PO_OK &&
+                   now.size == former->size &&
+                   (now.size == 0 || memcmp(now.bytes, former->bytes, now.size) == 0);
+
+    *loss = (struct po_err){ 0 };
+    if (!is_same && former->size > 0 &&
+        r->host->ops->registry_import(r->host, former->bytes, former->size, former_time, &ignored,
+                                      loss) != PO_OK)
+        (void)po_err_prefix(loss, "registry");
+    po_buf_deinit(&now);
+    po_buf_deinit(&ignored);
+}
+
+/* The former key is on the disk before the new one is imported: a crash between loses neither. */
+enum po_status
+po_restore_import(struct po_restore *r, struct po_err *err)
+{
+    struct po_restore_part *part = &r->result->parts[PO_PART_REGISTRY];
+    int64_t write_time = po_index_write_time(r->reader->index, r->registry_entry);
+    int64_t former_time = POBACKUP_TIME_UNKNOWN;
+    struct po_buf former = { 0 };
+    struct po_buf again = { 0 };
+    struct po_err none;
+    enum po_status st = PO_OK;
+
+    /* A site without a registry has nothing to export: then the import says whether that was so. */
+    if (r->host->ops->registry_export(r->host, &former, &former_time, &none) != PO_OK)
+        po_buf_clear(&former);
+    if (former.size > 0 && r->registry_base != NULL)
+        st = keep_former(r, &former, err);
+    if (st == PO_OK)
+        st = r->host->ops->registry_import(r->host, po_buf_text(&r->registry), r->registry.size,
+                                           write_time, &again, err);
+    if (st == PO_OK && former.size == 0 && again.size > 0 && r->registry_base != NULL)
+        st = keep_former(r, &again, err);
+    if (st != PO_OK) {
+        put_former_back(r, former.size > 0 ? &former : &again, former_time);
+        st = po_err_prefix(err, "registry");
+    } else {
+        part->replaced = again.size > 0;
+        part->added = again.size == 0;
+    }
+    po_buf_deinit(&again);
+    po_buf_deinit(&former);
+    return st;
+}
