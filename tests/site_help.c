@@ -266,12 +266,13 @@ host_registry_export(struct po_host *host, struct po_buf *out, int64_t *write_ti
 
 static enum po_status
 host_registry_import(struct po_host *host, const void *bytes, size_t size, int64_t write_time,
-                     struct po_buf *former, struct po_err *err)
+                     enum po_registry_how how, struct po_buf *former, struct po_err *err)
 {
     (void)host;
     (void)bytes;
     (void)size;
     (void)write_time;
+    (void)how;
     (void)former;
     return po_fail(err, PO_E_IO, "a backup imports nothing");
 }

@@ -542,9 +542,9 @@ START_TEST(the_registry_is_replaced_and_the_former_kept)
     ck_assert_int_eq(mkdir("a/b", 0700), 0);
     write_file("a/b/.pobackup-new-file", "left over, and longer than the new content");
     write_file("a/b/key.reg.new", "somebody else's");
-    ck_assert_msg(
-        host->ops->registry_import(host, "one", 3, POBACKUP_TIME_UNKNOWN, &former, &err) == PO_OK,
-        "%s", err.text);
+    ck_assert_msg(host->ops->registry_import(host, "one", 3, POBACKUP_TIME_UNKNOWN,
+                                             PO_REGISTRY_MERGED, &former, &err) == PO_OK,
+                  "%s", err.text);
     ck_assert_uint_eq(former.size, 0);
     assert_file("a/b/key.reg", "one");
     os_assert_mode("a/b/key.reg", 0600);
@@ -555,9 +555,9 @@ START_TEST(the_registry_is_replaced_and_the_former_kept)
     if (geteuid() == 0)
         ck_assert_int_eq(chown("a/b/key.reg", 1234, 4321), 0);
 #endif
-    ck_assert_int_eq(
-        host->ops->registry_import(host, "two", 3, INT64_C(16000000001234567), &former, &err),
-        PO_OK);
+    ck_assert_int_eq(host->ops->registry_import(host, "two", 3, INT64_C(16000000001234567),
+                                                PO_REGISTRY_MERGED, &former, &err),
+                     PO_OK);
     ck_assert_str_eq(po_buf_text(&former), "one");
     assert_file("a/b/key.reg", "two");
     ck_assert_int_eq(os_stat("a/b/key.reg").write_time, 16000000001234567);
@@ -577,8 +577,8 @@ START_TEST(a_missing_folder_of_the_registry_is_made)
     struct po_buf former = { 0 };
     struct po_err err = { 0 };
 
-    ck_assert_msg(host->ops->registry_import(host, "", 0, POBACKUP_TIME_UNKNOWN, &former, &err) ==
-                      PO_OK,
+    ck_assert_msg(host->ops->registry_import(host, "", 0, POBACKUP_TIME_UNKNOWN, PO_REGISTRY_MERGED,
+                                             &former, &err) == PO_OK,
                   "%s", err.text);
     ck_assert_uint_eq(former.size, 0);
     assert_file("a/b/key.reg", "");
@@ -595,8 +595,9 @@ START_TEST(a_failed_import_leaves_the_former_registry)
 
     write_file("key.reg", "one");
     ck_assert_int_eq(mkdir(".pobackup-new-file", 0700), 0);
-    ck_assert_int_eq(
-        host->ops->registry_import(host, "two", 3, POBACKUP_TIME_UNKNOWN, &former, &err), PO_E_IO);
+    ck_assert_int_eq(host->ops->registry_import(host, "two", 3, POBACKUP_TIME_UNKNOWN,
+                                                PO_REGISTRY_MERGED, &former, &err),
+                     PO_E_IO);
     ck_assert_str_eq(po_buf_text(&former), "one");
     assert_file("key.reg", "one");
     ck_assert(os_exists(".pobackup-new-file"));
@@ -614,7 +615,8 @@ START_TEST(a_site_without_registry_says_so)
 
     ck_assert_int_eq(host->ops->registry_export(host, &out, &write_time, &err), PO_E_IO);
     ck_assert_msg(strstr(err.text, "the site has no registry") != NULL, "%s", err.text);
-    ck_assert_int_eq(host->ops->registry_import(host, "x", 1, POBACKUP_TIME_UNKNOWN, &out, &err),
+    ck_assert_int_eq(host->ops->registry_import(host, "x", 1, POBACKUP_TIME_UNKNOWN,
+                                                PO_REGISTRY_MERGED, &out, &err),
                      PO_E_IO);
     ck_assert_msg(strstr(err.text, "the site has no registry") != NULL, "%s", err.text);
     po_buf_deinit(&out);

@@ -87,14 +87,14 @@ host_registry_export(struct po_host *host, struct po_buf *out, int64_t *write_ti
 
 static enum po_status
 host_registry_import(struct po_host *host, const void *bytes, size_t size, int64_t write_time,
-                     struct po_buf *former, struct po_err *err)
+                     enum po_registry_how how, struct po_buf *former, struct po_err *err)
 {
     const struct rig *rig = (struct rig *)(void *)host;
 
     if (rig->fails_import)
         return po_fail(err, PO_E_IO, "no registry today");
-    return folder_of(host)->ops->registry_import(folder_of(host), bytes, size, write_time, former,
-                                                 err);
+    return folder_of(host)->ops->registry_import(folder_of(host), bytes, size, write_time, how,
+                                                 former, err);
 }
 
 /* Two services, whose state is a file in the site, and what they note in the log. */
@@ -1109,11 +1109,12 @@ END_TEST
 /* Somebody else takes a place while we are at it, so that a step cannot be taken back. */
 static enum po_status
 occupying_import(struct po_host *host, const void *bytes, size_t size, int64_t write_time,
-                 struct po_buf *former, struct po_err *err)
+                 enum po_registry_how how, struct po_buf *former, struct po_err *err)
 {
     (void)bytes;
     (void)size;
     (void)write_time;
+    (void)how;
     (void)former;
     (void)host;
     rig_write("site/" SPOOL "/local", "somebody else's");

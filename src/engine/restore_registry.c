@@ -3,6 +3,7 @@
 
 #include "base/names.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Durably, as the import was. */
@@ -57,14 +58,14 @@ put_former_back(struct po_restore *r, const struct po_buf *former, int64_t forme
     struct po_buf ignored = { 0 };
     struct po_err *loss = &r->registry_loss;
     int64_t write_time;
-    bool is_same = r->host->ops->registry_export(r->host, &now, &write_time, loss) == PO_OK &&
-                   now.size == former->size &&
+    bool is_told = r->host->ops->registry_export(r->host, &now, &write_time, loss) == PO_OK ||
+                   loss->os_code == ENOENT;
+    bool is_same = is_told && now.size == former->size &&
                    (now.size == 0 || memcmp(now.bytes, former->bytes, now.size) == 0);
 
     *loss = (struct po_err){ 0 };
-    if (!is_same && former->size > 0 &&
-        r->host->ops->registry_import(r->host, former->bytes, former->size, former_time, &ignored,
-                                      loss) != PO_OK)
+    if (!is_same && r->host->ops->registry_import(r->host, former->bytes, former->size, former_time,
+                                                  PO_REGISTRY_EXACT, &ignored, loss) != PO_OK)
         (void)po_err_prefix(loss, "registry");
     po_buf_deinit(&now);
     po_buf_deinit(&ignored);
@@ -89,7 +90,7 @@ po_restore_import(struct po_restore *r, struct po_err *err)
         st = keep_former(r, &former, err);
     if (st == PO_OK)
         st = r->host->ops->registry_import(r->host, po_buf_text(&r->registry), r->registry.size,
-                                           write_time, &again, err);
+                                           write_time, PO_REGISTRY_MERGED, &again, err);
     if (st == PO_OK && former.size == 0 && again.size > 0 && r->registry_base != NULL)
         st = keep_former(r, &again, err);
     if (st != PO_OK) {

@@ -36,6 +36,8 @@ struct po_service {
     const char *start; /* "automatic", "manual", "disabled" */
 };
 
+enum po_registry_how { PO_REGISTRY_MERGED, PO_REGISTRY_EXACT };
+
 struct po_host {
     const struct po_host_ops *ops;
 };
@@ -187,19 +189,22 @@ struct po_host_ops {
                                                 unsigned timeout_s, struct po_err *err);
     PO_NODISCARD enum po_status (*service_start)(struct po_host *host, size_t number,
                                                  unsigned timeout_s, struct po_err *err);
-    /* The registry key as a .reg file (bytes appended to `out`). PO_E_IO when there is none. */
+    /* The registry key as a .reg file (bytes appended to `out`). When there is none: PO_E_IO, and
+     * os_code is ENOENT. */
     PO_NODISCARD enum po_status (*registry_export)(struct po_host *host, struct po_buf *out,
                                                    int64_t *write_time, struct po_err *err);
     /* What the last export left out, as text; "" = nothing. NULL: it never leaves out anything. */
     const char *(*registry_omissions)(struct po_host *host);
     /*
-     * Puts a .reg file in place of the site's (folder) or imports it. Durable and atomic; the
-     * former state is appended to `former` first, nothing if there was none. `write_time` is what
-     * a file gets (POBACKUP_TIME_UNKNOWN: now).
+     * Imports a .reg file, durable and atomic. Merged: what the file lacks stays (a folder site's
+     * file is replaced all the same). Exact: it goes; an empty file takes the key away. The former
+     * state is appended to `former` first, nothing if there was none. `write_time` is what a file
+     * gets (POBACKUP_TIME_UNKNOWN: now).
      */
     PO_NODISCARD enum po_status (*registry_import)(struct po_host *host, const void *bytes,
                                                    size_t size, int64_t write_time,
-                                                   struct po_buf *former, struct po_err *err);
+                                                   enum po_registry_how how, struct po_buf *former,
+                                                   struct po_err *err);
     /* NULL: files have the rights with which they were written. */
     const struct po_host_rights_ops *rights;
     /* NULL: there is nothing to reboot. */

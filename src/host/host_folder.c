@@ -7,6 +7,7 @@
 #include "port/sys.h"
 #include "registry/reg.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -301,8 +302,10 @@ folder_registry_export(struct po_host *host, struct po_buf *out, int64_t *write_
     if (st != PO_OK)
         return st;
     st = po_host_folder_file_read(place, PO_REG_SIZE_MAX, out, &exists, &info, err);
-    if (st == PO_OK && !exists)
+    if (st == PO_OK && !exists) {
         st = po_fail(err, PO_E_IO, "%s: no such file", place);
+        err->os_code = ENOENT;
+    }
     if (st == PO_OK)
         *write_time = info.write_time;
     return st;
@@ -310,7 +313,7 @@ folder_registry_export(struct po_host *host, struct po_buf *out, int64_t *write_
 
 static enum po_status
 folder_registry_import(struct po_host *host, const void *bytes, size_t size, int64_t write_time,
-                       struct po_buf *former, struct po_err *err)
+                       enum po_registry_how how, struct po_buf *former, struct po_err *err)
 {
     const char *place = NULL;
     struct po_node_info info;
@@ -322,6 +325,8 @@ folder_registry_import(struct po_host *host, const void *bytes, size_t size, int
     st = po_host_folder_file_read(place, PO_REG_SIZE_MAX, former, &exists, &info, err);
     if (st != PO_OK)
         return st;
+    if (size == 0 && how == PO_REGISTRY_EXACT)
+        return exists ? po_host_folder_file_remove(place, err) : PO_OK;
     return po_host_folder_file_replace(place, bytes, size, exists ? &info : NULL, REGISTRY_MODE,
                                        write_time, err);
 }

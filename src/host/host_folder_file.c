@@ -175,3 +175,24 @@ done:
     po_mem_free(dir_path);
     return st;
 }
+
+enum po_status
+po_host_folder_file_remove(const char *os_path, struct po_err *err)
+{
+    struct po_dir *dir = NULL;
+    char *dir_path = NULL;
+    const char *name = "";
+    enum po_status st = split(os_path, &dir_path, &name, err);
+
+    if (st == PO_OK)
+        st = po_dir_open(&dir, dir_path, err);
+    if (st == PO_OK)
+        st = po_dir_remove(dir, name, strlen(name), err);
+    if (st == PO_OK)
+        st = po_dir_sync(dir, err);
+    po_dir_free(dir);
+    po_mem_free(dir_path);
+    if (st == PO_E_IO && err->os_code == ENOENT)
+        return PO_OK;
+    return st == PO_OK ? st : po_err_prefix(err, "remove %s", os_path);
+}

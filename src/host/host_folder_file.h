@@ -28,5 +28,7 @@ PO_NODISCARD enum po_status po_host_folder_file_replace(const char *os_path, con
                                                         const struct po_node_info *former,
                                                         uint32_t mode, int64_t write_time,
                                                         struct po_err *err);
+/* Removes the file, durably; nothing there is PO_OK. */
+PO_NODISCARD enum po_status po_host_folder_file_remove(const char *os_path, struct po_err *err);
 
 #endif

@@ -196,16 +196,33 @@ windows_registry_export(struct po_host *host, struct po_buf *out, int64_t *write
     return st;
 }
 
-/* Merged, as regedit does (req: R3). */
+/* The document that takes the key away. */
+static enum po_status
+put_removal(const struct po_win32_host *windows, struct po_buf *out, struct po_err *err)
+{
+    po_buf_printf(out, "Windows Registry Editor Version 5.00\r\n\r\n[-%s]\r\n",
+                  windows->place[PO_PART_REGISTRY]);
+    return po_buf_check(out, err);
+}
+
+/* Merged, as regedit does (req: R3); exact when asked for. */
 static enum po_status
 windows_registry_import(struct po_host *host, const void *bytes, size_t size, int64_t write_time,
-                        struct po_buf *former, struct po_err *err)
+                        enum po_registry_how how, struct po_buf *former, struct po_err *err)
 {
+    struct po_win32_host *windows = po_win32_host_of(host);
+    bool is_removal = size == 0 && how == PO_REGISTRY_EXACT;
+    struct po_buf removal = { 0 };
     struct po_reg *reg = NULL;
     int64_t ignored;
-    enum po_status st = po_reg_parse(&reg, bytes, size, PO_REG_CODE_PAGE_AUTO, err);
+    enum po_status st = PO_OK;
 
     (void)write_time; /* a key has the time of its last change */
+    if (is_removal)
+        st = put_removal(windows, &removal, err);
+    if (st == PO_OK)
+        st = po_reg_parse(&reg, is_removal ? removal.bytes : bytes,
+                          is_removal ? removal.size : size, PO_REG_CODE_PAGE_AUTO, err);
     if (st == PO_OK)
         st = windows_registry_export(host, former, &ignored, err);
     /* There need be no key yet: then the import makes it. */
@@ -214,8 +231,10 @@ windows_registry_import(struct po_host *host, const void *bytes, size_t size, in
         st = PO_OK;
     }
     if (st == PO_OK)
-        st = po_win32_registry_write(reg, po_win32_host_of(host)->key, false, err);
+        st = po_win32_registry_write(reg, windows->key, how == PO_REGISTRY_EXACT && !is_removal,
+                                     err);
     po_reg_free(reg);
+    po_buf_deinit(&removal);
     return st;
 }
 
