@@ -1,7 +1,8 @@
 #include "engine/restore.h"
 
 #include "base/mem.h"
-#include "engine/restore_parts.h"
+#include "engine/recover.h"
+#include "engine/restore_journal.h"
 #include "engine/services.h"
 #include "engine/watch.h"
 #include "port/sys.h"
@@ -9,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static void
-init_restore(struct po_restore *r, const struct po_reader *reader, struct po_host *host,
-             const struct po_restore_options *options, const struct po_watch *watch,
-             struct po_restore_result *result)
+void
+po_restore_init(struct po_restore *r, const struct po_reader *reader, struct po_host *host,
+                const struct po_restore_options *options, const struct po_watch *watch,
+                struct po_restore_result *result)
 {
     *result = (struct po_restore_result){ .outage_seconds = -1 };
     *r = (struct po_restore){ .reader = reader,
@@ -30,8 +31,8 @@ po_restore_has_windows_names(const struct po_restore *r)
     return po_sys_has_windows_names() || strcmp(r->host->ops->kind, "windows") == 0;
 }
 
-static void
-deinit_restore(struct po_restore *r)
+void
+po_restore_deinit(struct po_restore *r)
 {
     for (size_t i = 0; i < PO_RESTORE_TREES; i++) {
         po_mem_free(r->trees[i].path);
@@ -49,6 +50,10 @@ deinit_restore(struct po_restore *r)
     po_buf_deinit(&r->log.live);
     po_buf_deinit(&r->log.other);
     po_buf_deinit(&r->log.paths);
+    po_journal_free(r->journal);
+    po_dir_free(r->journal_dir);
+    po_mem_free(r->pending.archive);
+    po_buf_deinit(&r->pending.services);
     po_mem_free(r->log.steps);
     po_mem_free(r->log.infos);
     po_mem_free(r->order);
@@ -64,9 +69,9 @@ po_restore_plan(const struct po_reader *reader, struct po_host *host,
     double started = po_sys_monotonic();
     enum po_status st;
 
-    init_restore(&r, reader, host, options, watch, result);
+    po_restore_init(&r, reader, host, options, watch, result);
     st = po_restore_prepare(&r, err);
-    deinit_restore(&r);
+    po_restore_deinit(&r);
     result->seconds = po_sys_monotonic() - started;
     return st;
 }
@@ -86,15 +91,28 @@ bring_back(struct po_restore *r, struct po_services *services)
     po_watch_warning(r->watch, failure.text);
 }
 
+/* From here on the restore stands, whether this can be noted or not. */
+static void
+note_phase(struct po_restore *r, enum po_restore_phase phase)
+{
+    struct po_err failure;
+
+    if (po_restore_journal_phase(r, phase, &failure) != PO_OK)
+        po_watch_warning(r->watch, failure.text);
+}
+
 /* Rights of whole trees come last: before the services may look at a file. */
 static enum po_status
 commit(struct po_restore *r, struct po_err *err)
 {
     enum po_status st = r->options->rights_only ? PO_OK : po_restore_commit(r, err);
 
-    if (st == PO_OK)
-        po_restore_rights_apply(r);
-    return st;
+    if (st != PO_OK)
+        return st;
+    note_phase(r, PO_RESTORE_RIGHTS);
+    po_restore_rights_apply(r);
+    note_phase(r, PO_RESTORE_STARTING);
+    return PO_OK;
 }
 
 static enum po_status
@@ -111,6 +129,13 @@ commit_stopped(struct po_restore *r, struct po_err *err)
     if (st != PO_OK)
         return st;
     is_outage = po_services_any_running(&services);
+    st = po_restore_journal_services(r, &services, err);
+    if (st == PO_OK)
+        st = po_restore_journal_phase(r, PO_RESTORE_STOPPING, err);
+    if (st != PO_OK) {
+        po_services_deinit(&services);
+        return st;
+    }
     stopped = po_sys_monotonic();
     st = po_services_stop(&services, r->options->stop_timeout_s, r->watch, err); /* req: R2 */
     if (st == PO_OK)
@@ -155,7 +180,7 @@ settle_asides(struct po_restore *r, bool is_durable)
         struct po_restore_base *base = &r->bases[i];
         struct po_err failure;
 
-        if (base->aside[0] == '\0' ||
+        if (!base->has_aside ||
             po_dir_remove_all(base->dir, base->aside, strlen(base->aside), &failure) == PO_OK)
             continue;
         (void)po_err_prefix(&failure, "%s stays in %s", base->aside, base->os_path);
@@ -195,6 +220,26 @@ sync_bases(struct po_restore *r)
     return is_durable;
 }
 
+/*
+ * A restore that stands can be taken back, and no former one can any more. One that could be taken
+ * back only in part may be tried again.
+ */
+static void
+end_journal(struct po_restore *r, bool is_done)
+{
+    struct po_err failure;
+
+    if (r->journal == NULL)
+        return;
+    note_phase(r, is_done ? PO_RESTORE_DONE : PO_RESTORE_UNDOING);
+    if (!is_done)
+        return;
+    if (po_recover_drop_others(r->options->journal_dir, r->journal_name, &failure) != PO_OK)
+        po_watch_warning(r->watch, failure.text);
+    if (r->options->no_safety_copy)
+        po_restore_journal_drop(r);
+}
+
 enum po_status
 po_restore_run(const struct po_reader *reader, struct po_host *host,
                const struct po_restore_options *options, const struct po_watch *watch,
@@ -205,12 +250,14 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
     bool is_done;
     enum po_status st;
 
-    init_restore(&r, reader, host, options, watch, result);
+    po_restore_init(&r, reader, host, options, watch, result);
     st = po_restore_prepare(&r, err);
     if (st == PO_OK && r.reason_count > 0) {
         *err = r.reason;
         st = err->status;
     }
+    if (st == PO_OK && !options->rights_only)
+        st = po_restore_journal_begin(&r, err);
     if (st == PO_OK && !options->rights_only)
         st = po_restore_stage(&r, err);
     if (st == PO_OK)
@@ -224,8 +271,11 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
             po_watch_warning(watch, err->text);
         settle_asides(&r, is_durable);
     }
+    end_journal(&r, is_done);
     po_restore_unstage(&r, is_done);
-    deinit_restore(&r);
+    if (!is_done && !result->is_changed)
+        po_restore_journal_drop(&r);
+    po_restore_deinit(&r);
     result->seconds = po_sys_monotonic() - started;
     return st;
 }

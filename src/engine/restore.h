@@ -27,6 +27,10 @@ struct po_restore_options {
     bool no_services;
     unsigned stop_timeout_s;
     unsigned threads;
+    const char *archive_name; /* for the journal */
+    /* Of the site, in the state directory; made if missing. NULL: the restore cannot be taken back,
+     * nor finished after a crash (recover.h). */
+    const char *journal_dir;
 };
 
 /* Files and links are counted, directories are not. */

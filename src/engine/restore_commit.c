@@ -2,8 +2,7 @@
  * The outage: renames alone. The log has every step before the first is done (restore_merge.c); each
  * rename is from handle to handle, by one component.
  */
-#include "base/names.h"
-#include "engine/restore_parts.h"
+#include "engine/restore_journal.h"
 #include "engine/watch.h"
 
 #include <string.h>
@@ -72,8 +71,7 @@ open_aside(struct commit *c, struct po_err *err)
 
     if (c->aside != NULL)
         return PO_OK;
-    if (base->aside[0] == '\0')
-        st = po_restore_make_folder(c->r, base, PO_NAME_SET_ASIDE, base->aside, err);
+    st = po_restore_make_aside(c->r, base, err);
     if (st != PO_OK)
         return st;
     po_restore_aside_path(c->tree, c->sub, c->sub_size, &c->path);
@@ -172,6 +170,10 @@ po_restore_commit(struct po_restore *r, struct po_err *err)
 
     po_watch_phase(r->watch, "putting files into place");
     st = po_restore_merge(r, err);
+    if (st == PO_OK)
+        st = po_restore_journal_steps(r, err);
+    if (st == PO_OK)
+        st = po_restore_journal_phase(r, PO_RESTORE_RENAMING, err);
     if (st == PO_OK)
         st = do_steps(r, err);
     if (st == PO_OK)

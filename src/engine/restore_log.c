@@ -81,15 +81,22 @@ move_back(struct po_dir *dir, struct po_buf *from, struct po_buf *to, struct po_
                          err);
 }
 
-static enum po_status
-reset_directory(struct po_restore *r, struct po_dir *dir, struct po_buf *path,
-                const struct po_restore_former *former, struct po_err *err)
+enum po_status
+po_restore_reset_directory(struct po_restore *r, const struct po_restore_step *step,
+                           struct po_err *err)
 {
+    const struct po_restore_former *former = &r->log.infos[step->info];
     const struct po_node_info *info = &former->info;
-    enum po_status st = po_buf_check(path, err);
-    const char *text = po_buf_text(path);
+    const struct po_restore_tree *tree = &r->trees[step->tree];
+    struct po_dir *dir = tree->base->dir;
+    struct po_buf *path = &r->log.live;
+    enum po_status st;
+    const char *text;
 
-    if (st == PO_OK && former->security_size > 0)
+    po_restore_live_path(tree, po_restore_step_path(r, step), step->path_size, path);
+    st = po_buf_check(path, err);
+    text = po_buf_text(path);
+    if (st == PO_OK && former->security_size > 0 && r->host->ops->rights != NULL)
         st = r->host->ops->rights->set_former(r->host,
                                               r->log.securities.bytes + former->security_start,
                                               former->security_size, dir, text, path->size, err);
@@ -115,7 +122,7 @@ take_step_back(struct po_restore *r, const struct po_restore_step *step, struct 
     case PO_RESTORE_MADE:
         return po_dir_remove(dir, path, step->path_size, err);
     case PO_RESTORE_ENTERED:
-        return reset_directory(r, dir, &log->live, &r->log.infos[step->info], err);
+        return po_restore_reset_directory(r, step, err);
     case PO_RESTORE_ASIDE:
         po_restore_aside_path(tree, path, step->path_size, &log->other);
         return move_back(dir, &log->other, &log->live, err);
@@ -133,9 +140,9 @@ drop_asides(struct po_restore *r)
         struct po_restore_base *base = &r->bases[i];
         struct po_err ignored;
 
-        if (base->aside[0] != '\0')
+        if (base->has_aside)
             (void)!po_dir_remove_all(base->dir, base->aside, strlen(base->aside), &ignored);
-        base->aside[0] = '\0';
+        base->has_aside = false;
     }
 }
 

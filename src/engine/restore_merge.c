@@ -259,6 +259,9 @@ enter(struct merge *m, struct po_err *err)
         st = po_dir_stat(m->live, "", 0, &info, &exists, err);
     if (st == PO_OK)
         st = po_restore_note_entered(m->r, step, &info, m->sub, m->sub_size, err);
+    if (st == PO_OK)
+        st = po_restore_rights_note(m->r, step.entry, m->live,
+                                    &m->r->log.infos[m->r->log.info_count - 1], err);
     return st;
 }
 

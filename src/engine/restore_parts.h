@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "engine/accounts.h"
+#include "engine/journal.h"
 #include "engine/omissions.h"
 #include "engine/restore.h"
 #include "port/file.h"
@@ -24,13 +25,16 @@
 
 /*
  * The directory beside one or more trees, on their volume. Stage and set-aside are folders in it
- * with the guide's layout; "" = not made.
+ * with the guide's layout; "" = no names yet. The names are in the journal before the folders are
+ * made.
  */
 struct po_restore_base {
     char *os_path; /* absolute, free of links */
     struct po_dir *dir;
     char stage[80];
     char aside[80];
+    bool has_stage; /* made */
+    bool has_aside;
     struct po_dir *stage_dir;
     int64_t write_time; /* of the directory, before the stage came into it */
 };
@@ -77,7 +81,10 @@ struct po_restore_step {
 struct po_restore_former {
     struct po_node_info info;
     size_t security_start; /* in securities */
-    size_t security_size;  /* 0 = its rights were not changed */
+    size_t security_size;  /* 0 = its rights are not changed */
+    /* Of a restore that is finished from its journal: mode, owner and rights are in the stage. */
+    bool has_facts;
+    int64_t new_time;
 };
 
 struct po_restore_log {
@@ -95,6 +102,32 @@ struct po_restore_log {
     uint32_t info_capacity;
 };
 
+/* ---- the journal (restore_journal.h) ---- */
+
+enum po_restore_phase {
+    PO_RESTORE_STAGING = 1, /* nothing is changed but that stages are there */
+    PO_RESTORE_STOPPING,    /* services may be down */
+    PO_RESTORE_RENAMING,    /* all steps are known */
+    PO_RESTORE_REGISTRY,    /* files are in place */
+    PO_RESTORE_RIGHTS,      /* the registry, too */
+    PO_RESTORE_STARTING,
+    PO_RESTORE_DONE, /* it stands, and can be taken back */
+    PO_RESTORE_UNDOING,
+    PO_RESTORE_UNDONE /* taken back; what had been restored is kept in the stages */
+};
+
+/* What a journal says besides. */
+struct po_restore_pending {
+    enum po_restore_phase phase;
+    bool no_services;
+    bool no_safety_copy;
+    char *archive;
+    struct po_buf services; /* that ran, each with a NUL behind */
+    bool has_registry;
+    int64_t new_time;
+    int64_t former_time;
+};
+
 /* ---- the restore ---- */
 
 struct po_restore {
@@ -104,6 +137,10 @@ struct po_restore {
     const struct po_watch *watch;
     struct po_restore_result *result;
     int64_t time;
+    struct po_journal *journal; /* NULL: none is kept */
+    struct po_dir *journal_dir;
+    char journal_name[80];
+    struct po_restore_pending pending; /* loaded from a journal */
     bool sets_owner;
     struct po_origin origin;
     bool sets_recorded;            /* rights, by descriptor; see restore_rights.c */
@@ -133,6 +170,11 @@ PO_NODISCARD enum po_status po_restore_reason(struct po_restore *r, struct po_er
 PO_NODISCARD enum po_status po_restore_problem(struct po_restore *r, const char *path, size_t size,
                                                const char *reason, struct po_err *err);
 
+void po_restore_init(struct po_restore *r, const struct po_reader *reader, struct po_host *host,
+                     const struct po_restore_options *options, const struct po_watch *watch,
+                     struct po_restore_result *result);
+void po_restore_deinit(struct po_restore *r);
+
 /* Everything that can be told without changing anything; reasons are in the result. */
 PO_NODISCARD enum po_status po_restore_prepare(struct po_restore *r, struct po_err *err);
 /* Finds a part's place and base; reasons when there is something wrong with them. */
@@ -153,10 +195,11 @@ bool po_restore_removes(const struct po_restore *r, const char *path, size_t siz
 PO_NODISCARD enum po_status po_restore_stage(struct po_restore *r, struct po_err *err);
 /* Removes the stages; a warning when that fails. `is_done`: the restore stands. */
 void po_restore_unstage(struct po_restore *r, bool is_done);
-/* A name of ours with the time that nothing in the base has yet, made as a folder. */
-PO_NODISCARD enum po_status po_restore_make_folder(const struct po_restore *r,
-                                                   struct po_restore_base *base, const char *prefix,
-                                                   char name[80], struct po_err *err);
+/* Makes the stage or set-aside folder of a base, where it is not made yet. */
+PO_NODISCARD enum po_status po_restore_make_stage(struct po_restore *r,
+                                                  struct po_restore_base *base, struct po_err *err);
+PO_NODISCARD enum po_status po_restore_make_aside(struct po_restore *r,
+                                                  struct po_restore_base *base, struct po_err *err);
 
 /* Notes the steps that put everything into place. */
 PO_NODISCARD enum po_status po_restore_merge(struct po_restore *r, struct po_err *err);
@@ -195,14 +238,24 @@ PO_NODISCARD enum po_status po_restore_rights_node(void *ctx, enum po_target_mom
                                                    uint32_t entry, struct po_dir *dir,
                                                    const char *path, size_t path_size,
                                                    struct po_err *err);
-/* Of a directory that was there; what it had is noted in `former` first. */
+/* What an open directory that is about to be entered has, for taking it back. */
+PO_NODISCARD enum po_status po_restore_rights_note(struct po_restore *r, uint32_t entry,
+                                                   struct po_dir *dir,
+                                                   struct po_restore_former *former,
+                                                   struct po_err *err);
+/* Of a directory that was there. */
 PO_NODISCARD enum po_status po_restore_rights_entered(struct po_restore *r, uint32_t entry,
                                                       struct po_dir *dir, const char *path,
                                                       size_t path_size,
-                                                      struct po_restore_former *former,
+                                                      const struct po_restore_former *former,
                                                       struct po_err *err);
 /* All is in place: what concerns whole trees. What fails is an item: the files stand. */
 void po_restore_rights_apply(struct po_restore *r);
+
+/* Of a directory that was entered: as it was before. */
+PO_NODISCARD enum po_status po_restore_reset_directory(struct po_restore *r,
+                                                       const struct po_restore_step *step,
+                                                       struct po_err *err);
 
 /* ---- paths ---- */
 

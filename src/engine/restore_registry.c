@@ -1,7 +1,5 @@
 /* The registry in a commit: the former key is kept before the new one is imported. */
-#include "engine/restore_parts.h"
-
-#include "base/names.h"
+#include "engine/restore_journal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,10 +13,8 @@ keep_former(struct po_restore *r, const struct po_buf *former, struct po_err *er
     struct po_file *file = NULL;
     struct po_dir *folder = NULL;
     struct po_buf path = { 0 };
-    enum po_status st = PO_OK;
+    enum po_status st = po_restore_make_aside(r, base, err);
 
-    if (base->aside[0] == '\0')
-        st = po_restore_make_folder(r, base, PO_NAME_SET_ASIDE, base->aside, err);
     po_restore_put(&path, base->aside, strlen(base->aside));
     po_restore_put(&path, member, strlen(member));
     if (st == PO_OK)
@@ -86,7 +82,10 @@ po_restore_import(struct po_restore *r, struct po_err *err)
     /* A site without a registry has nothing to export: then the import says whether that was so. */
     if (r->host->ops->registry_export(r->host, &former, &former_time, &none) != PO_OK)
         po_buf_clear(&former);
-    if (former.size > 0 && r->registry_base != NULL)
+    st = po_restore_journal_registry(r, &former, former_time, err);
+    if (st == PO_OK)
+        st = po_restore_journal_phase(r, PO_RESTORE_REGISTRY, err);
+    if (st == PO_OK && former.size > 0 && r->registry_base != NULL)
         st = keep_former(r, &former, err);
     if (st == PO_OK)
         st = r->host->ops->registry_import(r->host, po_buf_text(&r->registry), r->registry.size,

@@ -175,27 +175,31 @@ po_restore_rights_node(void *ctx, enum po_target_moment moment, uint32_t entry, 
 /* ---- directories that were there ---- */
 
 enum po_status
-po_restore_rights_entered(struct po_restore *r, uint32_t entry, struct po_dir *dir,
-                          const char *path, size_t path_size, struct po_restore_former *former,
-                          struct po_err *err)
+po_restore_rights_note(struct po_restore *r, uint32_t entry, struct po_dir *dir,
+                       struct po_restore_former *former, struct po_err *err)
 {
     struct po_buf *securities = &r->log.securities;
-    size_t start = securities->size;
-    enum po_status st;
+    struct po_err failure;
 
+    former->security_start = securities->size;
+    if (!r->sets_recorded || entry == PO_NONE || po_index_security(r->reader->index, entry) == 0)
+        return PO_OK;
+    /* What cannot be read could not be put back: then it is not set, which is told. */
+    if (po_dir_put_security(dir, "", 0, securities, &failure) != PO_OK)
+        securities->size = former->security_start;
+    former->security_size = securities->size - former->security_start;
+    return po_buf_check(securities, err);
+}
+
+enum po_status
+po_restore_rights_entered(struct po_restore *r, uint32_t entry, struct po_dir *dir,
+                          const char *path, size_t path_size,
+                          const struct po_restore_former *former, struct po_err *err)
+{
     if (!r->sets_recorded || po_index_security(r->reader->index, entry) == 0)
         return PO_OK;
-    st = po_dir_put_security(dir, path, path_size, securities, err);
-    if (st == PO_OK)
-        st = po_buf_check(securities, err);
-    if (st != PO_OK) {
-        /* What cannot be taken back is not changed. */
-        securities->failed = false;
-        securities->size = start;
-        return po_err_prefix(err, "rights");
-    }
-    former->security_start = start;
-    former->security_size = securities->size - start;
+    if (former->security_size == 0)
+        return po_fail(err, PO_E_IO, "rights: those that it has cannot be read, so they stay");
     return set_recorded(r, entry, dir, path, path_size, err);
 }
 

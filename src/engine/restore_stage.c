@@ -3,7 +3,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "engine/extract.h"
-#include "engine/restore_parts.h"
+#include "engine/restore_journal.h"
 #include "engine/watch.h"
 
 #include <errno.h>
@@ -61,9 +61,10 @@ po_restore_aside_path(const struct po_restore_tree *tree, const char *sub, size_
 
 /* ---- folders ---- */
 
-enum po_status
-po_restore_make_folder(const struct po_restore *r, struct po_restore_base *base, const char *prefix,
-                       char name[80], struct po_err *err)
+/* A name of ours with the time that nothing in the base has yet. */
+static enum po_status
+choose_name(const struct po_restore *r, struct po_restore_base *base, const char *prefix,
+            char name[80], struct po_err *err)
 {
     struct po_buf text = { 0 };
     struct po_node_info info;
@@ -79,9 +80,6 @@ po_restore_make_folder(const struct po_restore *r, struct po_restore_base *base,
     }
     if (st == PO_OK && exists)
         st = po_fail(err, PO_E_IO, "%s is there already", found);
-    /* Nobody else may look in: it holds what the modes of the directories above kept from them. */
-    if (st == PO_OK)
-        st = po_dir_make(base->dir, found, strlen(found), FOLDER_MODE, err);
     if (st == PO_OK)
         memcpy(name, found, sizeof found);
     else
@@ -90,20 +88,49 @@ po_restore_make_folder(const struct po_restore *r, struct po_restore_base *base,
     return st;
 }
 
+/* Both names at once, and into the journal. */
 static enum po_status
-ensure_stage(struct po_restore *r, struct po_restore_base *base, struct po_err *err)
+name_folders(struct po_restore *r, struct po_restore_base *base, struct po_err *err)
 {
     struct po_node_info info = { 0 };
     bool exists = false;
-    enum po_status st;
+    enum po_status st = PO_OK;
 
     if (base->stage[0] != '\0')
         return PO_OK;
     st = po_dir_stat(base->dir, "", 0, &info, &exists, err);
-    if (st != PO_OK)
-        return st;
     base->write_time = info.write_time;
-    return po_restore_make_folder(r, base, PO_NAME_STAGE, base->stage, err);
+    if (st == PO_OK)
+        st = choose_name(r, base, PO_NAME_SET_ASIDE, base->aside, err);
+    if (st == PO_OK)
+        st = choose_name(r, base, PO_NAME_STAGE, base->stage, err);
+    return st == PO_OK ? po_restore_journal_base(r, base, err) : st;
+}
+
+static enum po_status
+make_folder(struct po_restore *r, struct po_restore_base *base, const char *name, bool *is_made,
+            struct po_err *err)
+{
+    enum po_status st = name_folders(r, base, err);
+
+    if (st != PO_OK || *is_made)
+        return st;
+    /* Nobody else may look in: it holds what the modes of the directories above kept from them. */
+    st = po_dir_make(base->dir, name, strlen(name), FOLDER_MODE, err);
+    *is_made = st == PO_OK;
+    return st == PO_OK ? st : po_err_prefix(err, "folder in %s", base->os_path);
+}
+
+enum po_status
+po_restore_make_stage(struct po_restore *r, struct po_restore_base *base, struct po_err *err)
+{
+    return make_folder(r, base, base->stage, &base->has_stage, err);
+}
+
+enum po_status
+po_restore_make_aside(struct po_restore *r, struct po_restore_base *base, struct po_err *err)
+{
+    return make_folder(r, base, base->aside, &base->has_aside, err);
 }
 
 /*
@@ -132,13 +159,13 @@ is_apart(const struct po_restore_tree *tree)
 static enum po_status
 make_stage(struct po_restore *r, struct po_restore_tree *tree, struct po_err *err)
 {
-    enum po_status st = ensure_stage(r, tree->base, err);
+    enum po_status st = po_restore_make_stage(r, tree->base, err);
 
     if (st != PO_OK || !tree->exists || tree->rel_size == 0 || !is_apart(tree))
         return st;
     st = po_restore_move_inside(r, tree, err);
     if (st == PO_OK)
-        st = ensure_stage(r, tree->base, err);
+        st = po_restore_make_stage(r, tree->base, err);
     return st;
 }
 
@@ -259,7 +286,7 @@ po_restore_stage(struct po_restore *r, struct po_err *err)
     for (size_t i = 0; i < r->base_count && st == PO_OK; i++) {
         struct po_restore_base *base = &r->bases[i];
 
-        if (base->stage[0] != '\0')
+        if (base->has_stage)
             st = po_dir_open_below(&base->stage_dir, base->dir, base->stage, strlen(base->stage),
                                    err);
     }
@@ -298,7 +325,7 @@ po_restore_unstage(struct po_restore *r, bool is_done)
         struct po_restore_base *base = &r->bases[i];
         struct po_err failure;
 
-        if (base->stage[0] == '\0')
+        if (!base->has_stage)
             continue;
         po_dir_free(base->stage_dir);
         base->stage_dir = NULL;
@@ -306,7 +333,7 @@ po_restore_unstage(struct po_restore *r, bool is_done)
             (void)po_err_prefix(&failure, "%s stays in %s", base->stage, base->os_path);
             po_watch_warning(r->watch, failure.text);
         }
-        base->stage[0] = '\0';
+        base->has_stage = false;
         reset_time(r, base, is_done);
     }
 }
