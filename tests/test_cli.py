@@ -30,7 +30,7 @@ SOURCE = pathlib.Path(__file__).resolve().parent.parent
 STATE = tempfile.mkdtemp(prefix="pobackup-state-")
 atexit.register(shutil.rmtree, STATE, ignore_errors=True)
 os.environ["POBACKUP_STATE_DIR"] = STATE
-VERBS = "backup verify list show cat extract diff restore doctor help version".split()
+VERBS = "backup verify list show cat extract diff restore after-reboot doctor help version".split()
 HOSTILE = b"evil\x1b[2J\n\xff\xe2\x80\xae"
 
 SERVICE = """#!/bin/sh
@@ -932,6 +932,7 @@ class Restore(Base):
         done = self.check(run("restore", self.archive, self.arg, "--dry-run", "--reboot=never"), 0)
         self.assertNotIn("reboot", done.text)
         self.check(run("restore", self.archive, self.arg, "--dry-run", "--reboot=now"), 0, "nothing to reboot")
+        self.assertIsNone(json.loads(run("restore", self.archive, self.arg, "--dry-run", "--json").out)["reboot"])
         self.check(run("restore", self.archive, self.arg, "--dry-run", "--rights=keep"), 0, "--rights=keep")
         self.check(run("restore", self.archive, self.arg, "--dry-run", "--rights=poperms"), 3, "no such rights")
 
@@ -1031,6 +1032,30 @@ class OneAtATime(Base):
         self.assertEqual(len(done.json["warnings"]), 1)
         self.assertIn("/dev/null/state", done.json["warnings"][0])
         self.check(run("restore", self.dir / "a", self.arg, "--yes", env=env), 0, "warning: no lock on the site")
+
+
+class AfterReboot(Base):  # req: R9
+    def setUp(self):
+        super().setUp()
+        self.arg = f"--site=folder:{self.site.root}"
+
+    def test_services_that_did_not_start_are_started_and_told(self):
+        self.assertEqual(self.site.running(), [])
+        done = self.check(run("after-reboot", self.arg), 1, "post.office MTA did not start by itself; it was started now")
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+        self.assertEqual(self.site.log(), ["mta start", "puf start"])
+        done = self.check(run("after-reboot", self.arg, "--json"), 0)
+        self.assertEqual([service["state"] for service in json.loads(done.out)["services"]], ["runs", "runs"])
+        self.assertEqual(self.site.log(), ["mta start", "puf start"])
+
+    def test_one_that_cannot_be_started_is_exit_code_5(self):
+        ini = self.site.root / "pobackup-site.ini"
+        ini.write_text(ini.read_text().replace("sh ./service.sh mta start", "echo no licence; exit 1"))
+        done = self.check(run("after-reboot", self.arg, "--json"), 5, "post.office MTA could not be started")
+        mta, puf = json.loads(done.out)["services"]
+        self.assertEqual((mta["state"], puf["state"], puf["reason"]), ("failed", "started", None))
+        self.assertIn("no licence", mta["reason"])
+        self.assertEqual(self.site.running(), ["puf"])
 
 
 class Doctor(Base):

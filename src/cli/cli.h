@@ -64,6 +64,7 @@ int po_cmd_cat(struct po_cli *cli);
 int po_cmd_extract(struct po_cli *cli);
 int po_cmd_diff(struct po_cli *cli);
 int po_cmd_restore(struct po_cli *cli);
+int po_cmd_after_reboot(struct po_cli *cli);
 int po_cmd_doctor(struct po_cli *cli);
 int po_cmd_help(struct po_cli *cli);
 int po_cmd_version(struct po_cli *cli);

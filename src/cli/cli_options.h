@@ -50,7 +50,9 @@ enum po_cli_id {
     PO_CLI_EXACT,
     PO_CLI_NO_SAFETY_COPY,
     PO_CLI_REBOOT,
+    PO_CLI_REBOOT_DELAY,
     PO_CLI_RIGHTS,
+    PO_CLI_WAIT,
     PO_CLI_YES,
     PO_CLI_ID_COUNT
 };

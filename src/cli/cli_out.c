@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of what was told, this much is kept. */
+#define TOLD_MAX 30000u
+
 static const struct tone {
     const char *event; /* in JSON */
     const char *prefix;
@@ -50,6 +53,7 @@ po_cli_out_init(struct po_cli_out *out)
 void
 po_cli_out_deinit(struct po_cli_out *out)
 {
+    po_buf_deinit(&out->told);
     json_decref(out->warnings);
     json_decref(out->error);
     *out = (struct po_cli_out){ 0 };
@@ -172,6 +176,18 @@ tell_text(struct po_cli_out *out, enum po_cli_tone tone, const char *text)
     po_buf_deinit(&line);
 }
 
+/* Told or not, because of --quiet: a log has it. */
+static void
+keep(struct po_cli_out *out, const char *text)
+{
+    size_t size = strlen(text);
+
+    if (out->told.size + size >= TOLD_MAX)
+        return;
+    po_buf_put(&out->told, text, size);
+    po_buf_put_u8(&out->told, '\n');
+}
+
 void
 po_cli_out_tell(struct po_cli_out *out, enum po_cli_tone tone, const char *format, ...)
 {
@@ -191,6 +207,7 @@ po_cli_out_tell(struct po_cli_out *out, enum po_cli_tone tone, const char *forma
         (void)vsnprintf(longer, (size_t)length + 1, format, args);
         va_end(args);
     }
+    keep(out, longer != NULL ? longer : text);
     tell_text(out, tone, longer != NULL ? longer : text);
     po_mem_free(longer);
 }

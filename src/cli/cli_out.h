@@ -32,6 +32,7 @@ struct po_cli_out {
     bool is_stderr_terminal;
     bool has_stdout_colour;
     bool has_stderr_colour;
+    struct po_buf told;               /* what was told, a line each, the first so many: for logs */
     struct po_cli_progress *progress; /* its line is taken away before anything is written */
     /* The JSON document. */
     bool is_open;

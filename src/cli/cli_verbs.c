@@ -130,13 +130,23 @@ static const struct po_cli_option restore_options[] = {
            "access rights: as recorded in the archive, accounts found by name (the default, where "
            "it has some); Administrators, SYSTEM and the services' account alone; by the product's "
            "poperms.exe; what new files get"),
-    CHOICE(PO_CLI_REBOOT, "reboot", "never|schedule|now",
-           "reboot afterwards; a folder site has nothing to reboot"),
+    CHOICE(PO_CLI_REBOOT, "reboot", "schedule|now|never",
+           "windows: reboot after it, with a warning time (default), at once, or not"),
+    NUMBER(PO_CLI_REBOOT_DELAY, "reboot-delay", "SECONDS", 1, 86400,
+           "windows: the warning time (default 60)"),
     STOP_TIMEOUT,
     NO_SERVICES,
     THREADS,
     FLAG(PO_CLI_DRY_RUN, "dry-run", 0, "check and show the plan; change nothing"),
     FLAG(PO_CLI_YES, "yes", 'y', "do not ask"),
+    END,
+};
+
+static const struct po_cli_option after_reboot_options[] = {
+    SITE,
+    NUMBER(PO_CLI_WAIT, "wait", "SECONDS", 0, 3600,
+           "how long the services may take to start by themselves (default: windows 120, a folder "
+           "site 0)"),
     END,
 };
 
@@ -190,7 +200,13 @@ const struct po_cli_verb po_cli_verbs[] = {
       "replaced "
       "as a whole. Files of the site that the "
       "archive does not have stay, unless --exact is given.",
-      restore_options, "registry map queue reboot-delay", 1, 1, po_cmd_restore },
+      restore_options, "registry map queue", 1, 1, po_cmd_restore },
+    { "after-reboot", "[OPTIONS]", "check the services after the reboot that ends a restore",
+      "Waits for the services to start by themselves, starts those that did not, and tells. A "
+      "restore on Windows has it run at the next start. Exit code 0: all run by themselves, 1: "
+      "some "
+      "had to be started or are disabled, 5: one could not be started.",
+      after_reboot_options, NULL, 0, 0, po_cmd_after_reboot },
     { "doctor", "--site folder:DIR [-o DEST]", "can this site be backed up and restored?",
       "Makes every check and changes nothing. Exit code 0: all good, 1: warnings, 2: something "
       "must "
@@ -201,7 +217,6 @@ const struct po_cli_verb po_cli_verbs[] = {
     LATER("undo", "take back the last restore"),
     LATER("resume", "finish what was interrupted"),
     LATER("status", "what is pending"),
-    LATER("after-reboot", "check the services after a reboot"),
     LATER("pre-upgrade", "a snapshot before an update"),
     LATER("drill", "a restore for practice"),
     LATER("snapshots", "the archives of a vault"),

@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "base/text.h"
+#include "cli/cli_event.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
@@ -335,6 +336,8 @@ po_cmd_backup(struct po_cli *cli)
     if (po_cli_target_path(cli, host, dest, options.created, &path, &code))
         code = po_cli_has(cli, PO_CLI_DRY_RUN) ? dry_run(cli, host, po_buf_text(&path), &options)
                                                : run(cli, host, dest, po_buf_text(&path), &options);
+    if (!po_cli_has(cli, PO_CLI_DRY_RUN))
+        po_cli_event(cli, host, PO_CLI_EVENT_BACKUP, code);
     po_buf_deinit(&path);
     po_cli_site_free(host);
     return code;

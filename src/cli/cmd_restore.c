@@ -2,7 +2,9 @@
 
 #include "base/text.h"
 #include "cli/cli_archive.h"
+#include "cli/cli_event.h"
 #include "cli/cli_problems.h"
+#include "cli/cli_reboot.h"
 #include "cli/cli_restore.h"
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
@@ -173,6 +175,14 @@ run(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *ho
         code = po_cli_restore_tell(cli, &result);
     else
         code = po_cli_restore_failed(cli, &result, &err);
+    /* Also when services are missing: the reboot starts them, and what runs after it looks. */
+    if (st != PO_OK || options->rights_only) {
+        po_cli_json_member(&cli->out, "reboot", json_null());
+    } else {
+        int reboot_code = po_cli_reboot_run(cli, host);
+
+        code = reboot_code > code ? reboot_code : code;
+    }
     po_cli_restore_json(&cli->out, &result, false);
     po_restore_result_deinit(&result);
     return code;
@@ -196,7 +206,11 @@ plan(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *h
         /* Nobody can say yes to what he has not seen. */
         cli->out.is_quiet = is_quiet && !asks;
         code = po_cli_restore_plan(cli, archive, &result);
+        if (!options->rights_only)
+            po_cli_reboot_plan(cli, host);
         cli->out.is_quiet = is_quiet;
+        if (po_cli_has(cli, PO_CLI_DRY_RUN) || code == PO_EXIT_FAILED)
+            po_cli_json_member(&cli->out, "reboot", json_null());
         if (po_cli_has(cli, PO_CLI_DRY_RUN)) {
             po_cli_restore_json(&cli->out, &result, true);
         } else if (code == PO_EXIT_FAILED) {
@@ -259,16 +273,13 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
 static void
 tell_unused_options(struct po_cli *cli, const struct po_host *host)
 {
-    if (strcmp(host->ops->kind, "windows") == 0) {
-        /* req: R8: what this version leaves to the guide. */
-        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
-                        "this version does not reboot: reboot afterwards");
-        return;
-    }
-    if (po_cli_number(cli, PO_CLI_REBOOT, 0) != 0)
+    if (host->ops->reboot == NULL && po_cli_has(cli, PO_CLI_REBOOT) &&
+        po_cli_number(cli, PO_CLI_REBOOT, 0) != PO_CLI_REBOOT_NEVER)
         po_cli_out_tell(&cli->out, PO_CLI_NOTE,
                         "--reboot=%s: a folder site has nothing to reboot; nothing is scheduled",
                         po_cli_text(cli, PO_CLI_REBOOT));
+    if (host->ops->rights != NULL)
+        return;
     if (po_cli_number(cli, PO_CLI_RIGHTS, 0) == PO_RIGHTS_KEEP)
         po_cli_out_tell(
             &cli->out, PO_CLI_NOTE,
@@ -297,6 +308,8 @@ po_cmd_restore(struct po_cli *cli)
         if (po_cli_has(cli, PO_CLI_DRY_RUN) || po_cli_site_lock(cli, host, &lock, &code))
             code = restore(cli, &archive, host);
     }
+    if (!po_cli_has(cli, PO_CLI_DRY_RUN))
+        po_cli_event(cli, host, PO_CLI_EVENT_RESTORE, code);
     po_lock_free(lock);
     po_cli_archive_deinit(&archive);
     po_cli_site_free(host);

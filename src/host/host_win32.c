@@ -255,6 +255,8 @@ static const struct po_host_ops windows_ops = {
     .registry_omissions = windows_registry_omissions,
     .registry_import = windows_registry_import,
     .rights = &po_win32_rights_ops,
+    .reboot = &po_win32_reboot_ops,
+    .report = po_win32_host_report,
 };
 
 static const char *

@@ -46,6 +46,8 @@ bool po_sys_put_environment(struct po_buf *out, const char *name);
 /* Appends the directory in which programs keep what they know of the whole machine. */
 PO_NODISCARD enum po_status po_sys_put_data_dir(struct po_buf *out, struct po_err *err);
 bool po_sys_is_admin(void);
+/* Appends the absolute path of the running program. */
+PO_NODISCARD enum po_status po_sys_put_program(struct po_buf *out, struct po_err *err);
 
 struct po_command_result {
     int exit_code;  /* -1 when ended by a signal or timeout */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -224,6 +225,18 @@ enum po_status
 po_sys_put_data_dir(struct po_buf *out, struct po_err *err)
 {
     po_buf_put_text(out, "/var/lib");
+    return po_buf_check(out, err);
+}
+
+enum po_status
+po_sys_put_program(struct po_buf *out, struct po_err *err)
+{
+    char path[PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", path, sizeof(path));
+
+    if (size < 0 || size == sizeof(path))
+        return po_fail_errno(err, size < 0 ? errno : ENAMETOOLONG, "/proc/self/exe");
+    po_buf_put(out, path, (size_t)size);
     return po_buf_check(out, err);
 }
 

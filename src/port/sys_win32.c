@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/utf16.h"
 #include "port/file_win32.h"
 
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 
 #define EPOCH_DIFFERENCE INT64_C(116444736000000000)
 #define STEPS_A_SECOND 10000000
+#define PROGRAM_PATH_MAX 32768u
 
 /* ---- clock ---- */
 
@@ -181,6 +183,26 @@ po_sys_is_terminal(int standard_number)
     DWORD mode;
 
     return GetConsoleMode(standard_handle(standard_number), &mode) != 0;
+}
+
+enum po_status
+po_sys_put_program(struct po_buf *out, struct po_err *err)
+{
+    wchar_t *path = po_mem_new(PROGRAM_PATH_MAX, sizeof(*path));
+    enum po_status st = PO_OK;
+    DWORD length;
+
+    if (path == NULL)
+        return po_fail_nomem(err, PROGRAM_PATH_MAX * sizeof(*path));
+    /* A path that does not fit is cut, and the length is all that tells. */
+    length = GetModuleFileNameW(NULL, path, PROGRAM_PATH_MAX);
+    if (length == 0 || length == PROGRAM_PATH_MAX)
+        st = po_fail_win32(err, length == 0 ? GetLastError() : ERROR_FILENAME_EXCED_RANGE,
+                           "the program's own path");
+    else
+        po_wtf8_put_utf16(out, path, length * sizeof(*path), false);
+    po_mem_free(path);
+    return st == PO_OK ? po_buf_check(out, err) : st;
 }
 
 bool

@@ -242,16 +242,38 @@ class Job(Site):
         self.import_key(f"Windows Registry Editor Version 5.00\r\n\r\n[-{KEY}]\r\n\r\n[{KEY}]\r\n"
                         f'"BinDirectory"={reg_string(self.places["bin"])}\r\n"SpoolDirectory"={reg_string(self.places["spool"])}\r\n'
                         f'"MailboxDirectory"={reg_string(self.places["mailbox"])}\r\n')
-        self.pobackup(0, "restore", "--yes", "--reboot=never", self.dest)
-        # The reboot: services start by themselves.
+        done = self.pobackup_json((0,), "restore", "--yes", "--reboot-delay=300", self.dest)
+        self.assertEqual(done["reboot"], {"scheduled": True, "delay_seconds": 300})
+        self.assertIn(b"after-reboot --quiet", self.run_once())
+        # The reboot: services start by themselves, but one does not.
         self.prefix.stop()
         self.prefix.start()
         self.assert_services_run(60)
+        self.prefix.wine("net", "stop", "postofficepuf", check=True)
+        done = self.pobackup_json((1,), "after-reboot", "--wait=2")
+        self.assertEqual([(service["name"], service["state"]) for service in done["services"]],
+                         [(NAMES["mta"], "runs"), (NAMES["puf"], "started")])
+        self.assert_services_run()
+        self.assertNotIn(b"after-reboot", self.run_once())
+        self.assertIn(b"pobackup after-reboot: done (exit code 0)", self.events("after-reboot"))
+        self.assertIn(b"pobackup backup: failed (exit code 3)", self.events("backup", "-o", self.dest))  # it is there already
         self.assertEqual(self.export_key(), before_key)
         for name, place in ("mailbox", self.mailbox), ("spool", self.spool):
             self.assert_same(kept / name, place, except_for=("mta.log", "puf.log"))
         self.assertEqual(self.attributes(r"E:\メール\mailbox\hidden.MSG") & {"H"}, {"H"})
         self.assertEqual(self.attributes(r"E:\メール\mailbox\read only.MSG") & {"R"}, {"R"})
+
+    def run_once(self):
+        return self.prefix.wine("reg", "query", r"HKLM\Software\Microsoft\Windows\CurrentVersion\RunOnce").stdout
+
+    def events(self, *arguments):
+        """What a run writes to the event log. Wine's takes everything and keeps nothing, but its debug output tells."""
+        env = self.prefix.env
+        self.prefix.env = {**env, "WINEDEBUG": "+eventlog"}
+        try:
+            return self.prefix.wine(PROGRAM, *arguments).stderr
+        finally:
+            self.prefix.env = env
 
     def pobackup_json(self, codes, *arguments):
         done = self.prefix.wine(PROGRAM, *arguments, "--json", timeout=180)

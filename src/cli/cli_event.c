@@ -1,0 +1,44 @@
+#include "cli/cli_event.h"
+
+#include "cli/cli_state.h"
+
+#include <string.h>
+
+static void
+put_log_path(struct po_buf *out)
+{
+    struct po_err ignored;
+
+    if (po_cli_state_dir(out, &ignored) == PO_OK)
+        po_buf_put_text(out, "/pobackup.log");
+    else
+        po_buf_clear(out);
+}
+
+void
+po_cli_event(struct po_cli *cli, struct po_host *host, enum po_cli_event event, int code)
+{
+    static const char *const outcomes[] = { [PO_HOST_EVENT_DONE] = "done",
+                                            [PO_HOST_EVENT_WARNING] = "done, with problems",
+                                            [PO_HOST_EVENT_ERROR] = "failed" };
+    enum po_host_event_kind kind = code == PO_EXIT_DONE     ? PO_HOST_EVENT_DONE
+                                   : code == PO_EXIT_PARTLY ? PO_HOST_EVENT_WARNING
+                                                            : PO_HOST_EVENT_ERROR;
+    struct po_host_event what = { .kind = kind, .id = (unsigned)event + (unsigned)kind };
+    struct po_buf text = { 0 };
+    struct po_buf log = { 0 };
+    bool is_in_file = false;
+    struct po_err err;
+
+    if (host->ops->report == NULL)
+        return;
+    po_buf_printf(&text, "pobackup %s: %s (exit code %d)\n", cli->verb->name, outcomes[kind], code);
+    po_buf_put(&text, cli->out.told.bytes, cli->out.told.size);
+    put_log_path(&log);
+    what.text = po_buf_text(&text);
+    if (host->ops->report(host, &what, log.size > 0 ? po_buf_text(&log) : NULL, &is_in_file,
+                          &err) != PO_OK)
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING, "this run is in no log: %s", err.text);
+    po_buf_deinit(&text);
+    po_buf_deinit(&log);
+}

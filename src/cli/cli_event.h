@@ -1,0 +1,21 @@
+/* cli_event.h - one event a run in the system's log, where the site's machine has one. */
+#ifndef PO_CLI_CLI_EVENT_H
+#define PO_CLI_CLI_EVENT_H
+
+#include "cli/cli.h"
+#include "host/host.h"
+
+/* What people filter by: the first id of a verb, and 0 to 2 more for done, with problems, failed. */
+enum po_cli_event {
+    PO_CLI_EVENT_BACKUP = 1,
+    PO_CLI_EVENT_RESTORE = 4,
+    PO_CLI_EVENT_AFTER_REBOOT = 7
+};
+
+/*
+ * Reports the run that ends with this exit code: all that was told. Where the log takes it not, the
+ * file pobackup.log in the state directory does. A failure is a warning.
+ */
+void po_cli_event(struct po_cli *cli, struct po_host *host, enum po_cli_event event, int code);
+
+#endif

@@ -1,0 +1,165 @@
+#include "cli/cli_reboot.h"
+
+#include "port/sys.h"
+
+#include <string.h>
+
+#define DELAY_S 60
+
+static enum po_cli_reboot
+choice(const struct po_cli *cli)
+{
+    return (enum po_cli_reboot)po_cli_number(cli, PO_CLI_REBOOT, PO_CLI_REBOOT_SCHEDULE);
+}
+
+static unsigned
+delay_s(const struct po_cli *cli)
+{
+    return choice(cli) == PO_CLI_REBOOT_NOW
+               ? 0
+               : (unsigned)po_cli_number(cli, PO_CLI_REBOOT_DELAY, DELAY_S);
+}
+
+void
+po_cli_reboot_plan(struct po_cli *cli, const struct po_host *host)
+{
+    if (host->ops->reboot == NULL)
+        return;
+    if (choice(cli) == PO_CLI_REBOOT_NEVER)
+        po_cli_out_tell(
+            &cli->out, PO_CLI_SAY,
+            "reboot    none (--reboot=never): until you do it, the restore is not finished");
+    else
+        po_cli_out_tell(&cli->out, PO_CLI_SAY, "reboot    %u s after it", delay_s(cli));
+}
+
+/* ---- what runs after it ---- */
+
+/*
+ * As a word for the C library's rules of Windows: in quotes, a backslash doubled before a quote. The
+ * task runs it without a shell, so that nothing else is special.
+ */
+static void
+put_argument(struct po_buf *out, const char *text)
+{
+    size_t slashes = 0;
+
+    po_buf_put_text(out, " \"");
+    for (; *text != '\0'; text++) {
+        slashes = *text == '\\' ? slashes + 1 : 0;
+        if (*text == '"')
+            po_buf_put_text(out, "\\");
+        po_buf_put(out, text, 1);
+    }
+    for (; slashes > 0; slashes--)
+        po_buf_put_text(out, "\\");
+    po_buf_put_text(out, "\"");
+}
+
+/* The same site: with the options that it was given by. */
+static void
+put_arguments(const struct po_cli *cli, struct po_host *host, struct po_buf *out)
+{
+    static const struct {
+        enum po_cli_id id;
+        const char *option;
+        enum po_part part;
+    } places[] = { { PO_CLI_BIN, "--bin", PO_PART_BIN },
+                   { PO_CLI_SPOOL, "--spool", PO_PART_SPOOL },
+                   { PO_CLI_MAILBOX, "--mailbox", PO_PART_MAILBOX } };
+    const struct po_cli_value *services = &cli->values.value[PO_CLI_SERVICE];
+
+    po_buf_put_text(out, "after-reboot --quiet");
+    if (po_cli_has(cli, PO_CLI_REGISTRY_KEY)) {
+        po_buf_put_text(out, " --registry-key");
+        put_argument(out, po_cli_text(cli, PO_CLI_REGISTRY_KEY));
+    }
+    /* Where they are, as the host knows it: what was typed may be relative. */
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        if (!po_cli_has(cli, places[i].id))
+            continue;
+        po_buf_printf(out, " %s", places[i].option);
+        put_argument(out, host->ops->place(host, places[i].part));
+    }
+    for (size_t i = 0; i < services->count; i++) {
+        po_buf_put_text(out, " --service");
+        put_argument(out, services->list[i]);
+    }
+}
+
+static bool
+register_after(struct po_cli *cli, struct po_host *host)
+{
+    struct po_buf program = { 0 };
+    struct po_buf arguments = { 0 };
+    struct po_buf note = { 0 };
+    struct po_err err;
+    enum po_status st = po_sys_put_program(&program, &err);
+
+    put_arguments(cli, host, &arguments);
+    if (st == PO_OK)
+        st = po_buf_check(&arguments, &err);
+    if (st == PO_OK)
+        st = host->ops->reboot->after(host, po_buf_text(&program), po_buf_text(&arguments), &note,
+                                      &err);
+    if (st != PO_OK)
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "nothing will look after the services by itself: %s; after the reboot run "
+                        "pobackup after-reboot",
+                        err.text);
+    else if (note.size > 0)
+        po_cli_out_tell(&cli->out, PO_CLI_NOTE, "after-reboot: %s", po_buf_text(&note));
+    po_buf_deinit(&program);
+    po_buf_deinit(&arguments);
+    po_buf_deinit(&note);
+    return st == PO_OK;
+}
+
+/* ---- the reboot ---- */
+
+static bool
+ask_for_reboot(struct po_cli *cli, struct po_host *host)
+{
+    unsigned delay = delay_s(cli);
+    struct po_err err;
+
+    if (host->ops->reboot->reboot(host,
+                                  "pobackup has restored the mail server. It is finished by a "
+                                  "reboot. To call it off: shutdown /a",
+                                  delay, &err) != PO_OK) {
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "no reboot: %s. The restore is finished by one: do it by hand", err.text);
+        return false;
+    }
+    if (delay == 0)
+        po_cli_out_tell(&cli->out, PO_CLI_SAY, "the machine reboots now");
+    else
+        po_cli_out_tell(&cli->out, PO_CLI_SAY,
+                        "the machine reboots in %u s; shutdown /a calls it off, but the restore is "
+                        "finished by it",
+                        delay);
+    return true;
+}
+
+int
+po_cli_reboot_run(struct po_cli *cli, struct po_host *host)
+{
+    bool is_good;
+
+    if (host->ops->reboot == NULL || choice(cli) == PO_CLI_REBOOT_NEVER)
+        po_cli_json_member(&cli->out, "reboot", json_null());
+    if (host->ops->reboot == NULL)
+        return PO_EXIT_DONE;
+    if (choice(cli) == PO_CLI_REBOOT_NEVER) {
+        po_cli_out_tell(&cli->out, PO_CLI_HINT,
+                        "Reboot the machine: until then the restore is not finished. Then run "
+                        "pobackup after-reboot");
+        return PO_EXIT_DONE;
+    }
+    is_good = register_after(cli, host);
+    is_good = ask_for_reboot(cli, host) && is_good;
+    po_cli_json_member(
+        &cli->out, "reboot",
+        json_pack("{s:b, s:i}", "scheduled", is_good, "delay_seconds", (int)delay_s(cli)));
+    return is_good ? PO_EXIT_DONE : PO_EXIT_PARTLY;
+}
