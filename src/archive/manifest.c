@@ -117,6 +117,21 @@ json_known(const char *text)
     return text == NULL ? NULL : json_text(text);
 }
 
+/* Texts with a NUL behind each; NULL, and no list, for no list. */
+static json_t *
+json_names(const struct po_buf *names)
+{
+    json_t *list = names == NULL ? NULL : json_array();
+
+    for (size_t at = 0; names != NULL && at < names->size;) {
+        const char *name = (const char *)names->bytes + at;
+
+        append_take(&list, json_text(name));
+        at += strlen(name) + 1;
+    }
+    return list;
+}
+
 static json_t *
 json_services(const struct po_manifest *manifest)
 {
@@ -126,10 +141,12 @@ json_services(const struct po_manifest *manifest)
         const struct po_manifest_service *s = &manifest->services[i];
 
         /* "o*": without a value there is no key. */
-        append_take(&services,
-                    json_pack("{s:o, s:o, s:o*, s:o*, s:o*}", "name", json_text(s->name), "state",
-                              json_text(s->state), "key", json_known(s->key), "account",
-                              json_known(s->account), "start", json_known(s->start)));
+        append_take(&services, json_pack("{s:o, s:o, s:o*, s:o*, s:o*, s:o*, s:o*}", "name",
+                                         json_text(s->name), "state", json_text(s->state), "key",
+                                         json_known(s->key), "account", json_known(s->account),
+                                         "start", json_known(s->start), "process_id",
+                                         s->process_id == 0 ? NULL : json_integer(s->process_id),
+                                         "dependents", json_names(s->dependents)));
     }
     return services;
 }

@@ -9,9 +9,11 @@ struct po_manifest_service {
     const char *name;
     const char *state; /* before the backup: "running", "stopped", "unknown" */
     /* As known; NULL: the key is left out. */
-    const char *key;     /* by which a service manager knows it */
-    const char *account; /* it logs on as */
-    const char *start;   /* "automatic", "manual", "disabled" */
+    const char *key;                 /* by which a service manager knows it */
+    const char *account;             /* it logs on as */
+    const char *start;               /* "automatic", "manual", "disabled" */
+    uint32_t process_id;             /* 0: left out */
+    const struct po_buf *dependents; /* keys, a NUL behind each; NULL: left out */
 };
 
 /* What a writer says. Strings may be NULL (null in JSON); bytes that are not UTF-8 become U+FFFD.

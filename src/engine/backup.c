@@ -309,7 +309,9 @@ pack_manifest(struct po_backup_run *run, const struct outage *outage, struct po_
                                                         outage->services.before[i]),
                                                     .key = service->key,
                                                     .account = service->account,
-                                                    .start = service->start };
+                                                    .start = service->start,
+                                                    .process_id = service->process_id,
+                                                    .dependents = service->dependents };
     }
     po_sys_put_host(&host);
     po_sys_put_system(&system);

@@ -33,7 +33,9 @@ struct po_service {
     /* For the record, as known (else NULL): what the manager calls it, its account, its start. */
     const char *key;
     const char *account;
-    const char *start; /* "automatic", "manual", "disabled" */
+    const char *start;               /* "automatic", "manual", "disabled" */
+    uint32_t process_id;             /* when the host was opened; 0 = none, or not known */
+    const struct po_buf *dependents; /* that ran then and need it, a key with a NUL behind each */
 };
 
 enum po_registry_how { PO_REGISTRY_MERGED, PO_REGISTRY_EXACT };

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "host/host_win32_admin.h"
+#include "host/host_win32_scm.h"
 #include "port/sys.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@ windows_free(struct po_host *host)
     for (int i = 0; i < PO_WIN32_SERVICES; i++) {
         po_win32_service_deinit(&windows->found[i]);
         po_buf_deinit(&windows->dependents[i]);
+        po_buf_deinit(&windows->recorded[i]);
     }
     po_win32_restore_free(windows->restore);
     po_mem_free(windows->key);
@@ -274,6 +276,21 @@ start_name(const struct po_win32_service *service)
     }
 }
 
+/* For the record alone: what cannot be told is left out. */
+static void
+look_at_service(struct po_win32_host *windows, int number)
+{
+    struct po_service *service = &windows->services[number];
+    struct po_buf *dependents = &windows->recorded[number];
+    struct po_err ignored;
+
+    if (po_win32_service_process(&windows->found[number], &service->process_id, &ignored) != PO_OK)
+        service->process_id = 0;
+    if (po_win32_service_dependents(&windows->found[number], dependents, &ignored) == PO_OK &&
+        !dependents->failed)
+        service->dependents = dependents;
+}
+
 static enum po_status
 find_services(struct po_win32_host *windows, const struct po_host_windows_options *options,
               struct po_err *err)
@@ -294,6 +311,8 @@ find_services(struct po_win32_host *windows, const struct po_host_windows_option
                                                     .key = windows->found[i].key,
                                                     .account = windows->found[i].account,
                                                     .start = start_name(&windows->found[i]) };
+        if (st == PO_OK)
+            look_at_service(windows, i);
     }
     return st;
 }

@@ -108,6 +108,7 @@ struct po_win32_host {
     struct po_win32_service found[PO_WIN32_SERVICES];
     struct po_service services[PO_WIN32_SERVICES];
     struct po_buf dependents[PO_WIN32_SERVICES]; /* stopped with it, each with a NUL behind */
+    struct po_buf recorded[PO_WIN32_SERVICES];   /* that ran when this was opened, likewise */
     size_t omitted_count;                        /* keys that the last export could not read */
     char omissions[256];
     struct po_win32_restore *restore; /* NULL until its rights are prepared */

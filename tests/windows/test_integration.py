@@ -217,6 +217,11 @@ class Job(Site):
         doctor = self.pobackup_json((0, 1), "doctor")
         self.assertTrue(doctor["checks"])
         shown = self.backup_json()
+        manifest = json.loads(run(LINUX, "cat", self.archive, "pobackup/manifest.json", check=True).stdout)
+        for short, service in zip(NAMES, manifest["services"]):
+            self.assertEqual((service["name"], service["key"], service["state"], service["start"], service["dependents"]),
+                             (NAMES[short], f"postoffice{short}", "running", "automatic", []))
+            self.assertGreater(service["process_id"], 0)
         self.assertGreater(shown["outage_seconds"], 0)
         self.assert_services_run()
         # Both builds and the independent reader take it for whole.
