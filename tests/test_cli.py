@@ -30,7 +30,7 @@ SOURCE = pathlib.Path(__file__).resolve().parent.parent
 STATE = tempfile.mkdtemp(prefix="pobackup-state-")
 atexit.register(shutil.rmtree, STATE, ignore_errors=True)
 os.environ["POBACKUP_STATE_DIR"] = STATE
-VERBS = "backup verify list show cat extract diff restore after-reboot doctor help version".split()
+VERBS = "backup verify list show cat extract diff restore after-reboot undo resume status doctor help version".split()
 HOSTILE = b"evil\x1b[2J\n\xff\xe2\x80\xae"
 
 SERVICE = """#!/bin/sh
@@ -269,7 +269,7 @@ class Usage(Base):
     def test_verbs_that_are_wrong_or_of_later_versions(self):
         self.check(run("bakcup"), 3, "is backup meant?")
         self.check(run("help", "bakcup"), 3, "is backup meant?")
-        for verb in "undo resume status prune salvage protect repair schedule".split():
+        for verb in "prune salvage protect repair schedule".split():
             self.check(run(verb), 3, f"{verb}: not in this version")
         self.check(run("--json", "verify"), 3, "the verb comes first")
 
@@ -1025,13 +1025,15 @@ class OneAtATime(Base):
         (lock,) = os.listdir(self.dir / "new" / "state")
         self.assertRegex(lock, r"^site-[0-9a-f]{16}\.lock$")
 
-    def test_without_a_state_directory_a_warning_is_all(self):
+    def test_without_a_state_directory_a_backup_warns_and_a_restore_ends(self):
         env = {"POBACKUP_STATE_DIR": "/dev/null/state"}
         self.site.start()
         done = self.check(run("backup", self.arg, "-o", self.dir / "a", "--allow-same-volume", "--json", env=env), 0)
         self.assertEqual(len(done.json["warnings"]), 1)
         self.assertIn("/dev/null/state", done.json["warnings"][0])
-        self.check(run("restore", self.dir / "a", self.arg, "--yes", env=env), 0, "warning: no lock on the site")
+        # A restore that could not be taken back is none.
+        done = self.check(run("restore", self.dir / "a", self.arg, "--yes", env=env), 2, "so that it can be taken back, and that failed")
+        self.assertIn("nothing was changed", done.text)
 
 
 class AfterReboot(Base):  # req: R9

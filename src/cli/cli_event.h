@@ -9,7 +9,8 @@
 enum po_cli_event {
     PO_CLI_EVENT_BACKUP = 1,
     PO_CLI_EVENT_RESTORE = 4,
-    PO_CLI_EVENT_AFTER_REBOOT = 7
+    PO_CLI_EVENT_AFTER_REBOOT = 7,
+    PO_CLI_EVENT_RECOVER = 10
 };
 
 /*

@@ -46,7 +46,7 @@ po_cli_state_dir(struct po_buf *out, struct po_err *err)
 
 /* The name in the directory: of one length, and of characters that any file system takes. */
 static void
-put_name(struct po_buf *out, struct po_host *host)
+put_name(struct po_buf *out, struct po_host *host, const char *ending)
 {
     const char *identity = host->ops->identity(host);
     uint8_t hash[PO_HASH_SIZE];
@@ -54,7 +54,19 @@ put_name(struct po_buf *out, struct po_host *host)
     po_xxh3(identity, strlen(identity), hash);
     po_buf_put_text(out, "site-");
     po_text_put_hex(out, hash, LOCK_ID_SIZE);
-    po_buf_put_text(out, ".lock");
+    po_buf_put_text(out, ending);
+}
+
+enum po_status
+po_cli_state_journals(struct po_host *host, struct po_buf *out, struct po_err *err)
+{
+    enum po_status st = po_cli_state_dir(out, err);
+
+    if (st != PO_OK)
+        return st;
+    po_buf_put_text(out, "/");
+    put_name(out, host, ".restores");
+    return po_buf_check(out, err);
 }
 
 /* *lock = NULL and PO_OK when somebody else holds it. */
@@ -71,7 +83,7 @@ take_lock(struct po_host *host, struct po_lock **lock, struct po_err *err)
     if (st != PO_OK)
         goto done;
     po_buf_put_text(&path, "/");
-    put_name(&path, host);
+    put_name(&path, host, ".lock");
     st = po_buf_check(&path, err);
     if (st == PO_OK)
         st = po_lock_take(lock, po_buf_text(&path), err);

@@ -1,6 +1,6 @@
 /*
  * cli_state.h - the state directory: what the program keeps on this machine from run to run. In
- * this version these are the locks of the sites.
+ * this version these are the locks of the sites, and the journals of their restores.
  */
 #ifndef PO_CLI_CLI_STATE_H
 #define PO_CLI_CLI_STATE_H
@@ -16,6 +16,12 @@ struct po_lock;
  * XDG state folder's. Nothing is made. PO_E_IO when the environment names no place.
  */
 PO_NODISCARD enum po_status po_cli_state_dir(struct po_buf *out, struct po_err *err);
+
+/*
+ * Where the journals of the site's restores are (engine/recover.h), appended. Nothing is made.
+ */
+PO_NODISCARD enum po_status po_cli_state_journals(struct po_host *host, struct po_buf *out,
+                                                  struct po_err *err);
 
 /*
  * Requirement B7: two jobs at once on one site would take each other's stopped services for

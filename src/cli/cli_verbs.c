@@ -150,6 +150,19 @@ static const struct po_cli_option after_reboot_options[] = {
     END,
 };
 
+static const struct po_cli_option recover_options[] = {
+    SITE,
+    FLAG(PO_CLI_YES, "yes", 'y', "do not ask"),
+    END,
+};
+
+static const struct po_cli_option status_options[] = {
+    SITE,
+    FLAG(PO_CLI_FORGET, "forget", 0,
+         "remove what is kept of the last restore: it cannot be taken back any more"),
+    END,
+};
+
 static const struct po_cli_option doctor_options[] = {
     SITE,
     TEXT(PO_CLI_OUTPUT, "output", 'o', "DEST", "check this place for backups too"),
@@ -207,6 +220,19 @@ const struct po_cli_verb po_cli_verbs[] = {
       "some "
       "had to be started or are disabled, 5: one could not be started.",
       after_reboot_options, NULL, 0, 0, po_cmd_after_reboot },
+    { "undo", "[--yes] [OPTIONS]", "take back the last restore",
+      "Stops the services, moves the files that were set aside back to their places, puts the "
+      "former registry back, and starts the services. Files that came since stay. What had been "
+      "restored is kept in a folder until `status --forget`. Also for a restore that was "
+      "interrupted.",
+      recover_options, NULL, 0, 0, po_cmd_undo },
+    { "resume", "[--yes] [OPTIONS]", "finish a restore that was interrupted",
+      "Does what is left of it; one that had not changed a file yet is taken back.",
+      recover_options, NULL, 0, 0, po_cmd_resume },
+    { "status", "[--forget] [OPTIONS]", "what is pending, and the services",
+      "Tells whether a restore was interrupted or can be taken back, what is kept of it, and which "
+      "services run. Exit code 1: one was interrupted.",
+      status_options, "max-age", 0, 0, po_cmd_status },
     { "doctor", "--site folder:DIR [-o DEST]", "can this site be backed up and restored?",
       "Makes every check and changes nothing. Exit code 0: all good, 1: warnings, 2: something "
       "must "
@@ -214,9 +240,6 @@ const struct po_cli_verb po_cli_verbs[] = {
       doctor_options, NULL, 0, 0, po_cmd_doctor },
     { "help", "[VERB]", "tell how it is used", NULL, no_options, NULL, 0, 1, po_cmd_help },
     { "version", "", "tell the version", NULL, no_options, NULL, 0, 0, po_cmd_version },
-    LATER("undo", "take back the last restore"),
-    LATER("resume", "finish what was interrupted"),
-    LATER("status", "what is pending"),
     LATER("pre-upgrade", "a snapshot before an update"),
     LATER("drill", "a restore for practice"),
     LATER("snapshots", "the archives of a vault"),

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/cli_event.h"
 #include "cli/cli_problems.h"
+#include "cli/cli_recovery.h"
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
 #include "cli/cli_target.h"
@@ -269,8 +270,10 @@ run(struct po_cli *cli, struct po_host *host, const char *dest, const char *path
     po_cli_catch_interrupts(cli);
     if (!po_cli_site_lock(cli, host, &lock, &code))
         return code;
-    warn_of_stopped(cli, host);
-    code = save(cli, host, dest, path, options);
+    if (po_cli_recovery_allows(cli, host, true, &code)) {
+        warn_of_stopped(cli, host);
+        code = save(cli, host, dest, path, options);
+    }
     po_lock_free(lock);
     return code;
 }

@@ -5,6 +5,7 @@
 #include "cli/cli_event.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_reboot.h"
+#include "cli/cli_recovery.h"
 #include "cli/cli_restore.h"
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
@@ -240,6 +241,7 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
         .threads = (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0),
     };
     const enum po_rights rights = (enum po_rights)po_cli_number(cli, PO_CLI_RIGHTS, 0);
+    struct po_buf journals = { 0 };
     struct po_err err = { 0 };
     bool goes_on = false;
     int plan_code;
@@ -265,7 +267,14 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
     if (!goes_on)
         return plan_code;
     po_cli_catch_interrupts(cli);
-    code = run(cli, archive, host, &options);
+    if (po_cli_state_journals(host, &journals, &err) == PO_OK) {
+        options.archive_name = archive->path;
+        options.journal_dir = po_buf_text(&journals);
+        code = run(cli, archive, host, &options);
+    } else {
+        code = po_cli_failed(cli, &err);
+    }
+    po_buf_deinit(&journals);
     return code > plan_code ? code : plan_code;
 }
 
@@ -305,7 +314,8 @@ po_cmd_restore(struct po_cli *cli)
         return code;
     if (po_cli_archive_open(cli, &archive, cli->values.args[0], &code)) {
         tell_unused_options(cli, host);
-        if (po_cli_has(cli, PO_CLI_DRY_RUN) || po_cli_site_lock(cli, host, &lock, &code))
+        if (po_cli_has(cli, PO_CLI_DRY_RUN) || (po_cli_site_lock(cli, host, &lock, &code) &&
+                                                po_cli_recovery_allows(cli, host, false, &code)))
             code = restore(cli, &archive, host);
     }
     if (!po_cli_has(cli, PO_CLI_DRY_RUN))

@@ -80,7 +80,7 @@ find(struct finder *finder, const char *journal_dir, struct po_err *err)
 {
     enum po_status st = po_dir_open(&finder->site, journal_dir, err);
 
-    if (st == PO_E_IO && err->os_code == ENOENT)
+    if (st == PO_E_IO && (err->os_code == ENOENT || err->os_code == ENOTDIR))
         return PO_OK;
     if (st == PO_OK)
         st = po_dir_list(finder->site, "", 0, look_at, finder, err);
@@ -254,11 +254,9 @@ import_file(struct po_restore *r, const char *name, int64_t time, enum po_regist
             struct po_err *err)
 {
     struct po_buf bytes = { 0 };
-    struct po_buf now = { 0 };
     struct po_buf ignored = { 0 };
     struct po_file *file = NULL;
     struct po_node_info info;
-    int64_t now_time;
     size_t got = 0;
     enum po_status st =
         po_file_open(&file, r->journal_dir, name, strlen(name), PO_FILE_READ, 0, err);
@@ -270,17 +268,11 @@ import_file(struct po_restore *r, const char *name, int64_t time, enum po_regist
     if (st == PO_OK)
         st = po_file_read_at(file, 0, bytes.bytes, (size_t)info.size, &got, err);
     bytes.size = got;
-    /* Already so: a key that nobody may write is not written for nothing. */
-    if (st == PO_OK && r->host->ops->registry_export(r->host, &now, &now_time, err) == PO_OK &&
-        now.size == bytes.size && memcmp(now.bytes, bytes.bytes, now.size) == 0 && now_time == time)
-        goto done;
     if (st == PO_OK)
         st = r->host->ops->registry_import(r->host, bytes.size > 0 ? (const void *)bytes.bytes : "",
                                            bytes.size, time, how, &ignored, err);
-done:
     po_file_free(file);
     po_buf_deinit(&bytes);
-    po_buf_deinit(&now);
     po_buf_deinit(&ignored);
     return st == PO_OK ? st : po_err_prefix(err, "registry");
 }

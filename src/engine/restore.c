@@ -45,6 +45,7 @@ po_restore_deinit(struct po_restore *r)
     }
     po_omissions_deinit(&r->omissions);
     po_buf_deinit(&r->registry);
+    po_buf_deinit(&r->former);
     po_origin_deinit(&r->origin);
     po_buf_deinit(&r->log.securities);
     po_buf_deinit(&r->log.live);

@@ -169,7 +169,9 @@ po_restore_commit(struct po_restore *r, struct po_err *err)
     enum po_status st;
 
     po_watch_phase(r->watch, "putting files into place");
-    st = po_restore_merge(r, err);
+    st = po_restore_note_registry(r, err);
+    if (st == PO_OK)
+        st = po_restore_merge(r, err);
     if (st == PO_OK)
         st = po_restore_journal_steps(r, err);
     if (st == PO_OK)

@@ -80,7 +80,9 @@ po_restore_journal_begin(struct po_restore *r, struct po_err *err)
         st = po_journal_create(&r->journal, r->journal_dir, PO_RESTORE_JOURNAL, err);
     po_dir_free(site);
     if (st != PO_OK)
-        return po_err_prefix(err, "%s", options->journal_dir);
+        return po_err_prefix(err,
+                             "a restore is written down in the state directory, so that it can "
+                             "be taken back, and that failed");
     po_buf_put_u32le(&record, VERSION);
     po_buf_put_u32le(&record, (options->no_services ? FLAG_NO_SERVICES : 0) |
                                   (options->no_safety_copy ? FLAG_NO_SAFETY_COPY : 0));

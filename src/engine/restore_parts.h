@@ -155,6 +155,8 @@ struct po_restore {
     uint32_t registry_entry;               /* PO_NONE = not wanted */
     struct po_restore_base *registry_base; /* where the former one is kept */
     struct po_buf registry;
+    struct po_buf former; /* the site's; empty: there was none */
+    int64_t former_time;
     bool has_registry_aside;
     struct po_err registry_loss; /* a failed import that could not be taken back */
     size_t reason_count;
@@ -205,6 +207,8 @@ PO_NODISCARD enum po_status po_restore_make_aside(struct po_restore *r,
 PO_NODISCARD enum po_status po_restore_merge(struct po_restore *r, struct po_err *err);
 /* Moves everything into place; on failure all is taken back. */
 PO_NODISCARD enum po_status po_restore_commit(struct po_restore *r, struct po_err *err);
+/* Writes down both registries. */
+PO_NODISCARD enum po_status po_restore_note_registry(struct po_restore *r, struct po_err *err);
 /* Imports the registry, and keeps the former one. */
 PO_NODISCARD enum po_status po_restore_import(struct po_restore *r, struct po_err *err);
 

@@ -67,39 +67,43 @@ put_former_back(struct po_restore *r, const struct po_buf *former, int64_t forme
     po_buf_deinit(&ignored);
 }
 
-/* The former key is on the disk before the new one is imported: a crash between loses neither. */
+/* The former key is on the disk before anything is changed: a crash loses neither. */
+enum po_status
+po_restore_note_registry(struct po_restore *r, struct po_err *err)
+{
+    struct po_err none;
+
+    if (r->registry_entry == PO_NONE)
+        return PO_OK;
+    r->former_time = POBACKUP_TIME_UNKNOWN;
+    /* A site without a registry has nothing to export: then the import says whether that was so. */
+    if (r->host->ops->registry_export(r->host, &r->former, &r->former_time, &none) != PO_OK)
+        po_buf_clear(&r->former);
+    return po_restore_journal_registry(r, &r->former, r->former_time, err);
+}
+
 enum po_status
 po_restore_import(struct po_restore *r, struct po_err *err)
 {
     struct po_restore_part *part = &r->result->parts[PO_PART_REGISTRY];
     int64_t write_time = po_index_write_time(r->reader->index, r->registry_entry);
-    int64_t former_time = POBACKUP_TIME_UNKNOWN;
-    struct po_buf former = { 0 };
     struct po_buf again = { 0 };
-    struct po_err none;
-    enum po_status st = PO_OK;
+    enum po_status st = po_restore_journal_phase(r, PO_RESTORE_REGISTRY, err);
 
-    /* A site without a registry has nothing to export: then the import says whether that was so. */
-    if (r->host->ops->registry_export(r->host, &former, &former_time, &none) != PO_OK)
-        po_buf_clear(&former);
-    st = po_restore_journal_registry(r, &former, former_time, err);
-    if (st == PO_OK)
-        st = po_restore_journal_phase(r, PO_RESTORE_REGISTRY, err);
-    if (st == PO_OK && former.size > 0 && r->registry_base != NULL)
-        st = keep_former(r, &former, err);
+    if (st == PO_OK && r->former.size > 0 && r->registry_base != NULL)
+        st = keep_former(r, &r->former, err);
     if (st == PO_OK)
         st = r->host->ops->registry_import(r->host, po_buf_text(&r->registry), r->registry.size,
                                            write_time, PO_REGISTRY_MERGED, &again, err);
-    if (st == PO_OK && former.size == 0 && again.size > 0 && r->registry_base != NULL)
+    if (st == PO_OK && r->former.size == 0 && again.size > 0 && r->registry_base != NULL)
         st = keep_former(r, &again, err);
     if (st != PO_OK) {
-        put_former_back(r, former.size > 0 ? &former : &again, former_time);
+        put_former_back(r, r->former.size > 0 ? &r->former : &again, r->former_time);
         st = po_err_prefix(err, "registry");
     } else {
         part->replaced = again.size > 0;
         part->added = again.size == 0;
     }
     po_buf_deinit(&again);
-    po_buf_deinit(&former);
     return st;
 }

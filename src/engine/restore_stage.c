@@ -300,6 +300,29 @@ po_restore_stage(struct po_restore *r, struct po_err *err)
     return sync_stages(r, err);
 }
 
+/* The time that the set gives to a tree's own directory; false: none. */
+static bool
+find_time(const struct po_restore *r, const struct po_restore_tree *tree, int64_t *time)
+{
+    uint32_t entry;
+
+    for (size_t i = 0; r->reader == NULL && i < r->log.count; i++) {
+        const struct po_restore_step *step = &r->log.steps[i];
+
+        if (step->kind != PO_RESTORE_ENTERED || &r->trees[step->tree] != tree ||
+            step->path_size > 0)
+            continue;
+        *time = r->log.infos[step->info].new_time;
+        return r->log.infos[step->info].has_facts;
+    }
+    entry = r->reader == NULL ? PO_NONE
+                              : po_index_find(r->reader->index, tree->member, tree->member_size);
+    if (entry == PO_NONE || r->wanted[entry] == 0)
+        return false;
+    *time = po_index_write_time(r->reader->index, entry);
+    return true;
+}
+
 /* The directory that the stage was in looks as if it had not been; or, a tree's own, as it must. */
 static void
 reset_time(struct po_restore *r, const struct po_restore_base *base, bool is_done)
@@ -307,13 +330,9 @@ reset_time(struct po_restore *r, const struct po_restore_base *base, bool is_don
     int64_t write_time = base->write_time;
     struct po_err ignored;
 
-    for (size_t i = 0; i < r->tree_count && is_done; i++) {
-        const struct po_restore_tree *tree = &r->trees[i];
-        uint32_t entry = po_index_find(r->reader->index, tree->member, tree->member_size);
-
-        if (tree->base == base && tree->rel_size == 0 && entry != PO_NONE && r->wanted[entry] != 0)
-            write_time = po_index_write_time(r->reader->index, entry);
-    }
+    for (size_t i = 0; i < r->tree_count && is_done; i++)
+        if (r->trees[i].base == base && r->trees[i].rel_size == 0)
+            (void)find_time(r, &r->trees[i], &write_time);
     if (!is_done || write_time != base->write_time)
         (void)!po_dir_set_write_time(base->dir, "", 0, write_time, &ignored);
 }

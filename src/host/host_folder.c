@@ -326,7 +326,7 @@ folder_registry_import(struct po_host *host, const void *bytes, size_t size, int
     if (st != PO_OK)
         return st;
     if (size == 0 && how == PO_REGISTRY_EXACT)
-        return exists ? po_host_folder_file_remove(place, err) : PO_OK;
+        return po_host_folder_file_remove(place, err);
     return po_host_folder_file_replace(place, bytes, size, exists ? &info : NULL, REGISTRY_MODE,
                                        write_time, err);
 }

@@ -90,6 +90,9 @@ set_facts(struct po_file *file, const struct po_node_info *former, uint32_t mode
     return st;
 }
 
+/* A fixed name: what a dead run left is overwritten by the next one and does not pile up. */
+static const char temporary[] = PO_NAME_NEW "file";
+
 /* Writes `name` in `dir` and takes it to the disk. *is_begun: there is something to remove now. */
 static enum po_status
 write_durably(struct po_dir *dir, const char *name, const void *bytes, size_t size,
@@ -140,8 +143,6 @@ po_host_folder_file_replace(const char *os_path, const void *bytes, size_t size,
                             const struct po_node_info *former, uint32_t mode, int64_t write_time,
                             struct po_err *err)
 {
-    /* A fixed name: what a dead run left is overwritten by the next one and does not pile up. */
-    static const char temporary[] = PO_NAME_NEW "file";
     const size_t temporary_size = sizeof(temporary) - 1;
     struct po_err ignored = { 0 };
     struct po_dir *dir = NULL;
@@ -179,6 +180,7 @@ done:
 enum po_status
 po_host_folder_file_remove(const char *os_path, struct po_err *err)
 {
+    struct po_err ignored;
     struct po_dir *dir = NULL;
     char *dir_path = NULL;
     const char *name = "";
@@ -186,6 +188,8 @@ po_host_folder_file_remove(const char *os_path, struct po_err *err)
 
     if (st == PO_OK)
         st = po_dir_open(&dir, dir_path, err);
+    if (st == PO_OK)
+        (void)!po_dir_remove(dir, temporary, sizeof(temporary) - 1, &ignored);
     if (st == PO_OK)
         st = po_dir_remove(dir, name, strlen(name), err);
     if (st == PO_OK)

@@ -1,0 +1,152 @@
+/* undo and resume: a restore that was done is taken back, one that was interrupted is finished. */
+#include "cli/cli.h"
+
+#include "cli/cli_event.h"
+#include "cli/cli_problems.h"
+#include "cli/cli_recovery.h"
+#include "cli/cli_site.h"
+#include "cli/cli_state.h"
+#include "port/file.h"
+#include "port/sys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef enum po_status (*recover_fn)(struct po_host *host, const char *journal_dir,
+                                     const struct po_watch *watch, struct po_recover_result *result,
+                                     struct po_err *err);
+
+static void
+put_json(struct po_cli *cli, const struct po_recover_result *result)
+{
+    po_cli_json_member(&cli->out, "taken_back", json_boolean(result->is_taken_back));
+    po_cli_json_member(&cli->out, "renames", po_cli_json_u64(result->steps));
+    po_cli_json_member(&cli->out, "seconds", json_real(result->seconds));
+    po_cli_json_member(&cli->out, "outage_seconds",
+                       result->outage_seconds >= 0 ? json_real(result->outage_seconds)
+                                                   : json_null());
+    po_cli_json_member(&cli->out, "kept", po_cli_json_text(result->kept));
+    po_cli_json_member(&cli->out, "services_lost", json_boolean(result->are_services_lost));
+    po_cli_problems_json(&cli->out, "problems", &result->problems);
+}
+
+static int
+tell(struct po_cli *cli, const struct po_recover_result *result)
+{
+    struct po_buf line = { 0 };
+
+    po_cli_put_count(&line, result->steps, "rename", "renames");
+    po_buf_put_text(&line, "; ");
+    po_cli_put_outage(&line, result->outage_seconds);
+    po_cli_out_tell(&cli->out, PO_CLI_SAY, "%s: %s",
+                    result->is_taken_back ? "all is as it was before the restore"
+                                          : "the restore is finished",
+                    po_buf_text(&line));
+    if (result->kept != NULL)
+        po_cli_out_tell(
+            &cli->out, PO_CLI_SAY,
+            "what had been restored is kept in %s (pobackup status --forget removes it)",
+            result->kept);
+    po_cli_problems_tell(&cli->out, &result->problems, "--json names all");
+    if (result->problems.count > 0)
+        po_cli_out_tell(&cli->out, PO_CLI_HINT,
+                        "Mend what stands in the way, then run this again: nothing of it is lost");
+    po_buf_deinit(&line);
+    return result->problems.count > 0 ? PO_EXIT_PARTLY : PO_EXIT_DONE;
+}
+
+static int
+tell_services(struct po_cli *cli, const struct po_recover_result *result)
+{
+    struct po_err err = { 0 };
+
+    (void)po_fail(&err, PO_E_IO, "services could not be brought back: %s", result->services_text);
+    (void)po_cli_failed(cli, &err);
+    po_cli_out_tell(&cli->out, PO_CLI_HINT, "Mail is down. Start them by hand");
+    return PO_EXIT_SERVICES;
+}
+
+static int
+run(struct po_cli *cli, struct po_host *host, const char *journals, recover_fn recover)
+{
+    struct po_recover_result result = { .outage_seconds = -1 };
+    struct po_err err = { 0 };
+    int code;
+
+    po_cli_catch_interrupts(cli);
+    if (recover(host, journals, &cli->watch, &result, &err) == PO_OK)
+        code = tell(cli, &result);
+    else
+        code = po_cli_failed(cli, &err);
+    if (result.are_services_lost)
+        code = tell_services(cli, &result);
+    put_json(cli, &result);
+    po_recover_result_deinit(&result);
+    return code;
+}
+
+/* ---- asking ---- */
+
+/* false: not wanted, or nobody can be asked; *code says so. */
+static bool
+is_wanted(struct po_cli *cli, const char *journals, const char *question, int *code)
+{
+    struct po_recovery recovery = { 0 };
+    struct po_err err = { 0 };
+    char answer[16] = "";
+
+    if (po_cli_has(cli, PO_CLI_YES))
+        return true;
+    if (!po_sys_is_terminal(0) || !cli->out.is_stderr_terminal) {
+        *code =
+            po_cli_usage(cli, "nobody can be asked here, as there is no terminal; --yes does it "
+                              "without asking, pobackup status tells what it is about");
+        return false;
+    }
+    if (po_recovery_find(&recovery, journals, &err) == PO_OK)
+        po_cli_recovery_tell(cli, &recovery);
+    po_recovery_deinit(&recovery);
+    po_cli_progress_clear(&cli->progress);
+    (void)po_sys_write_terminal(2, question, strlen(question));
+    if (fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y'))
+        return true;
+    (void)po_fail(&err, PO_E_CANCELLED, "nothing was changed");
+    *code = po_cli_failed(cli, &err);
+    return false;
+}
+
+static int
+recover_site(struct po_cli *cli, recover_fn recover, const char *question)
+{
+    struct po_host *host = NULL;
+    struct po_lock *lock = NULL;
+    struct po_buf journals = { 0 };
+    struct po_err err = { 0 };
+    int code;
+
+    if (!po_cli_site_open(cli, &host, &code))
+        return code;
+    if (po_cli_state_journals(host, &journals, &err) != PO_OK) {
+        code = po_cli_failed(cli, &err);
+    } else if (is_wanted(cli, po_buf_text(&journals), question, &code) &&
+               po_cli_site_lock(cli, host, &lock, &code)) {
+        code = run(cli, host, po_buf_text(&journals), recover);
+        po_cli_event(cli, host, PO_CLI_EVENT_RECOVER, code);
+    }
+    po_lock_free(lock);
+    po_buf_deinit(&journals);
+    po_cli_site_free(host);
+    return code;
+}
+
+int
+po_cmd_undo(struct po_cli *cli)
+{
+    return recover_site(cli, po_recover_undo, "Take it back? [y/N] ");
+}
+
+int
+po_cmd_resume(struct po_cli *cli)
+{
+    return recover_site(cli, po_recover_resume, "Finish it? [y/N] ");
+}

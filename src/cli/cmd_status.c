@@ -1,0 +1,117 @@
+#include "cli/cli.h"
+
+#include "cli/cli_recovery.h"
+#include "cli/cli_site.h"
+#include "cli/cli_state.h"
+#include "port/file.h"
+
+#include <string.h>
+
+static const char *const states[] = { [PO_RECOVERY_NONE] = "none",
+                                      [PO_RECOVERY_UNCHANGED] = "interrupted-unchanged",
+                                      [PO_RECOVERY_INTERRUPTED] = "interrupted",
+                                      [PO_RECOVERY_DONE] = "done",
+                                      [PO_RECOVERY_TAKEN_BACK] = "taken-back" };
+
+static json_t *
+names_json(const struct po_buf *names)
+{
+    json_t *list = json_array();
+
+    for (size_t at = 0; at < names->size; at += strlen((const char *)names->bytes + at) + 1)
+        (void)json_array_append_new(list, po_cli_json_text((const char *)names->bytes + at));
+    return list;
+}
+
+static void
+put_json(struct po_cli *cli, const struct po_recovery *recovery)
+{
+    bool is_none = recovery->state == PO_RECOVERY_NONE;
+
+    po_cli_json_member(&cli->out, "restore", json_string(states[recovery->state]));
+    po_cli_json_member(&cli->out, "was_undoing", json_boolean(recovery->was_undoing));
+    po_cli_json_member(&cli->out, "archive", po_cli_json_text(recovery->archive));
+    po_cli_json_member(&cli->out, "time", is_none ? json_null() : po_cli_json_time(recovery->time));
+    po_cli_json_member(&cli->out, "kept", names_json(&recovery->kept));
+    po_cli_json_member(&cli->out, "ran_before", names_json(&recovery->services));
+}
+
+/* Whatever is pending, this is what people ask first. */
+static void
+tell_services(struct po_cli *cli, struct po_host *host)
+{
+    po_cli_json_array_begin(&cli->out, "services");
+    for (size_t i = 0; i < host->ops->service_count(host); i++) {
+        const char *name = host->ops->service(host, i)->name;
+        enum po_service_state state = PO_SERVICE_UNKNOWN;
+        struct po_err err = { 0 };
+        bool is_told = host->ops->service_state(host, i, &state, &err) == PO_OK;
+
+        po_cli_out_tell(&cli->out, is_told ? PO_CLI_SAY : PO_CLI_WARNING, "service %s: %s%s%s",
+                        name, po_service_state_name(state), is_told ? "" : ": ", err.text);
+        po_cli_json_item(&cli->out, json_pack("{s:o, s:s}", "name", po_cli_json_text(name), "state",
+                                              po_service_state_name(state)));
+    }
+    po_cli_json_array_end(&cli->out);
+}
+
+static int
+show(struct po_cli *cli, struct po_host *host, const char *journals)
+{
+    struct po_recovery recovery = { 0 };
+    struct po_err err = { 0 };
+    int code = PO_EXIT_DONE;
+
+    if (po_recovery_find(&recovery, journals, &err) != PO_OK) {
+        code = po_cli_failed(cli, &err);
+    } else {
+        if (recovery.state == PO_RECOVERY_NONE)
+            po_cli_out_tell(&cli->out, PO_CLI_SAY, "no restore is pending");
+        po_cli_recovery_tell(cli, &recovery);
+        put_json(cli, &recovery);
+        if (recovery.state == PO_RECOVERY_UNCHANGED || recovery.state == PO_RECOVERY_INTERRUPTED)
+            code = PO_EXIT_PARTLY;
+    }
+    tell_services(cli, host);
+    po_recovery_deinit(&recovery);
+    return code;
+}
+
+static int
+forget(struct po_cli *cli, struct po_host *host, const char *journals)
+{
+    struct po_lock *lock = NULL;
+    struct po_err err = { 0 };
+    int code = PO_EXIT_DONE;
+
+    if (!po_cli_site_lock(cli, host, &lock, &code))
+        return code;
+    if (po_recover_forget(journals, &err) != PO_OK)
+        code = po_cli_failed(cli, &err);
+    else
+        po_cli_out_tell(&cli->out, PO_CLI_SAY,
+                        "forgotten: what was kept of the last restore is removed");
+    po_lock_free(lock);
+    return code;
+}
+
+int
+po_cmd_status(struct po_cli *cli)
+{
+    struct po_host *host = NULL;
+    struct po_buf journals = { 0 };
+    struct po_err err = { 0 };
+    int code;
+
+    if (!po_cli_site_open(cli, &host, &code))
+        return code;
+    if (po_cli_state_journals(host, &journals, &err) != PO_OK)
+        code = po_cli_failed(cli, &err);
+    else if (po_cli_has(cli, PO_CLI_FORGET))
+        code = forget(cli, host, po_buf_text(&journals));
+    else
+        code = show(cli, host, po_buf_text(&journals));
+    po_buf_deinit(&journals);
+    po_cli_site_free(host);
+    return code;
+}
