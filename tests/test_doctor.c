@@ -471,7 +471,9 @@ static const struct {
     { "deep/x.tar.zst", INSIDE }, /* a link to a directory in the tree */
     { "dangling/x.tar.zst", REFUSED },
     { "dangling", REFUSED },
+    { "NEWSPOOL/x.tar.zst", OUTSIDE },
 #else
+    { "NEWSPOOL/x.tar.zst", INSIDE },
     { "A\\MAIL\\x.tar.zst", INSIDE },
     { "newspool\\x.tar.zst", INSIDE },
 #endif

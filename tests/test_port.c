@@ -214,6 +214,41 @@ START_TEST(path_text_is_split_and_joined)
 }
 END_TEST
 
+START_TEST(a_path_is_inside_a_directory_by_whole_components)
+{
+    static const struct {
+        const char *path;
+        const char *directory;
+        bool is_inside;
+    } cases[] = {
+        { "/a/b", "/a/b", true },
+        { "/a/b/c", "/a/b", true },
+        { "/a/b/c", "/a/b/", true },
+        { "/a/b", "/a/b/", true },
+        { "/a/bc", "/a/b", false },
+        { "/a", "/a/b", false },
+        { "/a", "/", true },
+        { "/", "/", true },
+        { "/A/b", "/a", OS_CASE(false, true) },
+        { "C:\\A\\b", "c:/a/", OS_CASE(false, true) },
+        { "c:/a", "C:/", OS_CASE(false, true) },
+        /* a and o with dots */
+        { "/\xC3\xA4\xC3\xB6/x", "/\xC3\x84\xC3\x96", OS_CASE(false, true) },
+        { "/\xC3\xA4"
+          "b",
+          "/\xC3\xA4", false },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bool is_inside = !cases[i].is_inside;
+
+        OK(po_os_path_is_inside(&is_inside, cases[i].path, cases[i].directory, &err));
+        ck_assert_msg(is_inside == cases[i].is_inside, "%s in %s", cases[i].path,
+                      cases[i].directory);
+    }
+}
+END_TEST
+
 START_TEST(real_paths_are_absolute_and_have_no_dots)
 {
     char *path = po_os_path_join(base, "d/./e/..");
@@ -714,6 +749,7 @@ add_file(Suite *suite)
     BOTH(tc, paths_of_any_length_work_in_every_call);
     tcase_add_test(tc, messages_of_long_paths_keep_both_ends);
     tcase_add_test(tc, path_text_is_split_and_joined);
+    tcase_add_test(tc, a_path_is_inside_a_directory_by_whole_components);
     tcase_add_test(tc, real_paths_are_absolute_and_have_no_dots);
     BOTH(tc, only_regular_files_are_opened);
     BOTH(tc, files_are_written_and_read_at_offsets);

@@ -613,7 +613,8 @@ START_TEST(trees_can_be_anywhere)
 
     (void)snprintf(text, sizeof text,
                    "[trees]\nspool = %s/\nmailbox = %s\nregistry = conf/r.reg\n%s",
-                   rig_at("made/new/spool"), rig_at(OS_CASE("link", "real\\box")), ini);
+                   rig_at(OS_CASE("made/new/spool", "made\\new\\.\\spool")),
+                   rig_at(OS_CASE("link", "real\\box")), ini);
     make_site_with(text);
     rig_write("real/box/user01/1.MSG", "old 1");
     if (OS_HAS_POSIX)
@@ -777,6 +778,8 @@ START_TEST(places_that_cannot_be_are_reasons)
         { "spool = tree\nmailbox = tree/inner", "it lies in that of spool" },
         { "spool = tree\nmailbox = tree", "it lies in that of" },
         { "spool = tree/inner\nmailbox = tree", "it lies in that of mailbox" },
+        { OS_CASE("spool = new/inner\nmailbox = new", "spool = NEW\\inner\nmailbox = new"),
+          "it lies in that of mailbox" },
         /* Windows has no links here, and takes ".." as text: */
         { "spool = dangling", "a link that leads nowhere" },
         { "spool = a/../../b", "\"..\"" },

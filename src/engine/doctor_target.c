@@ -123,15 +123,14 @@ done:
     return st;
 }
 
-/* The whole path, existing and not, without a '/' at the end ("" is the root). */
+/* The whole path, existing and not. */
 static enum po_status
 put_path(struct po_buf *out, const struct place *place, struct po_err *err)
 {
     po_buf_put_text(out, place->real);
-    while (out->size > 0 && out->bytes[out->size - 1] == '/')
-        out->size--;
     if (*place->rest != '\0') {
-        po_buf_put_u8(out, '/');
+        if (out->size > 0 && out->bytes[out->size - 1] != '/')
+            po_buf_put_u8(out, '/');
         po_buf_put_text(out, place->rest);
     }
     return po_buf_check(out, err);
@@ -148,9 +147,7 @@ is_inside_by_name(const struct place *target, const struct place *part, bool *is
     if (st == PO_OK)
         st = put_path(&outer, part, err);
     if (st == PO_OK)
-        *is_inside = inner.size >= outer.size &&
-                     (outer.size == 0 || memcmp(inner.bytes, outer.bytes, outer.size) == 0) &&
-                     (inner.size == outer.size || inner.bytes[outer.size] == '/');
+        st = po_os_path_is_inside(is_inside, po_buf_text(&inner), po_buf_text(&outer), err);
     po_buf_deinit(&inner);
     po_buf_deinit(&outer);
     return st;

@@ -1,6 +1,7 @@
 /* Where the parts go here: the tree's real path, and the directory beside it on its volume. */
 #include "base/mem.h"
 #include "engine/restore_parts.h"
+#include "port/sys.h"
 
 #include <string.h>
 
@@ -97,14 +98,16 @@ done:
 static enum po_status
 tidy(const char *path, struct po_buf *out, struct po_err *err)
 {
+    const char *separators = po_sys_has_windows_names() ? "/\\" : "/";
+
     while (*path != '\0') {
-        size_t size = strcspn(path, "/");
+        size_t size = strcspn(path, separators);
 
         if (size == 2 && memcmp(path, "..", 2) == 0)
             return po_fail(err, PO_E_USAGE, "\"..\" in the path of something that does not exist");
         if (size > 0 && !(size == 1 && *path == '.'))
             po_restore_put(out, path, size);
-        path += size + (path[size] == '/');
+        path += size + (path[size] != '\0');
     }
     return po_buf_check(out, err);
 }

@@ -296,11 +296,16 @@ check_nesting(struct po_restore *r, struct po_err *err)
         for (size_t j = 0; j < r->tree_count && st == PO_OK; j++) {
             const char *outer = r->trees[i].path;
             const char *inner = r->trees[j].path;
-            size_t size = outer == NULL ? 0 : strlen(outer);
+            bool is_inside = false;
+            bool is_same = false;
 
-            if (i == j || outer == NULL || inner == NULL || strncmp(inner, outer, size) != 0)
+            if (i == j || outer == NULL || inner == NULL)
                 continue;
-            if ((inner[size] == '/' || outer[size - 1] == '/') || (inner[size] == '\0' && i < j))
+            st = po_os_path_is_inside(&is_inside, inner, outer, err);
+            if (st == PO_OK && is_inside)
+                st = po_os_path_is_inside(&is_same, outer, inner, err);
+            /* The same place twice is told once. */
+            if (st == PO_OK && is_inside && (!is_same || i < j))
                 st = po_restore_reason(r, err, PO_E_USAGE, "%s at %s: it lies in that of %s, %s",
                                        po_part_name(r->trees[j].part), inner,
                                        po_part_name(r->trees[i].part), outer);

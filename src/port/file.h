@@ -210,6 +210,12 @@ bool po_os_path_is_root(const char *path, size_t path_size);
  * system's separator.
  */
 char *po_os_path_join(const char *dir, const char *name);
+/*
+ * Whether an absolute path is another one or lies below it, as text: neither has links, "." or "..";
+ * case does not count where the system's names have none.
+ */
+PO_NODISCARD enum po_status po_os_path_is_inside(bool *is_inside, const char *path,
+                                                 const char *directory, struct po_err *err);
 /* The absolute, link-free form of an existing path; NULL and PO_E_IO when it does not exist. */
 PO_NODISCARD enum po_status po_os_path_real(char **out, const char *os_path, struct po_err *err);
 

@@ -368,6 +368,18 @@ po_path_split(const char *path, size_t path_size, size_t *dir_size, size_t *name
     *dir_size = start > 1 ? start - 1 : start;
 }
 
+enum po_status
+po_os_path_is_inside(bool *is_inside, const char *path, const char *directory, struct po_err *err)
+{
+    size_t size = strlen(directory);
+
+    (void)err;
+    while (size > 0 && directory[size - 1] == '/')
+        size--;
+    *is_inside = strncmp(path, directory, size) == 0 && (path[size] == '/' || path[size] == '\0');
+    return PO_OK;
+}
+
 bool
 po_os_path_is_root(const char *path, size_t path_size)
 {

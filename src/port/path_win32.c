@@ -191,6 +191,52 @@ po_path_split(const char *path, size_t path_size, size_t *dir_size, size_t *name
     *dir_size = start > root ? start - 1 : start;
 }
 
+/* In every ntdll.dll, but not in every winternl.h. */
+BOOLEAN NTAPI RtlEqualUnicodeString(const UNICODE_STRING *a, const UNICODE_STRING *b,
+                                    BOOLEAN is_case_insensitive);
+
+/* As file systems compare names. No path is longer than these strings can be. */
+static bool
+is_equal_nocase(wchar_t *a, wchar_t *b, size_t length)
+{
+    USHORT size = (USHORT)(length * sizeof(wchar_t));
+    UNICODE_STRING a_text = { .Length = size, .MaximumLength = size, .Buffer = a };
+    UNICODE_STRING b_text = { .Length = size, .MaximumLength = size, .Buffer = b };
+
+    return length <= UNICODE_STRING_MAX_CHARS && RtlEqualUnicodeString(&a_text, &b_text, TRUE);
+}
+
+/* With '\\' alone, and none at the end. */
+static enum po_status
+tidy_path(struct po_wide *out, const char *path, struct po_err *err)
+{
+    enum po_status st = from_path(out, path, strlen(path), err);
+
+    if (st != PO_OK)
+        return st;
+    while (out->length > 0 && out->text[out->length - 1] == L'\\')
+        out->text[--out->length] = L'\0';
+    return PO_OK;
+}
+
+enum po_status
+po_os_path_is_inside(bool *is_inside, const char *path, const char *directory, struct po_err *err)
+{
+    struct po_wide inner = { 0 };
+    struct po_wide outer = { 0 };
+    enum po_status st = tidy_path(&inner, path, err);
+
+    if (st == PO_OK)
+        st = tidy_path(&outer, directory, err);
+    if (st == PO_OK)
+        *is_inside = inner.length >= outer.length &&
+                     (inner.text[outer.length] == L'\\' || inner.text[outer.length] == L'\0') &&
+                     is_equal_nocase(inner.text, outer.text, outer.length);
+    po_wide_free(&inner);
+    po_wide_free(&outer);
+    return st;
+}
+
 char *
 po_os_path_join(const char *dir, const char *name)
 {
