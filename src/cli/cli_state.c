@@ -31,6 +31,10 @@ po_cli_state_dir(struct po_buf *out, struct po_err *err)
         po_buf_put_text(out, "/pobackup");
         return po_buf_check(out, err);
     }
+    if (po_sys_put_user_dir(out)) {
+        po_buf_put_text(out, "/pobackup");
+        return po_buf_check(out, err);
+    }
     /* One that is relative is to be ignored, as XDG has it. */
     if (put_variable(out, "XDG_STATE_HOME") && out->bytes[0] == '/') {
         po_buf_put_text(out, "/pobackup");

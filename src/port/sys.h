@@ -45,6 +45,11 @@ PO_NODISCARD enum po_status po_sys_arguments(int *count, char ***arguments, stru
 bool po_sys_put_environment(struct po_buf *out, const char *name);
 /* Appends the directory in which programs keep what they know of the whole machine. */
 PO_NODISCARD enum po_status po_sys_put_data_dir(struct po_buf *out, struct po_err *err);
+/*
+ * Appends the directory in which programs keep what they know of the user, where the system says it;
+ * false where variables do.
+ */
+bool po_sys_put_user_dir(struct po_buf *out);
 bool po_sys_is_admin(void);
 /* Appends the absolute path of the running program. */
 PO_NODISCARD enum po_status po_sys_put_program(struct po_buf *out, struct po_err *err);

@@ -241,6 +241,13 @@ po_sys_put_program(struct po_buf *out, struct po_err *err)
 }
 
 bool
+po_sys_put_user_dir(struct po_buf *out)
+{
+    (void)out;
+    return false;
+}
+
+bool
 po_sys_is_admin(void)
 {
     return geteuid() == 0;

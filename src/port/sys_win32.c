@@ -299,19 +299,37 @@ po_sys_put_environment(struct po_buf *out, const char *name)
     return length > 0;
 }
 
-enum po_status
-po_sys_put_data_dir(struct po_buf *out, struct po_err *err)
+/* Appends one of the system's folders, with '/'. */
+static HRESULT
+put_folder(struct po_buf *out, int folder)
 {
     wchar_t path[MAX_PATH + 1];
-    HRESULT result = SHGetFolderPathW(NULL, CSIDL_COMMON_APPDATA, NULL, SHGFP_TYPE_CURRENT, path);
+    HRESULT result = SHGetFolderPathW(NULL, folder, NULL, SHGFP_TYPE_CURRENT, path);
 
     if (result != S_OK)
-        return po_fail_win32(err, (DWORD)result & 0xFFFFu, "find the common application data");
+        return result;
     for (size_t i = 0; path[i] != L'\0'; i++)
         if (path[i] == L'\\')
             path[i] = L'/';
     po_wide_put(out, path, wcslen(path));
+    return S_OK;
+}
+
+enum po_status
+po_sys_put_data_dir(struct po_buf *out, struct po_err *err)
+{
+    HRESULT result = put_folder(out, CSIDL_COMMON_APPDATA);
+
+    if (result != S_OK)
+        return po_fail_win32(err, (DWORD)result & 0xFFFFu, "find the common application data");
     return po_buf_check(out, err);
+}
+
+/* Asked of the system: Server 2003 has no LOCALAPPDATA. */
+bool
+po_sys_put_user_dir(struct po_buf *out)
+{
+    return put_folder(out, CSIDL_LOCAL_APPDATA) == S_OK;
 }
 
 /* ---- interrupts ---- */
