@@ -1,16 +1,19 @@
 #include "archive/witness.h"
 
 #include "base/text.h"
+#include "base/utf16.h"
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #define NANOSECONDS_PER_TICK 100
 /* Of a character, in bytes. */
 #define UTF8_LENGTH_MAX 4
+#define ASCII_LAST 0x7E /* but for DEL */
 
 static uint8_t
 type_of(struct archive_entry *entry)
@@ -61,35 +64,86 @@ may_compose(const char *path, size_t size)
     return false;
 }
 
-/*
- * Without a UTF-8 locale (on Windows there is none) libarchive puts '?' for what the locale lacks,
- * and on Windows a '/' for each backslash, and says nothing: no witness for such names.
- */
 static bool
-can_show(const char *path, size_t path_size)
+is_plain(const char *path, size_t path_size)
 {
-    if (MB_CUR_MAX >= UTF8_LENGTH_MAX)
-        return true;
     for (size_t i = 0; i < path_size; i++)
-        if ((unsigned char)path[i] > 0x7E || path[i] == '\\')
+        if ((unsigned char)path[i] > ASCII_LAST || path[i] == '\\')
             return false;
     return true;
 }
 
-/* No name when libarchive cannot show it in this locale: it says so by a warning, or leaves it out.
+static bool
+is_same(const char *name, const char *path, size_t path_size)
+{
+    size_t size = strlen(name);
+
+    while (size > 0 && name[size - 1] == '/')
+        size--;
+    return size == path_size && memcmp(name, path, size) == 0;
+}
+
+/* Wide characters are Unicode: UTF-16 on Windows, whole characters elsewhere. */
+static bool
+is_same_wide(const wchar_t *name, const char *path, size_t path_size)
+{
+    for (size_t at = 0; at < path_size;) {
+        uint32_t code;
+
+        at += po_wtf8_step((const uint8_t *)path + at, path_size - at, &code);
+        if (code > 0xFFFF && sizeof(wchar_t) == 2) {
+            if ((uint32_t)*name++ != 0xD800 + ((code - 0x10000) >> 10))
+                return false;
+            code = 0xDC00 + ((code - 0x10000) & 0x3FF);
+        }
+        if ((uint32_t)*name++ != code)
+            return false;
+    }
+    while (*name == L'/')
+        name++;
+    return *name == L'\0';
+}
+
+/* Whether a name has what some locales lack. */
+static bool
+has_foreign(const char *name, const wchar_t *wide)
+{
+    bool has = false;
+
+    if (wide != NULL)
+        for (size_t i = 0; wide[i] != L'\0'; i++)
+            has = has || (uint32_t)wide[i] > ASCII_LAST;
+    else
+        has = !is_plain(name, strlen(name));
+    return has;
+}
+
+/*
+ * libarchive shows a name in the locale's characters and in wide ones. In a UTF-8 locale that is the
+ * path. What another locale lacks it shows as the bytes that are there, with a warning, but some
+ * systems put '?' or '*' instead; on Windows the wide characters are right, and the others not, and
+ * '/' stands for each backslash. So without UTF-8 another name counts only when it proves that such
+ * characters can be shown here: no witness is better than a false one.
  */
 static bool
 is_name_same(struct archive_entry *seen, int rc, const char *path, size_t path_size)
 {
     const char *name = archive_entry_pathname(seen);
-    size_t size;
+    const wchar_t *wide = archive_entry_pathname_w(seen);
+    bool is_utf8 = MB_CUR_MAX >= UTF8_LENGTH_MAX;
 
-    if (rc == ARCHIVE_WARN || name == NULL || !can_show(path, path_size))
+    if (name == NULL && wide == NULL)
         return true;
-    size = strlen(name);
-    while (size > 0 && name[size - 1] == '/')
-        size--;
-    return (size == path_size && memcmp(name, path, size) == 0) || may_compose(path, path_size);
+    if ((name != NULL && is_same(name, path, path_size)) ||
+        (wide != NULL && is_same_wide(wide, path, path_size)) || may_compose(path, path_size))
+        return true;
+    if (rc != ARCHIVE_WARN && (is_utf8 || is_plain(path, path_size)))
+        return false;
+    /* Characters of several bytes do not all come back from Unicode as they were. */
+    if (MB_CUR_MAX > 1 || !po_text_is_utf8(path, path_size) ||
+        memchr(path, '\\', path_size) != NULL)
+        return true;
+    return !has_foreign(name, wide);
 }
 
 static enum po_status

@@ -11,8 +11,8 @@
 /*
  * Reads the members in a frame's content (which begins with one) through libarchive and compares
  * name, type, size and write time with the index, for members that are entries. `open_start`: where
- * the member begins that goes on in the next frame, or SIZE_MAX. Names that the C locale cannot
- * show are compared by size and time alone.
+ * the member begins that goes on in the next frame, or SIZE_MAX. Names that libarchive
+ * cannot show in the locale are compared by size and time alone; in UTF-8 and C it shows all.
  */
 PO_NODISCARD enum po_status po_witness_frame(const uint8_t *content, size_t size, size_t open_start,
                                              const struct po_index *index,

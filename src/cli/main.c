@@ -11,9 +11,8 @@ main(int argc, char **argv)
     struct po_err err;
 
     /*
-     * The tar library shows names that are not ASCII only in a locale that has them. Nothing else
-     * of the locale is changed: numbers and messages stay as they are everywhere. Where there is no
-     * C.UTF-8 such names are compared with less (archive/witness.h).
+     * The tar library shows names that are not ASCII without a warning only in a locale that has
+     * them. Nothing else of the locale is changed: numbers and messages stay as they are everywhere.
      */
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     if (po_sys_arguments(&argc, &argv, &err) != PO_OK) {
