@@ -26,9 +26,8 @@ extern "C" {
 #define PO_NODISCARD
 #endif
 
-#if defined(_WIN32) && defined(POBACKUP_SHARED)
-#define PO_PUBLIC __declspec(dllexport)
-#elif defined(__GNUC__)
+/* On Windows the library is static alone. */
+#if defined(__GNUC__) && !defined(_WIN32)
 #define PO_PUBLIC __attribute__((visibility("default")))
 #else
 #define PO_PUBLIC
