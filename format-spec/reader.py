@@ -46,6 +46,7 @@ MANIFEST = b"pobackup/manifest.json"
 SUMMARY = b"pobackup/summary.json"
 INDEX = b"pobackup/index"
 TRAILER = b"pobackup/trailer"
+STREAMS = b"pobackup/streams/"
 
 FILE, DIRECTORY, SYMLINK, HARDLINK = 1, 2, 3, 4
 
@@ -699,6 +700,35 @@ def index_counts(header, size, content_before):
     return counts
 
 
+def escape(text, unsafe):
+    return b"".join(b"%%%02X" % c if unsafe(c) else bytes([c]) for c in text)
+
+
+def stream_path(owner, name):
+    """The path of an alternate stream (STREAM-1)."""
+    last = name[-1:] in (b".", b" ")
+    end = escape(name[len(name) - last:], lambda c: True)
+    return (STREAMS + escape(owner, lambda c: c == 0x25) + b"/%/"
+            + escape(name[:len(name) - last], lambda c: c < 0x20 or c == 0x7F or c in b'%"*<>?|') + end)
+
+
+def split_stream(path):
+    """Owner and name of an alternate stream, by its path."""
+    owner, mark, name = path[len(STREAMS):].rpartition(b"/%/")
+    if not mark or b"/" in name:
+        raise damaged("STREAM-1", f"{show(path)} names no alternate stream")
+    owner, name = (re.sub(rb"%([0-9A-F]{2})", lambda m: bytes.fromhex(m[1].decode()), part) for part in (owner, name))
+    if stream_path(owner, name) != path:
+        raise damaged("STREAM-1", f"{show(path)} names an alternate stream in another form")
+    try:
+        units = name.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
+    except UnicodeDecodeError:
+        units = b""
+    if not 1 <= len(units) // 2 <= 255 or re.search(rb"[\0/\\:]", name):
+        raise damaged("STREAM-2", f"{show(path)}: no alternate stream has such a name")
+    return owner, name
+
+
 class Index:
     """The columns of the index as tuples, checked as far as the index alone allows."""
 
@@ -743,6 +773,7 @@ class Index:
         self.read_extensions(take(x))
         self.check_entries()
         self.check_links(link_entry, link_targets)
+        self.check_streams()
 
     @staticmethod
     def split(data, ends, what):
@@ -816,6 +847,19 @@ class Index:
                 target = self.find(self.link[e])
                 if target is None or self.type[target] != FILE:
                     raise damaged("INDEX-10", f"{show(self.paths[e])}: its target is not the path of a file")
+
+    def check_streams(self):
+        """What lies in pobackup/streams/ (section 3)."""
+        for e in range(bisect.bisect_left(self.paths, STREAMS), self.n):
+            path = self.paths[e]
+            if not path.startswith(STREAMS):
+                break
+            owner, name = split_stream(path)
+            if self.type[e] != FILE:
+                raise damaged("STREAM-3", f"{show(path)} is no file")
+            of = self.find(owner)
+            if of is None or self.type[of] not in (FILE, DIRECTORY) or owner.startswith(b"pobackup/"):
+                raise damaged("STREAM-3", f"{show(path)} is a stream of nothing in the snapshot")
 
     def find(self, path):
         """The number of the entry with this path, or None."""

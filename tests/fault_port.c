@@ -35,7 +35,7 @@ publish(struct po_dir *dir, struct po_err *err)
     TRY(po_dir_rename(dir, S("a/b/new"), dir, S("a/kept"), false, err));
     TRY(po_dir_rename(dir, S("a/kept"), dir, S("kept"), true, err));
     TRY(po_dir_make_hardlink(dir, S("hard"), S("kept"), err));
-    TRY(po_dir_make_symlink(dir, S("soft"), S("kept"), err));
+    TRY(po_dir_make_symlink(dir, S("soft"), S("kept"), false, err));
     TRY(po_dir_set_mode(dir, S("a"), 0750, err));
     TRY(po_dir_set_owner(dir, S("soft"), UINT32_MAX, UINT32_MAX, err));
     TRY(po_dir_set_write_time(dir, S("soft"), 0, err));

@@ -995,6 +995,43 @@ def make_tar():
         small(on_index_stream=lambda stream: patch(stream, size_of(stream) - 1, b"\1")))
 
 
+def make_streams():
+    def stream(path, data=b"[ZoneTransfer]\r\nZoneId=3\r\n", **options):
+        return Member(b"pobackup/streams/" + path, data, **options)
+
+    box = Member(b"box", type=DIRECTORY)
+    add("good-streams", "STREAM-1 STREAM-2 STREAM-3",
+        "Alternate streams of a file, of a directory, of a file with % in its path; names with each kind of escape, one of 255 units.",
+        mid(box, hello(), Member(b"box/50%", b"half"), stream(b"a.txt/%/Zone.Identifier"), stream(b"a.txt/%/%01%22%25%2A%3C%3E%3F%7C%7F"),
+            stream(b"a.txt/%/.%2E", b""), stream(b"a.txt/%/ x%20", b"x"), stream(b"box/%/of a directory", b"d"),
+            stream(b"box/50%25/%/\xe6\x97\xa5", b"half's"), stream(b"a.txt/%/" + b"n" * 255, b"long"),
+            stream(b"a.txt/%/\xed\xa0\x80", b"half a pair")))
+    add("good-streams-before", "STREAM-3", "A stream stands before its owner, which is in a later frame.",
+        Plan([stream(b"a.txt/%/first")], [hello()]))
+
+    def bad(name, rules, about, *members):
+        add("bad-stream-" + name, rules, about, mid(box, hello(), *members))
+
+    for name, path, about in (("1-no-mark", b"a.txt/x", "No `%` stands before the name."), ("1-no-owner", b"%/x", "No owner."),
+                              ("1-plain-percent", b"a.txt/%/5%", "A `%` in the name is not escaped."),
+                              ("1-owner-percent", b"a%/%/x", "A `%` in the owner's path is not escaped."),
+                              ("1-escaped-letter", b"a.txt/%/%41", "A letter is escaped."),
+                              ("1-lower-case", b"a.txt/%/%2a", "An escape in lower case."),
+                              ("1-last-dot", b"a.txt/%/x.", "A dot at the end is not escaped."),
+                              ("1-control", b"a.txt/%/x\x01y", "A control character is not escaped.")):
+        bad(name, "STREAM-1", about, stream(path))
+    for name, path, about in (("2-colon", b"a.txt/%/x:y", "A colon in the name."), ("2-backslash", b"a.txt/%/x\\y", "A backslash in the name."),
+                              ("2-utf-8", b"a.txt/%/x\xff", "The name is not UTF-8."),
+                              ("2-long", b"a.txt/%/" + b"\xf0\x9f\x98\x80" * 128, "A name of 256 units in 128 characters.")):
+        bad(name, "STREAM-2", about, stream(path))
+    bad("3-directory", "STREAM-3", "The stream is a directory.", stream(b"a.txt/%/x", b"", type=DIRECTORY))
+    bad("3-link", "STREAM-3", "The stream is a hard link.", stream(b"a.txt/%/x", b"", type=HARDLINK, link=b"a.txt"))
+    bad("3-no-owner", "STREAM-3", "Nothing in the snapshot is its owner.", stream(b"b.txt/%/x"))
+    bad("3-owner-link", "STREAM-3", "Its owner is a symbolic link.", Member(b"soft", type=SYMLINK, link=b"a", mode=0o777), stream(b"soft/%/x"))
+    bad("3-owner-ours", "STREAM-3", "Its owner is the manifest.", stream(b"pobackup/manifest.json/%/x"))
+    bad("3-owner-stream", "STREAM-3", "Its owner is a stream.", stream(b"a.txt/%/x"), stream(b"pobackup/streams/a.txt/%25/x/%/y"))
+
+
 def make_json():
     def bad(name, rule, about, data):
         option = "manifest_bytes" if rule.startswith("MANIFEST") else "summary_bytes"
@@ -1391,6 +1428,7 @@ def make_all():
     make_good()
     make_file_and_frames()
     make_tar()
+    make_streams()
     make_json()
     make_index()
     make_parents()

@@ -36,7 +36,7 @@ START_TEST(unclean_paths_are_refused_everywhere)
         ck_assert_int_eq(po_dir_remove(root, p, n, &err), PO_E_USAGE);
         ck_assert_int_eq(po_dir_remove_all(root, p, n, &err), PO_E_USAGE);
         ck_assert_int_eq(po_dir_rename(root, p, n, root, S("x"), true, &err), PO_E_USAGE);
-        ck_assert_int_eq(po_dir_make_symlink(root, p, n, S("x"), &err), PO_E_USAGE);
+        ck_assert_int_eq(po_dir_make_symlink(root, p, n, S("x"), false, &err), PO_E_USAGE);
         ck_assert_int_eq(po_dir_make_hardlink(root, S("x"), p, n, &err), PO_E_USAGE);
         ck_assert_int_eq(po_dir_set_write_time(root, p, n, 0, &err), PO_E_USAGE);
         ck_assert_int_eq(po_dir_set_owner(root, p, n, 0, 0, &err), PO_E_USAGE);
@@ -154,7 +154,7 @@ START_TEST(paths_of_any_length_work_in_every_call)
         OK(po_dir_open_below(&below, root, path, dir_size, &err));
         OK(po_dir_rename(root, path, size, below, S("other"), false, &err));
         if (OS_HAS_POSIX) {
-            OK(po_dir_make_symlink(root, path, size, S("other"), &err));
+            OK(po_dir_make_symlink(root, path, size, S("other"), false, &err));
             OK(po_dir_remove(root, path, size, &err));
         }
         OK(po_dir_remove(below, S("other"), &err));
@@ -600,7 +600,7 @@ START_TEST(removing_takes_files_links_and_empty_directories)
     OK(po_dir_make_all(root, S("d/e"), &err));
     write_file(S("f"), "x");
     if (OS_HAS_POSIX)
-        OK(po_dir_make_symlink(root, S("l"), S("f"), &err));
+        OK(po_dir_make_symlink(root, S("l"), S("f"), false, &err));
     FAILS(ENOTEMPTY, po_dir_remove(root, S("d"), &err));
     if (OS_HAS_POSIX)
         OK(po_dir_remove(root, S("l"), &err));

@@ -15,7 +15,7 @@ START_TEST(real_paths_have_no_links)
     char *real = NULL;
 
     OK(po_dir_make(root, S("dir"), 0700, &err));
-    OK(po_dir_make_symlink(root, S("link"), S("dir"), &err));
+    OK(po_dir_make_symlink(root, S("link"), S("dir"), false, &err));
     OK(po_os_path_real(&real, path, &err));
     ck_assert_uint_ge(strlen(real), strlen(expected));
     ck_assert_str_eq(real + strlen(real) - 4, "/dir");
@@ -39,7 +39,7 @@ START_TEST(a_symlink_on_the_way_is_refused)
     use_way(_i);
     OK(po_dir_make_all(root, S("real/sub"), &err));
     write_file(S("real/file"), "x");
-    OK(po_dir_make_symlink(root, S("link"), S("real"), &err));
+    OK(po_dir_make_symlink(root, S("link"), S("real"), false, &err));
     FAILS(ELOOP, po_file_open(&file, root, S("link/file"), PO_FILE_READ, 0, &err));
     FAILS(ELOOP, po_file_open(&file, root, S("link/new"), PO_FILE_CREATE, 0600, &err));
     FAILS(ELOOP, po_dir_open_below(&dir, root, S("link"), &err));
@@ -54,7 +54,7 @@ START_TEST(a_symlink_on_the_way_is_refused)
     FAILS(ELOOP, po_dir_remove_all(root, S("link/sub"), &err));
     FAILS(ELOOP, po_dir_rename(root, S("link/file"), root, S("y"), true, &err));
     FAILS(ELOOP, po_dir_rename(root, S("real/file"), root, S("link/y"), true, &err));
-    FAILS(ELOOP, po_dir_make_symlink(root, S("link/s"), S("t"), &err));
+    FAILS(ELOOP, po_dir_make_symlink(root, S("link/s"), S("t"), false, &err));
     FAILS(ELOOP, po_dir_make_hardlink(root, S("link/h"), S("real/file"), &err));
     FAILS(ELOOP, po_dir_make_hardlink(root, S("h"), S("link/file"), &err));
     FAILS(ELOOP, po_dir_set_write_time(root, S("link/file"), 0, &err));
@@ -74,8 +74,8 @@ START_TEST(a_symlink_at_the_end_is_never_followed)
 
     use_way(_i);
     write_file(S("file"), "x");
-    OK(po_dir_make_symlink(root, S("link"), S("file"), &err));
-    OK(po_dir_make_symlink(root, S("dangling"), S("new"), &err));
+    OK(po_dir_make_symlink(root, S("link"), S("file"), false, &err));
+    OK(po_dir_make_symlink(root, S("dangling"), S("new"), false, &err));
     FAILS(ELOOP, po_file_open(&file, root, S("link"), PO_FILE_READ, 0, &err));
     FAILS(ELOOP, po_file_open(&file, root, S("link"), PO_FILE_UPDATE, 0, &err));
     FAILS(ELOOP, po_file_open(&file, root, S("link"), PO_FILE_REPLACE, 0600, &err));
@@ -104,8 +104,8 @@ START_TEST(a_link_to_a_directory_is_removed_and_not_what_it_points_to)
     OK(po_dir_make_all(root, S("keep/sub"), &err));
     write_file(S("keep/sub/file"), "x");
     OK(po_dir_make_all(root, S("tree/a"), &err));
-    OK(po_dir_make_symlink(root, S("tree/a/out"), S("../../keep"), &err));
-    OK(po_dir_make_symlink(root, S("link"), S("keep"), &err));
+    OK(po_dir_make_symlink(root, S("tree/a/out"), S("../../keep"), false, &err));
+    OK(po_dir_make_symlink(root, S("link"), S("keep"), false, &err));
     OK(po_dir_remove_all(root, S("tree"), &err));
     OK(po_dir_remove_all(root, S("link"), &err));
     check_content(S("keep/sub/file"), "x");
@@ -122,12 +122,12 @@ START_TEST(links_give_their_target_as_it_is)
 
     use_way(_i);
     memset(long_target, 't', 4095);
-    OK(po_dir_make_symlink(root, S("a"), S("/abs/../x\xFF\n"), &err));
+    OK(po_dir_make_symlink(root, S("a"), S("/abs/../x\xFF\n"), false, &err));
     OK(po_dir_read_link(root, S("a"), &target, &size, &err));
     ck_assert_uint_eq(size, 11);
     ck_assert_str_eq(target, "/abs/../x\xFF\n");
     po_mem_free(target);
-    OK(po_dir_make_symlink(root, S("b"), long_target, 4095, &err));
+    OK(po_dir_make_symlink(root, S("b"), long_target, 4095, false, &err));
     OK(po_dir_read_link(root, S("b"), &target, &size, &err));
     ck_assert_uint_eq(size, 4095);
     ck_assert_str_eq(target, long_target);
@@ -136,8 +136,8 @@ START_TEST(links_give_their_target_as_it_is)
     target = NULL;
     write_file(S("f"), "x");
     FAILS(EINVAL, po_dir_read_link(root, S("f"), &target, &size, &err));
-    FAILS(EEXIST, po_dir_make_symlink(root, S("a"), S("x"), &err));
-    ck_assert_int_eq(po_dir_make_symlink(root, S("c"), "x\0y", 3, &err), PO_E_USAGE);
+    FAILS(EEXIST, po_dir_make_symlink(root, S("a"), S("x"), false, &err));
+    ck_assert_int_eq(po_dir_make_symlink(root, S("c"), "x\0y", 3, false, &err), PO_E_USAGE);
     ck_assert_ptr_null(target);
 }
 END_TEST
@@ -185,7 +185,7 @@ START_TEST(system_paths_follow_links_and_read_devices)
     size_t got = 0;
 
     write_file(S("file"), "x");
-    OK(po_dir_make_symlink(root, S("link"), S("file"), &err));
+    OK(po_dir_make_symlink(root, S("link"), S("file"), false, &err));
     OK(po_os_file_open(&file, path, PO_FILE_READ, &err));
     OK(po_file_read_at(file, 0, bytes, 10, &got, &err));
     ck_assert_uint_eq(got, 1);
@@ -259,7 +259,7 @@ START_TEST(a_listing_tells_links_and_fifos)
     int count = 0;
 
     use_way(_i);
-    OK(po_dir_make_symlink(root, S("link"), S("nowhere"), &err));
+    OK(po_dir_make_symlink(root, S("link"), S("nowhere"), false, &err));
     ck_assert_int_eq(mkfifo(path, 0600), 0);
     OK(po_dir_list(root, "", 0, check_kind, &count, &err));
     ck_assert_int_eq(count, 2);
@@ -316,7 +316,7 @@ START_TEST(owners_are_set_on_the_link_itself)
     uint32_t uid = geteuid() == 0 ? 12345 : (uint32_t)getuid();
 
     use_way(_i);
-    OK(po_dir_make_symlink(root, S("l"), S("nowhere"), &err));
+    OK(po_dir_make_symlink(root, S("l"), S("nowhere"), false, &err));
     OK(po_dir_set_owner(root, S("l"), uid, (uint32_t)getgid(), &err));
     OK(po_dir_stat(root, S("l"), &info, &exists, &err));
     ck_assert_uint_eq(info.uid, uid);

@@ -3,6 +3,7 @@
 #include "archive/hash.h"
 #include "archive/index.h"
 #include "archive/manifest.h"
+#include "archive/stream_path.h"
 #include "archive/writer.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -171,6 +172,8 @@ check_entry(const struct pobackup_entry *entry, pobackup_read_fn read, struct po
         return po_fail(err, PO_E_USAGE, "a path that ends with '/'");
     if (is_reserved(entry->path, entry->path_size))
         return po_fail(err, PO_E_USAGE, "a path that is the format's own"); /* spec: FILE-1 */
+    if (po_stream_is_path(entry->path, entry->path_size))
+        return po_fail(err, PO_E_USAGE, "a path of an alternate stream"); /* spec: STREAM-1 */
     if (is_link && (entry->link_size == 0 || entry->link_size > PO_PATH_MAX_SIZE ||
                     memchr(entry->link, 0, entry->link_size) != NULL))
         return po_fail(err, PO_E_USAGE, "a link target that is not allowed"); /* spec: TAR-8 */

@@ -188,6 +188,25 @@ json_problems(const struct po_problem *problems, size_t count, size_t listed_max
 }
 
 static json_t *
+json_streams(const struct po_summary *s, size_t listed_max)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < s->stream_listed && i < listed_max; i++) {
+        const struct po_summary_stream *stream = &s->streams[i];
+        bool is_text = po_text_is_utf8(stream->path, stream->path_size);
+
+        append_take(&list,
+                    json_pack("{s:o, s:o, s:I}", is_text ? "path" : "path_hex",
+                              is_text ? json_stringn(stream->path, stream->path_size)
+                                      : json_hex((const uint8_t *)stream->path, stream->path_size),
+                              "stream", json_text(stream->name), "bytes",
+                              (json_int_t)stream->bytes));
+    }
+    return list;
+}
+
+static json_t *
 json_texts(const char *const *texts, size_t count)
 {
     json_t *list = json_array();
@@ -221,18 +240,19 @@ po_summary_put(struct po_buf *out, const struct po_summary *s, struct po_err *er
     bool is_outage = s->outage_seconds >= 0;
     size_t listed_max = s->listed_max == 0 ? PROBLEMS_LISTED_MAX : s->listed_max;
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}, s:I, s:o, s:o, s:o, s:o*}", "finished",
-        json_time(s->finished), "outage_seconds",
+        "{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:I, s:o, s:o, s:o, s:o, s:o*}",
+        "finished", json_time(s->finished), "outage_seconds",
         is_outage ? json_real(s->outage_seconds) : json_null(), "outage",
         is_outage ? json_pack("{s:f, s:f, s:f}", "stop_seconds", s->stop_seconds, "read_seconds",
                               s->read_seconds, "start_seconds", s->start_seconds)
                   : json_null(),
         "counts", "files", (json_int_t)s->files, "directories", (json_int_t)s->directories, "links",
         (json_int_t)s->links, "skipped", (json_int_t)s->skipped_count, "changed_while_read",
-        (json_int_t)s->changed_count, "bytes", (json_int_t)s->bytes, "skipped",
-        json_problems(s->skipped, s->skipped_count, listed_max), "changed_while_read",
-        json_problems(s->changed, s->changed_count, listed_max), "excludes",
-        json_texts(s->excludes, s->exclude_count), "accounts", json_accounts(s, listed_max));
+        (json_int_t)s->changed_count, "streams", (json_int_t)s->stream_count, "bytes",
+        (json_int_t)s->bytes, "skipped", json_problems(s->skipped, s->skipped_count, listed_max),
+        "changed_while_read", json_problems(s->changed, s->changed_count, listed_max), "excludes",
+        json_texts(s->excludes, s->exclude_count), "streams", json_streams(s, listed_max),
+        "accounts", json_accounts(s, listed_max));
 
     /* "o*" takes what could not be made for what is not there. */
     if (s->account_count > 0 && json_object_get(root, "accounts") == NULL) {

@@ -63,6 +63,15 @@ struct po_summary_account {
     const char *kind; /* "user", "group", "unknown" */
 };
 
+/* An alternate stream that was saved. */
+struct po_summary_stream {
+    char *path; /* its owner's archive path, bytes */
+    size_t path_size;
+    char *name; /* WTF-8, NUL-terminated */
+    size_t name_size;
+    uint64_t bytes;
+};
+
 struct po_summary {
     int64_t finished;
     double outage_seconds; /* negative = services were not touched: null */
@@ -81,7 +90,10 @@ struct po_summary {
     size_t exclude_count;
     const struct po_summary_account *accounts;
     size_t account_count;
-    size_t listed_max; /* at most so many of each list are written; 0 = 10,000 */
+    const struct po_summary_stream *streams; /* the first of them */
+    size_t stream_listed;
+    uint64_t stream_count; /* all */
+    size_t listed_max;     /* at most so many of each list are written; 0 = 10,000 */
 };
 
 PO_NODISCARD enum po_status po_summary_put(struct po_buf *out, const struct po_summary *summary,

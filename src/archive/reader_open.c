@@ -6,6 +6,7 @@
 #include "archive/hash.h"
 #include "archive/index_format.h"
 #include "archive/reader.h"
+#include "archive/stream_path.h"
 #include "archive/tar.h"
 #include "base/cursor.h"
 #include "base/mem.h"
@@ -391,7 +392,7 @@ check_index(struct po_reader *reader, struct po_err *err)
         if (info.compressed_size > reader->compressed_max)
             reader->compressed_max = info.compressed_size;
     }
-    return PO_OK;
+    return po_stream_check(index, err);
 }
 
 static enum po_status

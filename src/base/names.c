@@ -1,6 +1,10 @@
 #include "base/names.h"
 
+#include "base/utf16.h"
+
 #include <string.h>
+
+#define STREAM_UNITS_MAX 255u
 
 /* ---- what an archive may bring ---- */
 
@@ -93,6 +97,26 @@ po_name_check(const char *path, size_t path_size, bool windows, struct po_err *e
         start = i + 1;
     }
     return PO_OK;
+}
+
+bool
+po_name_is_stream(const char *name, size_t size)
+{
+    const uint8_t *bytes = (const uint8_t *)name;
+    size_t units = 0;
+    size_t at = 0;
+
+    if (size == 0 || !po_wtf8_is_valid(name, size))
+        return false;
+    while (at < size) {
+        uint32_t code = 0;
+
+        at += po_wtf8_step(bytes + at, size - at, &code);
+        if (code == 0 || code == '/' || code == '\\' || code == ':')
+            return false;
+        units += code > 0xFFFF ? 2 : 1;
+    }
+    return units <= STREAM_UNITS_MAX;
 }
 
 /* ---- our own ---- */

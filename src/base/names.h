@@ -17,6 +17,12 @@ PO_NODISCARD enum po_status po_name_check(const char *path, size_t path_size, bo
                                           struct po_err *err);
 
 /*
+ * Whether NTFS can name an alternate stream so: 1 to 255 units of UTF-16 (given as WTF-8), none of
+ * them NUL, '/', '\\' or ':'. spec: STREAM-2
+ */
+bool po_name_is_stream(const char *name, size_t size);
+
+/*
  * What the program itself puts beside or into a tree; each with more behind it: where replaced
  * files are kept, where new ones wait, and a single file that is being written.
  */

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#define STREAMS_NAMED_MAX 20u
+
 static void
 set_options(const struct po_cli *cli, struct po_backup_options *options)
 {
@@ -47,6 +49,22 @@ note_output(struct po_backup_options *options)
 }
 
 static void
+put_streams_json(struct po_cli_out *out, const struct po_saved_streams *streams)
+{
+    po_cli_json_member(out, "stream_count", po_cli_json_u64(streams->count));
+    po_cli_json_array_begin(out, "streams");
+    for (size_t i = 0; i < streams->listed && out->is_open; i++) {
+        const struct po_summary_stream *s = &streams->items[i];
+
+        po_cli_json_item(out,
+                         json_pack("{s:o, s:o, s:o}", po_cli_json_path_key(s->path, s->path_size),
+                                   po_cli_json_path(s->path, s->path_size), "stream",
+                                   po_cli_json_text(s->name), "bytes", po_cli_json_u64(s->bytes)));
+    }
+    po_cli_json_array_end(out);
+}
+
+static void
 put_json(struct po_cli_out *out, const struct po_backup_result *result)
 {
     bool has_outage = result->outage_seconds >= 0;
@@ -73,6 +91,7 @@ put_json(struct po_cli_out *out, const struct po_backup_result *result)
                        result->registry_problem[0] != '\0'
                            ? po_cli_json_text(result->registry_problem)
                            : json_null());
+    put_streams_json(out, &result->streams);
     po_cli_problems_json(out, "skipped", &result->skipped);
     po_cli_problems_json(out, "changed_while_read", &result->changed);
 }
@@ -99,6 +118,10 @@ put_counts(struct po_buf *line, const struct po_backup_result *result)
     if (result->links > 0) {
         po_buf_put_text(line, ", ");
         po_cli_put_count(line, result->links, "link", "links");
+    }
+    if (result->streams.count > 0) {
+        po_buf_put_text(line, ", ");
+        po_cli_put_count(line, result->streams.count, "alternate stream", "alternate streams");
     }
     po_buf_put_text(line, ", ");
     po_text_put_size(line, result->bytes);
@@ -131,6 +154,31 @@ tell_archive(struct po_cli *cli, const char *path, const struct po_backup_result
     po_buf_clear(&line);
     po_text_put_hex(&line, result->digest, PO_DIGEST_SIZE);
     po_cli_out_tell(out, PO_CLI_SAY, "digest   %s", po_buf_text(&line));
+    po_buf_deinit(&line);
+}
+
+/* They are easily overlooked: no directory listing shows them. */
+static void
+tell_streams(struct po_cli *cli, const struct po_saved_streams *streams, bool is_saved)
+{
+    size_t named = streams->listed < STREAMS_NAMED_MAX ? streams->listed : STREAMS_NAMED_MAX;
+    struct po_buf line = { 0 };
+
+    for (size_t i = 0; i < named; i++) {
+        const struct po_summary_stream *s = &streams->items[i];
+
+        po_buf_clear(&line);
+        po_buf_put(&line, s->path, s->path_size);
+        po_buf_put_u8(&line, ':');
+        po_buf_put(&line, s->name, s->name_size);
+        po_buf_put_text(&line, ", ");
+        po_text_put_size(&line, s->bytes);
+        po_cli_out_tell(&cli->out, PO_CLI_SAY, "stream   %s", po_buf_text(&line));
+    }
+    if (streams->count > named)
+        po_cli_out_tell(&cli->out, PO_CLI_SAY, "stream   and %llu more%s",
+                        (unsigned long long)(streams->count - named),
+                        is_saved ? ": pobackup list ARCHIVE 'pobackup/streams/*'" : "");
     po_buf_deinit(&line);
 }
 
@@ -195,6 +243,7 @@ finish(struct po_cli *cli, const char *path, const struct po_backup_options *opt
     put_archive_json(&cli->out, path, options, result);
     put_counts(&line, result);
     po_cli_out_tell(&cli->out, PO_CLI_SAY, "saved    %s", po_buf_text(&line));
+    tell_streams(cli, &result->streams, true);
     tell_archive(cli, path, result);
     po_buf_put_text(&more, "see pobackup show ");
     po_cli_put_word(&more, path);
@@ -295,6 +344,7 @@ dry_run(struct po_cli *cli, struct po_host *host, const char *path,
         put_counts(&line, &result);
         po_cli_out_tell(&cli->out, PO_CLI_SAY, "would save %s to %s", po_buf_text(&line),
                         strcmp(path, "-") == 0 ? "standard output" : path);
+        tell_streams(cli, &result.streams, false);
         code = tell_problems(cli, &result, NULL);
         put_json(&cli->out, &result);
     }

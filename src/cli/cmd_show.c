@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include "archive/stream_path.h"
 #include "base/text.h"
 #include "cli/cli_archive.h"
 #include "port/sys.h"
@@ -179,6 +180,7 @@ struct totals {
     uint64_t files;
     uint64_t directories;
     uint64_t others;
+    uint64_t streams; /* alternate ones: no files, but their bytes count */
     uint64_t bytes;
     uint64_t in_parents;
 };
@@ -195,6 +197,10 @@ count(const struct po_index *index)
         size_t size = 0;
         const char *path = po_index_path(index, i, &size);
 
+        if (po_stream_is_path(path, size)) {
+            totals.streams++;
+            totals.bytes += po_index_size(index, i);
+        }
         if (size >= sizeof(ours) - 1 && memcmp(path, ours, sizeof(ours) - 1) == 0)
             continue;
         totals.files += type == POBACKUP_FILE;
@@ -224,6 +230,10 @@ print_totals(struct show *show)
     po_cli_put_count(&show->line, totals.directories, "directory", "directories");
     po_buf_put_text(&show->line, ", ");
     po_cli_put_count(&show->line, totals.others, "link", "links");
+    if (totals.streams > 0) {
+        po_buf_put_text(&show->line, ", ");
+        po_cli_put_count(&show->line, totals.streams, "alternate stream", "alternate streams");
+    }
     po_buf_put_text(&show->line, ", ");
     po_text_put_size(&show->line, totals.bytes);
     if (totals.in_parents > 0)
@@ -317,6 +327,7 @@ put_json(struct show *show)
     po_cli_json_member(out, "files", po_cli_json_u64(totals.files));
     po_cli_json_member(out, "directories", po_cli_json_u64(totals.directories));
     po_cli_json_member(out, "links", po_cli_json_u64(totals.others));
+    po_cli_json_member(out, "stream_count", po_cli_json_u64(totals.streams));
     po_cli_json_member(out, "in_parents", po_cli_json_u64(totals.in_parents));
     po_cli_json_member(out, "bytes", po_cli_json_u64(totals.bytes));
     po_cli_json_member(out, "archive_bytes", po_cli_json_u64(show->archive->blob.size));

@@ -24,6 +24,7 @@ po_backup_result_deinit(struct po_backup_result *result)
 {
     po_problems_deinit(&result->skipped);
     po_problems_deinit(&result->changed);
+    po_saved_streams_deinit(&result->streams);
 }
 
 static enum po_status
@@ -51,7 +52,9 @@ list_bytes(const struct po_backup_run *run)
 
     return (uint64_t)list->count * sizeof *list->entries + list->paths.size +
            list->links.heap.size + list->securities.heap.size +
-           (uint64_t)run->plan.count * sizeof *run->plan.order + run->registry.size;
+           (uint64_t)run->plan.count * sizeof *run->plan.order + run->registry.size +
+           (uint64_t)run->walk.stream_count * sizeof *run->walk.streams +
+           run->walk.stream_names.size;
 }
 
 /* What nobody has asked for is fitted into the memory that is promised. */
@@ -399,7 +402,10 @@ put_summary(struct po_backup_run *run, struct po_buf *json, struct po_err *err)
                                   .excludes = run->options->excludes,
                                   .exclude_count = run->options->exclude_count,
                                   .accounts = run->accounts.items,
-                                  .account_count = run->accounts.count };
+                                  .account_count = run->accounts.count,
+                                  .streams = r->streams.items,
+                                  .stream_listed = r->streams.listed,
+                                  .stream_count = r->streams.count };
     char none[] = "...";
     char reason[] = "names too long to be listed here";
     const struct po_problem instead = { .path = none,
@@ -418,6 +424,7 @@ put_summary(struct po_backup_run *run, struct po_buf *json, struct po_err *err)
     po_buf_clear(json);
     summary.listed_max = 1;
     summary.skipped = summary.changed = &instead;
+    summary.stream_listed = 0;
     return st == PO_OK ? po_summary_put(json, &summary, err) : st;
 }
 
@@ -561,6 +568,9 @@ po_backup_plan(struct po_host *host, const struct po_backup_options *options,
         result->directories += type == POBACKUP_DIRECTORY ? 1 : 0;
         result->links += type == POBACKUP_SYMLINK || type == POBACKUP_HARDLINK ? 1 : 0;
     }
+    for (size_t i = 0; st == PO_OK && i < run.walk.stream_count; i++)
+        if (po_backup_has_stream(&run, &run.walk.streams[i]))
+            st = po_backup_note_stream(&run, &run.walk.streams[i], run.walk.streams[i].size, err);
     result->bytes = run.plan.bytes;
     tell_problems(&run);
     result->seconds = po_sys_monotonic() - start;

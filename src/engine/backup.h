@@ -4,7 +4,9 @@
 
 #include "base/event.h"
 #include "engine/problems.h"
+#include "engine/saved_streams.h"
 #include "host/host.h"
+#include "port/stream.h"
 #include "store/store.h"
 
 struct po_backup_options {
@@ -20,7 +22,8 @@ struct po_backup_options {
     /* A file that the sink writes to, wherever it is: not part of the site. Id 0: not known. */
     uint64_t output_device;
     uint64_t output_id;
-    int64_t created; /* 0 = now */
+    int64_t created;                        /* 0 = now */
+    const struct po_stream_ops *stream_ops; /* NULL = the system's */
 };
 
 struct po_backup_result {
@@ -40,11 +43,12 @@ struct po_backup_result {
     double start_seconds;
     /* What is wrong with the registry's export, which is saved as it is; "" = nothing. */
     char registry_problem[256];
-    struct po_problems skipped; /* not in the archive */
-    struct po_problems changed; /* in it, but written to while being read */
-    bool are_services_lost;     /* some service that ran could not be started again: exit code 5,
+    struct po_saved_streams streams; /* alternate streams; no files, but their bytes count */
+    struct po_problems skipped;      /* not in the archive */
+    struct po_problems changed;      /* in it, but written to while being read */
+    bool are_services_lost;   /* some service that ran could not be started again: exit code 5,
                                    whatever else */
-    char services_text[1024];   /* which, and why */
+    char services_text[1024]; /* which, and why */
 };
 
 /*

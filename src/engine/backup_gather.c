@@ -175,6 +175,7 @@ po_backup_gather(struct po_backup_run *run, struct po_err *err)
 
     po_watch_phase(run->watch, "listing files");
     run->walk = (struct po_walk){ .list = &run->list,
+                                  .stream_ops = run->options->stream_ops,
                                   .excludes = run->options->excludes,
                                   .exclude_count = run->options->exclude_count,
                                   .problem = note_problem,
@@ -190,6 +191,9 @@ po_backup_gather(struct po_backup_run *run, struct po_err *err)
     if (st == PO_OK)
         st = po_plan_make(&run->plan, &run->list, delivery_member(run), run->walk.links,
                           run->walk.link_count, err);
+    for (size_t i = 0; i < run->walk.stream_count && st == PO_OK; i++)
+        if (po_backup_has_stream(run, &run->walk.streams[i]))
+            run->plan.bytes += run->walk.streams[i].size;
     run->result->excluded += run->walk.excluded;
     if (st == PO_OK) {
         tell_own(run);

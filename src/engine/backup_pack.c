@@ -7,6 +7,7 @@
  */
 #include "engine/backup_run.h"
 
+#include "archive/stream_path.h"
 #include "base/mem.h"
 #include "engine/watch.h"
 #include "source/readahead.h"
@@ -165,7 +166,22 @@ try_file(struct po_backup_run *run, uint32_t number, struct po_file *file, bool 
     return po_packer_end(&run->packer, err);
 }
 
-/* Opens the file and tries until something is packed, or it cannot be read. */
+/* Tries until something is packed, or it cannot be read. */
+static enum po_status
+try_often(struct po_backup_run *run, uint32_t number, struct po_file *file, struct attempt *attempt,
+          struct po_err *err)
+{
+    enum po_status st = PO_OK;
+
+    po_file_hint_sequential(file);
+    for (int i = 0; i < TRIES && st == PO_OK && !attempt->is_packed &&
+                    (i == 0 || attempt->outcome == READ_CHANGED);
+         i++)
+        st = try_file(run, number, file, i + 1 < TRIES, attempt, err);
+    return st;
+}
+
+/* Opens the file and tries. */
 static enum po_status
 try_file_often(struct po_backup_run *run, uint32_t number, struct attempt *attempt,
                struct po_err *err)
@@ -184,11 +200,7 @@ try_file_often(struct po_backup_run *run, uint32_t number, struct attempt *attem
         *err = attempt->cause;
     if (st != PO_OK)
         return st == PO_E_NOMEM ? st : PO_OK;
-    po_file_hint_sequential(file);
-    for (int i = 0; i < TRIES && st == PO_OK && !attempt->is_packed &&
-                    (i == 0 || attempt->outcome == READ_CHANGED);
-         i++)
-        st = try_file(run, number, file, i + 1 < TRIES, attempt, err);
+    st = try_often(run, number, file, attempt, err);
     po_file_free(file);
     return st;
 }
@@ -293,6 +305,149 @@ pack_again(struct po_backup_run *run, uint32_t number, struct po_err *err)
                : note_changed(run, entry, "it was written to while being read, twice", err);
 }
 
+/* ---- alternate streams ---- */
+
+bool
+po_backup_has_stream(const struct po_backup_run *run, const struct po_walk_stream *stream)
+{
+    uint8_t type = run->list.entries[stream->owner].type;
+
+    return type == POBACKUP_FILE || type == POBACKUP_DIRECTORY;
+}
+
+static const char *
+stream_name(const struct po_backup_run *run, const struct po_walk_stream *stream)
+{
+    return (const char *)run->walk.stream_names.bytes + stream->name_start;
+}
+
+enum po_status
+po_backup_note_stream(struct po_backup_run *run, const struct po_walk_stream *stream,
+                      uint64_t bytes, struct po_err *err)
+{
+    const struct po_entry *owner = &run->list.entries[stream->owner];
+    char *path = po_mem_copy(po_entry_path(&run->list, owner), owner->path_size);
+    char *name = po_mem_copy(stream_name(run, stream), stream->name_size);
+    const struct po_summary_stream saved = { .path = path,
+                                             .path_size = owner->path_size,
+                                             .name = name,
+                                             .name_size = stream->name_size,
+                                             .bytes = bytes };
+    enum po_status st = path == NULL || name == NULL
+                            ? po_fail_nomem(err, owner->path_size)
+                            : po_saved_streams_add(&run->result->streams, &saved, err);
+
+    po_mem_free(path);
+    po_mem_free(name);
+    return st;
+}
+
+static enum po_status
+note_stream_problem(struct po_problems *problems, const struct po_backup_run *run,
+                    const struct po_walk_stream *stream, const char *reason, struct po_err *err)
+{
+    const struct po_entry *owner = &run->list.entries[stream->owner];
+    struct po_buf text = { 0 };
+    enum po_status st;
+
+    po_buf_put_text(&text, "its alternate stream ");
+    po_buf_put(&text, stream_name(run, stream), stream->name_size);
+    po_buf_printf(&text, ": %s", reason);
+    st = po_buf_check(&text, err);
+    if (st == PO_OK)
+        st = po_problems_add(problems, po_entry_path(&run->list, owner), owner->path_size,
+                             po_buf_text(&text), err);
+    po_buf_deinit(&text);
+    return st;
+}
+
+/* Adds the stream's entry. Its owner's times are its own. */
+static enum po_status
+add_stream_entry(struct po_backup_run *run, const struct po_walk_stream *stream, struct po_err *err)
+{
+    const struct po_entry *owner = &run->list.entries[stream->owner];
+    struct po_buf path = { 0 };
+    struct po_entry *entry = NULL;
+    enum po_status st;
+
+    po_stream_put_path(&path, po_entry_path(&run->list, owner), owner->path_size,
+                       stream_name(run, stream), stream->name_size);
+    st = po_buf_check(&path, err);
+    if (st == PO_OK)
+        st = po_entry_list_add(&run->list, path.bytes, path.size, &entry, err);
+    po_buf_deinit(&path);
+    if (st != PO_OK)
+        return st;
+    entry->type = POBACKUP_FILE;
+    entry->state = PO_ENTRY_SKIPPED; /* until it is packed */
+    return PO_OK;
+}
+
+static enum po_status
+open_stream(struct po_backup_run *run, const struct po_walk_stream *stream, struct po_file **file,
+            struct po_err *err)
+{
+    const struct po_stream_ops *ops =
+        run->options->stream_ops == NULL ? &po_stream_system : run->options->stream_ops;
+    const struct po_entry *owner = &run->list.entries[stream->owner];
+    struct po_dir *root = NULL;
+    const char *path = "";
+    size_t path_size = 0;
+
+    if (!po_backup_locate(run, owner, &root, &path, &path_size)) {
+        for (int part = PO_PART_BIN; part < PO_PART_COUNT; part++)
+            if (po_is_path(po_entry_path(&run->list, owner), owner->path_size,
+                           po_part_member((enum po_part)part)))
+                root = run->roots[part]; /* a tree's own */
+        path_size = 0;
+    }
+    if (root == NULL)
+        return po_fail(err, PO_E_USAGE, "an entry that lies nowhere");
+    return ops->open(file, root, path, path_size, stream_name(run, stream), stream->name_size,
+                     PO_FILE_READ, err);
+}
+
+/* A stream of what is in the snapshot; so its owner is, too. spec: STREAM-3 */
+static enum po_status
+pack_stream(struct po_backup_run *run, const struct po_walk_stream *stream, struct po_err *err)
+{
+    struct attempt attempt = { .outcome = READ_BROKEN };
+    struct po_file *file = NULL;
+    uint32_t number = (uint32_t)run->list.count;
+    struct po_entry *entry;
+    enum po_status st;
+
+    if (!po_backup_has_stream(run, stream) ||
+        run->list.entries[stream->owner].state != PO_ENTRY_SAVED)
+        return PO_OK;
+    st = add_stream_entry(run, stream, err);
+    if (st != PO_OK)
+        return st;
+    st = open_stream(run, stream, &file, &attempt.cause);
+    if (st == PO_E_NOMEM) {
+        *err = attempt.cause;
+        return st;
+    }
+    st = file == NULL ? PO_OK : try_often(run, number, file, &attempt, err);
+    po_file_free(file);
+    if (st != PO_OK)
+        return st;
+    entry = &run->list.entries[number];
+    entry->change_time = POBACKUP_TIME_UNKNOWN;
+    entry->file_id = 0; /* its owner's */
+    if (attempt.outcome == READ_BROKEN) {
+        set_not_saved(entry, &attempt);
+        return note_stream_problem(&run->result->skipped, run, stream, attempt.cause.text, err);
+    }
+    entry->state = PO_ENTRY_SAVED;
+    run->bytes_packed += entry->size;
+    st = po_backup_note_stream(run, stream, entry->size, err);
+    if (st == PO_OK && attempt.outcome == READ_CHANGED)
+        st = note_stream_problem(&run->result->changed, run, stream,
+                                 "it was written to while being read", err);
+    return st;
+}
+
 /* ---- everything ---- */
 
 static enum po_status
@@ -386,5 +541,11 @@ po_backup_pack(struct po_backup_run *run, struct po_err *err)
     for (size_t i = 0; i < retries.count && st == PO_OK; i++)
         st = pack_again(run, retries.entries[i], err);
     po_mem_free(retries.entries);
+    /* Last, when it is known which owners are in the snapshot. */
+    for (size_t i = 0; i < run->walk.stream_count && st == PO_OK; i++) {
+        st = po_watch_check(run->watch, err);
+        if (st == PO_OK)
+            st = pack_stream(run, &run->walk.streams[i], err);
+    }
     return st == PO_OK ? po_packer_cut(&run->packer, err) : st;
 }

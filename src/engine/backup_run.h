@@ -68,6 +68,12 @@ bool po_backup_locate(void *ctx, const struct po_entry *entry, struct po_dir **r
 
 /* Reads all that is planned and packs it: the packer thread's work. */
 PO_NODISCARD enum po_status po_backup_pack(struct po_backup_run *run, struct po_err *err);
+/* Whether an alternate stream is to be saved: its owner is one, and not another name of one. */
+bool po_backup_has_stream(const struct po_backup_run *run, const struct po_walk_stream *stream);
+/* Notes it in the result. */
+PO_NODISCARD enum po_status po_backup_note_stream(struct po_backup_run *run,
+                                                  const struct po_walk_stream *stream,
+                                                  uint64_t bytes, struct po_err *err);
 /* Hands the packer's full frame to the compressors and gives it the next slot. */
 PO_NODISCARD enum po_status po_backup_flush(void *ctx, struct po_frame_buf *frame,
                                             struct po_err *err);

@@ -19,6 +19,7 @@
 #define STATUS_SMALL_BUFFER ((LONG)0x80000005) /* STATUS_BUFFER_OVERFLOW: a warning, data came */
 #define STATUS_SHARING ((LONG)0xC0000043)      /* STATUS_SHARING_VIOLATION */
 #define NAME_LENGTH_MAX 255
+#define STREAM_LENGTH_MAX (NAME_LENGTH_MAX + 7) /* ":" and ":$DATA" */
 #define SHARING_TRIES 10
 #define SHARING_PAUSE_MS 50
 
@@ -98,16 +99,16 @@ open_once(HANDLE *out, HANDLE directory, UNICODE_STRING *name, const struct po_n
                         NULL, 0);
 }
 
-LONG
-po_nt_open_child(HANDLE *out, HANDLE directory, const wchar_t *name, size_t length,
-                 const struct po_nt_open *how)
+static LONG
+open_bounded(HANDLE *out, HANDLE directory, const wchar_t *name, size_t length, size_t length_max,
+             const struct po_nt_open *how)
 {
     UNICODE_STRING text;
     HANDLE handle = NULL;
     LONG status = STATUS_LONG_NAME;
 
     /* No file system has more; each refuses it in words of its own. */
-    if (length > NAME_LENGTH_MAX)
+    if (length > length_max)
         return status;
     text.Buffer = (wchar_t *)(uintptr_t)name; /* the system does not write to it */
     text.Length = (USHORT)(length * sizeof(wchar_t));
@@ -123,6 +124,20 @@ po_nt_open_child(HANDLE *out, HANDLE directory, const wchar_t *name, size_t leng
     if (status >= 0)
         *out = handle;
     return status;
+}
+
+LONG
+po_nt_open_child(HANDLE *out, HANDLE directory, const wchar_t *name, size_t length,
+                 const struct po_nt_open *how)
+{
+    return open_bounded(out, directory, name, length, NAME_LENGTH_MAX, how);
+}
+
+LONG
+po_nt_open_stream(HANDLE *out, HANDLE node, const wchar_t *name, size_t length,
+                  const struct po_nt_open *how)
+{
+    return open_bounded(out, node, name, length, STREAM_LENGTH_MAX, how);
 }
 
 bool
@@ -184,6 +199,7 @@ po_nt_info(HANDLE handle, struct po_node_info *info)
     info->file_id = (uint64_t)internal.IndexNumber.QuadPart;
     info->link_count = standard.NumberOfLinks;
     info->attributes = basic.FileAttributes;
+    info->tag = tag.ReparseTag;
     return 0;
 }
 
@@ -311,6 +327,7 @@ info_from_entry(const FILE_ID_BOTH_DIR_INFORMATION *entry, uint64_t device,
     info->file_id = (uint64_t)entry->FileId.QuadPart;
     info->device = device;
     info->attributes = attributes;
+    info->tag = (attributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0 ? entry->EaSize : 0;
 }
 
 static bool

@@ -345,12 +345,13 @@ po_dir_make_all(struct po_dir *dir, const char *path, size_t path_size, struct p
 
 enum po_status
 po_dir_make_symlink(struct po_dir *dir, const char *path, size_t path_size, const char *target,
-                    size_t target_size, struct po_err *err)
+                    size_t target_size, bool is_directory, struct po_err *err)
 {
     struct po_place place;
     char *text = NULL;
     enum po_status st = po_place_open(&place, dir, path, path_size, err);
 
+    (void)is_directory;
     if (st != PO_OK)
         goto done;
     if (target_size > 0 && memchr(target, '\0', target_size) != NULL) {

@@ -71,6 +71,7 @@ wrap(struct po_dir **out, HANDLE handle, wchar_t *volume, struct po_err *err)
     dir->handle = handle;
     dir->volume = volume;
     dir->device = po_nt_device(handle);
+    dir->has_streams = po_nt_has_streams(handle);
     *out = dir;
     return PO_OK;
 }

@@ -39,6 +39,7 @@ struct po_node_info {
     uint64_t device;
     uint32_t link_count; /* 0: not known, when listed on Windows */
     uint32_t attributes; /* Windows; 0 elsewhere */
+    uint32_t tag;        /* of a reparse point (Windows); 0 = none */
     bool has_owner;      /* mode, uid and gid are known: not on Windows, which has descriptors */
     uint32_t mode;       /* permission bits, 07777 */
     uint32_t uid;
@@ -103,9 +104,11 @@ PO_NODISCARD enum po_status po_dir_remove_all(struct po_dir *dir, const char *pa
 PO_NODISCARD enum po_status po_dir_rename(struct po_dir *from, const char *from_path,
                                           size_t from_size, struct po_dir *to, const char *to_path,
                                           size_t to_size, bool replace, struct po_err *err);
+/* `is_directory`: what it leads to is one, which Windows wants to know when the link is made. */
 PO_NODISCARD enum po_status po_dir_make_symlink(struct po_dir *dir, const char *path,
                                                 size_t path_size, const char *target,
-                                                size_t target_size, struct po_err *err);
+                                                size_t target_size, bool is_directory,
+                                                struct po_err *err);
 PO_NODISCARD enum po_status po_dir_make_hardlink(struct po_dir *dir, const char *path,
                                                  size_t path_size, const char *existing,
                                                  size_t existing_size, struct po_err *err);

@@ -15,6 +15,7 @@ struct po_file {
     HANDLE handle;
     bool is_standard;  /* not ours to close */
     bool is_stream;    /* no offsets: a pipe, a device, standard input or output */
+    bool is_alternate; /* an alternate stream of a node: the node's facts, but a size of its own */
     uint64_t device;   /* of a regular file */
     uint64_t position; /* of a stream: bytes read or written so far */
     uint64_t end;      /* of a regular file: where po_file_write goes on */
@@ -55,10 +56,29 @@ wrap(struct po_file **out, HANDLE handle, bool is_stream, const struct po_node_i
     return PO_OK;
 }
 
-/* A node that is stored in a way of its own (deduplicated, compressed) is read through its filter. */
+enum po_status
+po_file_wrap_stream(struct po_file **out, HANDLE handle, uint64_t device, struct po_err *err)
+{
+    const struct po_node_info info = { .device = device };
+    struct po_file *file = NULL;
+    enum po_status st = wrap(&file, handle, false, &info, err);
+
+    if (st != PO_OK)
+        return st;
+    file->is_alternate = true;
+    *out = file;
+    return PO_OK;
+}
+
+/*
+ * A node that is stored in a way of its own (deduplicated, compressed) is read through its filter.
+ * This one opening follows links: what came must be what was looked at.
+ */
 static LONG
 open_through_filter(const struct po_place *place, HANDLE *handle, ACCESS_MASK access)
 {
+    struct po_node_info before = { 0 };
+    struct po_node_info after = { 0 };
     UNICODE_STRING name;
     OBJECT_ATTRIBUTES attributes;
     IO_STATUS_BLOCK io = { 0 };
@@ -74,6 +94,16 @@ open_through_filter(const struct po_place *place, HANDLE *handle, ACCESS_MASK ac
                           NULL, 0);
     if (status < 0)
         return status;
+    status = po_nt_info(*handle, &before);
+    if (status >= 0)
+        status = po_nt_info(opened, &after);
+    if (status >= 0 &&
+        (before.file_id != after.file_id || po_nt_device(*handle) != po_nt_device(opened)))
+        status = PO_STATUS_LINK;
+    if (status < 0) {
+        po_nt_close(&opened);
+        return status;
+    }
     po_nt_close(handle);
     *handle = opened;
     return 0;
@@ -200,6 +230,10 @@ po_file_info(struct po_file *file, struct po_node_info *info, struct po_err *err
         return PO_OK;
     }
     status = po_nt_info(file->handle, &found);
+    if (status >= 0 && file->is_alternate) {
+        found.type = PO_NODE_FILE; /* a directory's too */
+        status = po_nt_size(file->handle, &found.size);
+    }
     if (status < 0)
         return po_fail_nt(err, status, "examine an open file");
     found.device = file->device;

@@ -20,7 +20,8 @@
 struct po_dir {
     HANDLE handle;
     uint64_t device;
-    wchar_t *volume; /* the name of the volume's root as po_dir_open found it, or NULL */
+    bool has_streams; /* the file system has alternate streams */
+    wchar_t *volume;  /* the name of the volume's root as po_dir_open found it, or NULL */
 };
 
 /* A path as Windows takes it: UTF-16, NUL-terminated. Empty is { 0 }; freed by po_wide_free. */
@@ -60,6 +61,9 @@ struct po_nt_open {
  */
 LONG po_nt_open_child(HANDLE *out, HANDLE directory, const wchar_t *name, size_t length,
                       const struct po_nt_open *how);
+/* Opens a stream (":name:$DATA") of an open node. An NTSTATUS. */
+LONG po_nt_open_stream(HANDLE *out, HANDLE node, const wchar_t *name, size_t length,
+                       const struct po_nt_open *how);
 /* Opens a directory in another, to go through it; a link is PO_STATUS_LINK. */
 LONG po_nt_go_down(HANDLE *out, HANDLE directory, const wchar_t *name, size_t length);
 /* Closes unless it is NULL, and sets it to NULL. */
@@ -70,6 +74,15 @@ void po_nt_close(HANDLE *handle);
 bool po_nt_is_link(ULONG attributes, ULONG tag);
 /* All but info->device. An NTSTATUS. */
 LONG po_nt_info(HANDLE handle, struct po_node_info *info);
+/* The size of what the handle is open for, which may be an alternate stream. An NTSTATUS. */
+LONG po_nt_size(HANDLE handle, uint64_t *size);
+/* Whether the file system that a directory lies on has alternate streams. */
+bool po_nt_has_streams(HANDLE directory);
+/* A file of ours around an open handle, which is closed on failure: an alternate stream. */
+PO_NODISCARD enum po_status po_file_wrap_stream(struct po_file **out, HANDLE handle,
+                                                uint64_t device, struct po_err *err);
+/* Appends the descriptor of what the handle is open for (READ_CONTROL). A code of GetLastError(). */
+DWORD po_nt_put_security(HANDLE handle, bool has_system_part, struct po_buf *out);
 /* The volume's number, which is the device of all that lies on it. */
 uint64_t po_nt_device(HANDLE handle);
 
@@ -89,6 +102,8 @@ PO_NODISCARD enum po_status po_place_open(struct po_place *place, const struct p
 void po_place_close(struct po_place *place);
 /* Opens what the place names. An NTSTATUS. */
 LONG po_place_open_node(const struct po_place *place, HANDLE *out, const struct po_nt_open *how);
+/* Opens a node to read its descriptor; whether the system's part can be read too. An NTSTATUS. */
+LONG po_place_open_security(const struct po_place *place, HANDLE *out, bool *has_system_part);
 
 /* "doing path: what the system says", of an NTSTATUS and of a code of GetLastError(). */
 enum po_status po_beneath_fail(struct po_err *err, LONG status, const char *doing, const char *path,

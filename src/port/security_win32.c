@@ -38,41 +38,54 @@ put_parts(HANDLE handle, SECURITY_INFORMATION parts, struct po_buf *out)
     }
 }
 
+LONG
+po_place_open_security(const struct po_place *place, HANDLE *out, bool *has_system_part)
+{
+    struct po_nt_open how = { .access = READ_CONTROL | ACCESS_SYSTEM_SECURITY,
+                              .disposition = FILE_OPEN };
+    LONG status = po_place_open_node(place, out, &how);
+
+    *has_system_part = status >= 0;
+    if (status >= 0)
+        return status;
+    /* Without the privilege the system's own part stays unknown. */
+    how.access = READ_CONTROL;
+    return po_place_open_node(place, out, &how);
+}
+
+DWORD
+po_nt_put_security(HANDLE handle, bool has_system_part, struct po_buf *out)
+{
+    static const SECURITY_INFORMATION usual =
+        OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+    DWORD code = ERROR_ACCESS_DENIED;
+
+    if (has_system_part)
+        code = put_parts(handle, usual | SACL_SECURITY_INFORMATION, out);
+    if (code != 0)
+        code = put_parts(handle, usual, out);
+    /* FAT and some network file systems have none. */
+    return code == ERROR_NOT_SUPPORTED || code == ERROR_INVALID_FUNCTION ? 0 : code;
+}
+
 enum po_status
 po_dir_put_security(struct po_dir *dir, const char *path, size_t path_size, struct po_buf *out,
                     struct po_err *err)
 {
-    static const SECURITY_INFORMATION usual =
-        OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
-    struct po_nt_open how = { .access = READ_CONTROL | ACCESS_SYSTEM_SECURITY,
-                              .disposition = FILE_OPEN };
-    SECURITY_INFORMATION parts = usual | SACL_SECURITY_INFORMATION;
+    bool has_system_part = false;
     struct po_place place;
     HANDLE handle = NULL;
-    LONG status;
-    DWORD code;
     enum po_status st = po_place_open(&place, dir, path, path_size, err);
 
-    if (st != PO_OK)
-        goto done;
-    status = po_place_open_node(&place, &handle, &how);
-    if (status < 0) {
-        /* Without the privilege the system's own part stays unknown. */
-        how.access = READ_CONTROL;
-        parts = usual;
-        status = po_place_open_node(&place, &handle, &how);
+    if (st == PO_OK) {
+        LONG status = po_place_open_security(&place, &handle, &has_system_part);
+        DWORD code = status < 0 ? 0 : po_nt_put_security(handle, has_system_part, out);
+
+        if (status < 0)
+            st = po_beneath_fail(err, status, "read the rights of", path, path_size);
+        else if (code != 0)
+            st = po_beneath_fail_win32(err, code, "read the rights of", path, path_size);
     }
-    if (status < 0) {
-        st = po_beneath_fail(err, status, "read the rights of", path, path_size);
-        goto done;
-    }
-    code = put_parts(handle, parts, out);
-    if (code != 0 && parts != usual)
-        code = put_parts(handle, usual, out);
-    /* FAT and some network file systems have none. */
-    if (code != 0 && code != ERROR_NOT_SUPPORTED && code != ERROR_INVALID_FUNCTION)
-        st = po_beneath_fail_win32(err, code, "read the rights of", path, path_size);
-done:
     po_nt_close(&handle);
     po_place_close(&place);
     return st;

@@ -1,5 +1,6 @@
 #include "source/walk.h"
 
+#include "archive/stream_path.h"
 #include "base/mem.h"
 #include "base/names.h"
 #include "base/text.h"
@@ -20,7 +21,13 @@ struct listing {
 void
 po_walk_deinit(struct po_walk *walk)
 {
-    po_buf_deinit(&walk->descriptor);
+    po_buf_deinit(&walk->extras.security);
+    po_stream_list_deinit(&walk->extras.streams);
+    po_mem_free(walk->streams);
+    po_buf_deinit(&walk->stream_names);
+    walk->streams = NULL;
+    walk->stream_count = 0;
+    walk->stream_capacity = 0;
     po_mem_free(walk->links);
     walk->links = NULL;
     walk->link_count = 0;
@@ -64,9 +71,9 @@ entry_type(enum po_node_type type)
 }
 
 static const char *
-why_not(enum po_node_type type)
+why_not(const struct po_node_info *info, char text[80])
 {
-    switch (type) {
+    switch (info->type) {
     case PO_NODE_FIFO:
         return "a FIFO: it has no content to save";
     case PO_NODE_DEVICE:
@@ -79,7 +86,11 @@ why_not(enum po_node_type type)
     case PO_NODE_OTHER:
         break;
     }
-    return "of an unknown type: not saved";
+    if (info->tag == 0)
+        return "of an unknown type: not saved";
+    (void)snprintf(text, 80, "a reparse point of kind %08x: not followed, not saved",
+                   (unsigned)info->tag);
+    return text;
 }
 
 /* Adds one entry with all that the system says of it. */
@@ -112,32 +123,154 @@ add_entry(struct po_walk *walk, const void *path, size_t path_size, const struct
     return st;
 }
 
-/* On Windows, where a node's rights are a descriptor; many nodes have the same, which is kept once. */
+/* ---- what only Windows has ---- */
+
+static bool
+is_excluded(const struct po_walk *walk, const char *path, size_t path_size)
+{
+    for (size_t i = 0; i < walk->exclude_count; i++)
+        if (po_text_glob(walk->excludes[i], path, path_size))
+            return true;
+    return false;
+}
+
+/* A node whose owner and mode are known has no descriptor; streams it may have in a test alone. */
+static bool
+has_extras(const struct po_walk *walk, const struct po_node_info *info)
+{
+    return !info->has_owner || walk->stream_ops != NULL;
+}
+
+/* Many nodes have the same descriptor, which is kept once. */
 static enum po_status
-add_security(struct po_walk *walk, struct po_dir *root, const char *relative, size_t size,
-             struct po_err *err)
+add_security(struct po_walk *walk, struct po_err *err)
 {
     struct po_entry *entry = &walk->list->entries[walk->list->count - 1];
-    struct po_buf *bytes = &walk->descriptor;
+    const struct po_buf *bytes = &walk->extras.security;
+    enum po_status st = po_buf_check(bytes, err);
+
+    if (st != PO_OK || bytes->size == 1)
+        return st;
+    return po_entry_list_security(walk->list, bytes->bytes, bytes->size, &entry->security, err);
+}
+
+static enum po_status
+stream_problem(struct po_walk *walk, const char *name, size_t name_size, const char *reason,
+               struct po_err *err)
+{
+    const struct po_entry *entry = &walk->list->entries[walk->list->count - 1];
+    struct po_buf text = { 0 };
+    enum po_status st;
+
+    po_buf_put_text(&text, "its alternate stream ");
+    po_buf_put(&text, name, name_size);
+    po_buf_put_text(&text, reason);
+    st = po_buf_check(&text, err);
+    if (st == PO_OK)
+        st = walk->problem(walk->ctx, po_entry_path(walk->list, entry), entry->path_size,
+                           po_buf_text(&text), err);
+    po_buf_deinit(&text);
+    return st;
+}
+
+static enum po_status
+keep_stream(struct po_walk *walk, const struct po_stream *stream, struct po_err *err)
+{
+    if (walk->stream_count == walk->stream_capacity) {
+        size_t capacity = walk->stream_capacity == 0 ? 16 : walk->stream_capacity * 2;
+        struct po_walk_stream *streams = po_mem_resize(walk->streams, capacity, sizeof *streams);
+
+        if (streams == NULL)
+            return po_fail_nomem(err, capacity * sizeof *streams);
+        walk->streams = streams;
+        walk->stream_capacity = capacity;
+    }
+    if (walk->stream_names.size > UINT32_MAX - stream->name_size)
+        return po_fail(err, PO_E_IO, "more names of alternate streams than can be kept");
+    walk->streams[walk->stream_count++] =
+        (struct po_walk_stream){ .owner = (uint32_t)(walk->list->count - 1),
+                                 .name_start = (uint32_t)walk->stream_names.size,
+                                 .name_size = (uint32_t)stream->name_size,
+                                 .size = stream->size };
+    po_buf_put(&walk->stream_names, stream->name, stream->name_size);
+    return po_buf_check(&walk->stream_names, err);
+}
+
+/* One stream of the last entry. */
+static enum po_status
+add_stream(struct po_walk *walk, const struct po_stream *stream, struct po_err *err)
+{
+    const struct po_entry *entry = &walk->list->entries[walk->list->count - 1];
+    struct po_buf path = { 0 };
+    enum po_status st;
+
+    if (entry->type != POBACKUP_FILE && entry->type != POBACKUP_DIRECTORY)
+        return stream_problem(walk, stream->name, stream->name_size, ": a link's is not saved",
+                              err);
+    po_stream_put_path(&path, po_entry_path(walk->list, entry), entry->path_size, stream->name,
+                       stream->name_size);
+    st = po_buf_check(&path, err);
+    if (st == PO_OK && path.size > PO_PATH_MAX_SIZE)
+        st = stream_problem(walk, stream->name, stream->name_size,
+                            ": its path is longer than an archive can hold", err);
+    else if (st == PO_OK && is_excluded(walk, po_buf_text(&path), path.size))
+        walk->excluded++;
+    else if (st == PO_OK)
+        st = keep_stream(walk, stream, err);
+    po_buf_deinit(&path);
+    return st;
+}
+
+static enum po_status
+add_streams(struct po_walk *walk, struct po_err *err)
+{
+    const struct po_node_extras *extras = &walk->extras;
+    const struct po_entry *entry = &walk->list->entries[walk->list->count - 1];
+    struct po_stream stream;
+    size_t at = 0;
+    enum po_status st = po_buf_check(&extras->streams.rows, err);
+
+    while (st == PO_OK && po_stream_list_next(&extras->streams, &at, &stream))
+        st = add_stream(walk, &stream, err);
+    if (st == PO_OK && extras->streams_failure.status != PO_OK) {
+        char text[sizeof extras->streams_failure.text + 64];
+
+        (void)snprintf(text, sizeof text, "its alternate streams are not known: %s",
+                       extras->streams_failure.text);
+        st =
+            walk->problem(walk->ctx, po_entry_path(walk->list, entry), entry->path_size, text, err);
+    }
+    return st;
+}
+
+/* Of the last entry. */
+static enum po_status
+add_extras(struct po_walk *walk, struct po_dir *root, const char *relative, size_t size,
+           struct po_err *err)
+{
+    const struct po_stream_ops *ops =
+        walk->stream_ops == NULL ? &po_stream_system : walk->stream_ops;
+    struct po_node_extras *extras = &walk->extras;
     struct po_err failure;
     enum po_status st;
 
-    po_buf_clear(bytes);
-    po_buf_put_u8(bytes, PO_SECURITY_KIND_WINDOWS);
-    st = po_dir_put_security(root, relative, size, bytes, &failure);
+    po_buf_clear(&extras->security);
+    po_buf_put_u8(&extras->security, PO_SECURITY_KIND_WINDOWS);
+    po_stream_list_clear(&extras->streams);
+    extras->streams_failure = (struct po_err){ 0 };
+    st = ops->read_extras(root, relative, size, extras, &failure);
     if (st == PO_E_NOMEM) {
         *err = failure;
         return st;
     }
-    if (st != PO_OK) {
+    if (st == PO_OK)
+        st = add_security(walk, err);
+    else {
         if (walk->without_rights++ == 0)
             (void)snprintf(walk->rights_reason, sizeof walk->rights_reason, "%.255s", failure.text);
-        return PO_OK;
+        st = PO_OK;
     }
-    st = po_buf_check(bytes, err);
-    if (st != PO_OK || bytes->size == 1)
-        return st;
-    return po_entry_list_security(walk->list, bytes->bytes, bytes->size, &entry->security, err);
+    return st == PO_OK ? add_streams(walk, err) : st;
 }
 
 static enum po_status
@@ -166,15 +299,6 @@ add_symlink_target(struct listing *listing, struct po_err *err)
     return st;
 }
 
-static bool
-is_excluded(const struct po_walk *walk, const char *path, size_t path_size)
-{
-    for (size_t i = 0; i < walk->exclude_count; i++)
-        if (po_text_glob(walk->excludes[i], path, path_size))
-            return true;
-    return false;
-}
-
 static enum po_status
 add_child(void *ctx, const char *name, size_t name_size, const struct po_node_info *info,
           const struct po_err *failure, struct po_err *err)
@@ -182,6 +306,7 @@ add_child(void *ctx, const char *name, size_t name_size, const struct po_node_in
     struct listing *listing = ctx;
     struct po_walk *walk = listing->walk;
     struct po_buf *path = &listing->path;
+    char text[80];
     enum po_status st;
 
     /* What a restore leaves inside a tree (on a mount point) is not part of the site. */
@@ -209,15 +334,15 @@ add_child(void *ctx, const char *name, size_t name_size, const struct po_node_in
         return walk->problem(walk->ctx, (const char *)path->bytes, path->size,
                              "the file that this backup is written to: not saved", err);
     if (entry_type(info->type) == 0)
-        return walk->problem(walk->ctx, (const char *)path->bytes, path->size, why_not(info->type),
+        return walk->problem(walk->ctx, (const char *)path->bytes, path->size, why_not(info, text),
                              err);
     if (path->size > PO_PATH_MAX_SIZE)
         return walk->problem(walk->ctx, (const char *)path->bytes, path->size,
                              "its path is longer than an archive can hold", err); /* spec: TAR-8 */
     st = add_entry(walk, path->bytes, path->size, info, err);
-    if (st == PO_OK && !info->has_owner)
-        st = add_security(walk, listing->root, (const char *)path->bytes + listing->member_size + 1,
-                          path->size - listing->member_size - 1, err);
+    if (st == PO_OK && has_extras(walk, info))
+        st = add_extras(walk, listing->root, (const char *)path->bytes + listing->member_size + 1,
+                        path->size - listing->member_size - 1, err);
     if (st == PO_OK && info->type == PO_NODE_SYMLINK)
         st = add_symlink_target(listing, err);
     return st;
@@ -274,8 +399,8 @@ po_walk_tree(struct po_walk *walk, struct po_dir *root, const char *member, stru
 
     if (st == PO_OK)
         st = add_entry(walk, member, listing.member_size, &info, err);
-    if (st == PO_OK && !info.has_owner)
-        st = add_security(walk, root, "", 0, err);
+    if (st == PO_OK && has_extras(walk, &info))
+        st = add_extras(walk, root, "", 0, err);
     /* The list is its own queue: directories found are listed in their turn. No recursion, whatever
      * the depth. */
     for (; st == PO_OK && at < walk->list->count; at++)

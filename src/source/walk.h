@@ -7,18 +7,31 @@
 
 #include "archive/entry.h"
 #include "plan/plan.h"
-#include "port/file.h"
+#include "port/stream.h"
+
+/* An alternate stream of an entry. */
+struct po_walk_stream {
+    uint32_t owner;
+    uint32_t name_start; /* in stream_names */
+    uint32_t name_size;
+    uint64_t size;
+};
 
 struct po_walk {
     struct po_entry_list *list;
-    const char *const *excludes; /* globs on archive paths */
+    const struct po_stream_ops *stream_ops; /* NULL = the system's */
+    const char *const *excludes;            /* globs on archive paths */
     size_t exclude_count;
     /* An item that cannot be saved: named and passed over. */
     enum po_status (*problem)(void *ctx, const char *path, size_t path_size, const char *reason,
                               struct po_err *err);
     void *ctx;
-    const volatile int *cancel; /* may be NULL */
-    struct po_buf descriptor;   /* the last one read */
+    const volatile int *cancel;     /* may be NULL */
+    struct po_node_extras extras;   /* those of the last entry */
+    struct po_walk_stream *streams; /* of files and directories, in the list's order */
+    size_t stream_count;
+    size_t stream_capacity;
+    struct po_buf stream_names;
     struct po_plan_link *links; /* names of files with more than one link */
     size_t link_count;
     size_t link_capacity;
@@ -35,7 +48,8 @@ struct po_walk {
 /*
  * Adds the directory `root` under the archive path `member`, and all that lies below it, parents
  * first. Names in one directory come in the system's order. FIFOs, sockets and devices are
- * problems; so is what cannot be examined. PO_E_CANCELLED when asked to.
+ * problems; so is what cannot be examined, and an alternate stream of a link. PO_E_CANCELLED when
+ * asked to.
  */
 PO_NODISCARD enum po_status po_walk_tree(struct po_walk *walk, struct po_dir *root,
                                          const char *member, struct po_err *err);

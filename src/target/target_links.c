@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#define ATTRIBUTE_DIRECTORY 0x10u /* of Windows: also a link's whose target is one */
 #define COPY_SIZE ((size_t)256 * 1024)
 
 /* ---- making a link, or putting it in the place of something ---- */
@@ -16,6 +17,7 @@ struct link {
     uint8_t type;
     const char *target; /* of a symbolic link: text; of a hard link: a path in the same directory */
     size_t target_size;
+    bool is_directory; /* of a symbolic link, as far as it is recorded: what it leads to */
 };
 
 static enum po_status
@@ -23,7 +25,8 @@ make_link_at(const struct link *link, struct po_dir *dir, const char *path, size
              struct po_err *err)
 {
     if (link->type == POBACKUP_SYMLINK)
-        return po_dir_make_symlink(dir, path, size, link->target, link->target_size, err);
+        return po_dir_make_symlink(dir, path, size, link->target, link->target_size,
+                                   link->is_directory, err);
     return po_dir_make_hardlink(dir, path, size, link->target, link->target_size, err);
 }
 
@@ -78,6 +81,8 @@ make_symlink(struct po_target *target, uint32_t entry, const struct po_target_pl
     enum po_status st;
 
     link.target = po_index_link(target->options.index, entry, &link.target_size);
+    link.is_directory =
+        (po_index_attributes(target->options.index, entry) & ATTRIBUTE_DIRECTORY) != 0;
     st = make_link(target, entry, place, &link, err);
     if (st == PO_OK)
         set_symlink_facts(target, entry, place);
