@@ -87,6 +87,9 @@ open_stream(struct po_file **out, struct po_dir *dir, const char *path, size_t p
         st = po_fail_errno(err, ENOENT, "no owner");
     if (is_path(name, name_size, help_streams_state.unopened))
         st = po_fail_errno(err, EACCES, "made up");
+    /* As NTFS does: a stream's writing is its owner's. */
+    if (st == PO_OK && how != PO_FILE_READ)
+        st = po_dir_set_write_time(dir, path, path_size, 0, err);
     po_buf_put_text(&os_path, "ads/");
     put_key(&os_path, path, path_size);
     po_buf_put(&os_path, name, name_size);

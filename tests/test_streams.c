@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/names.h"
 #include "base/utf16.h"
+#include "engine/restore.h"
 #include "os_help.h"
 #include "port/ntfs.h"
 #include "site_help.h"
@@ -113,7 +114,8 @@ START_TEST(a_list_of_streams_that_makes_no_sense_is_refused)
     ck_assert_int_eq(parse_streams(&list, bytes.bytes, bytes.size), PO_OK);
     for (size_t size = 1; size < bytes.size; size++)
         ck_assert_int_eq(parse_streams(&list, bytes.bytes, size), PO_E_IO);
-    bytes.bytes[4]--; /* a name of an odd number of bytes */
+    bytes.bytes[4]++; /* a name of an odd number of bytes */
+    po_buf_put_u8(&bytes, 0);
     ck_assert_int_eq(parse_streams(&list, bytes.bytes, bytes.size), PO_E_IO);
     po_buf_deinit(&bytes);
     po_stream_list_deinit(&list);
@@ -164,16 +166,17 @@ START_TEST(a_link_comes_back_as_it_was)
     static const struct {
         const char *target;
         bool is_junction;
+        bool is_relative;
     } links[] = {
-        { "\\??\\C:\\Windows", true },
-        { "\\??\\Volume{01234567-89ab-cdef-0123-456789abcdef}\\", true },
-        { "C:\\Windows", false },
-        { "\\\\server\\share\\x", false },
-        { "\\\\?\\Volume{01234567-89ab-cdef-0123-456789abcdef}\\x", false },
-        { "..\\up", false },
-        { "\\rooted", false },
-        { "x", false },
-        { "\xE6\x97\xA5\xE6\x9C\xAC", false },
+        { "\\??\\C:\\Windows", true, false },
+        { "\\??\\Volume{01234567-89ab-cdef-0123-456789abcdef}\\", true, false },
+        { "C:\\Windows", false, false },
+        { "\\\\server\\share\\x", false, false },
+        { "\\\\?\\Volume{01234567-89ab-cdef-0123-456789abcdef}\\x", false, false },
+        { "..\\up", false, true },
+        { "\\rooted", false, true },
+        { "x", false, true },
+        { "\xE6\x97\xA5\xE6\x9C\xAC", false, true },
     };
     struct po_buf bytes = { 0 };
 
@@ -186,6 +189,8 @@ START_TEST(a_link_comes_back_as_it_was)
         po_ntfs_put_reparse(&bytes, target, strlen(target));
         ck_assert(!bytes.failed);
         ck_assert_uint_eq(bytes.bytes[0], links[i].is_junction ? 0x03 : 0x0C);
+        if (!links[i].is_junction)
+            ck_assert_uint_eq(bytes.bytes[16], links[i].is_relative ? 1 : 0);
         text = target_of(&bytes, bytes.size);
         ck_assert_msg(text != NULL, "%s: %s", target, err.text);
         ck_assert_str_eq(text, target);
@@ -552,12 +557,169 @@ START_TEST(a_stream_has_the_size_that_it_has_when_it_is_read)
 }
 END_TEST
 
+/* ---- in a restore ---- */
+
+static struct po_restore_result restored;
+static char warning[1024];
+
+static void
+note_warning(void *ctx, const struct po_event *event)
+{
+    (void)ctx;
+    if (event->kind == PO_EVENT_WARNING)
+        (void)snprintf(warning, sizeof warning, "%s", event->text);
+}
+
+/* Of the mailbox, into a folder site "dest" that has an empty one. */
+static enum po_status
+restore(bool is_plan)
+{
+    const struct po_restore_options options = { .parts[PO_PART_MAILBOX] = true,
+                                                .no_services = true,
+                                                .threads = 2,
+                                                .stream_ops = &help_streams };
+    const struct po_watch watch = { .event = note_warning };
+    struct po_host *dest = NULL;
+    enum po_status st;
+
+    help_make_directory("dest/" BOX);
+    warning[0] = '\0';
+    help_must(po_host_folder_open(&dest, "dest", &err), &err);
+    st = is_plan ? po_restore_plan(archive.reader, dest, &options, &watch, &restored, &err)
+                 : po_restore_run(archive.reader, dest, &options, &watch, &restored, &err);
+    dest->ops->free(dest);
+    return st;
+}
+
+static void
+restore_teardown(void)
+{
+    po_restore_result_deinit(&restored);
+    restored = (struct po_restore_result){ 0 };
+    teardown();
+}
+
+/* A mailbox with streams, saved; the made-up system has none any more. */
+static void
+restore_setup(void)
+{
+    setup();
+    help_make_directory(BOX "/new/dir");
+    help_write_text(BOX "/new/dir/f", "file");
+    help_write_text("ads/new%dir%f@small", "small's");
+    help_write_text("ads/new%dir%f@none", "");
+    help_write_random("ads/new%dir%f@large", 3 * FRAME_SIZE + 5, 1);
+    help_write_text("ads/new%dir@of a directory", "directory's");
+    help_write_text("ads/@of the root", "root's");
+    back_up(NULL);
+    os_remove("ads");
+    help_make_directory("ads");
+    help_streams_state = (struct help_streams_state){ 0 };
+}
+
+static void
+assert_restored(const char *name, const void *bytes, size_t size)
+{
+    struct po_buf path = { 0 };
+    uint8_t *got = malloc(size + 1);
+    FILE *file;
+
+    ck_assert_ptr_nonnull(got);
+    po_buf_printf(&path, "ads/%s%%%s", BOX, name);
+    file = fopen(po_buf_text(&path), "rb");
+    ck_assert_msg(file != NULL, "%s", po_buf_text(&path));
+    ck_assert_uint_eq(fread(got, 1, size + 1, file), size);
+    ck_assert_mem_eq(got, bytes, size);
+    ck_assert_int_eq(fclose(file), 0);
+    free(got);
+    po_buf_deinit(&path);
+}
+
+START_TEST(streams_come_back_with_what_a_restore_makes)
+{
+    struct pobackup_entry file;
+    struct pobackup_entry directory;
+    struct po_buf large = { 0 };
+    uint64_t number;
+    size_t at = 0;
+
+    number = help_entry(&archive, "pobackup/streams/" BOX "/new/dir/f/%/large", &file);
+    help_must(po_reader_content(archive.reader, (uint32_t)number, 1 << 20, &large, &at, &err),
+              &err);
+    ck_assert_msg(restore(false) == PO_OK, "%s", err.text);
+    assert_restored("new%dir%f@small", "small's", 7);
+    assert_restored("new%dir%f@none", "", 0);
+    assert_restored("new%dir%f@large", large.bytes, 3 * FRAME_SIZE + 5);
+    assert_restored("new%dir@of a directory", "directory's", 11);
+    ck_assert_uint_eq(restored.streams, 4);
+    ck_assert_uint_eq(restored.streams_left, 0);
+    ck_assert_str_eq(warning, "");
+    /* The owners look as if nothing had been written to them. */
+    (void)help_entry(&archive, BOX "/new/dir/f", &file);
+    (void)help_entry(&archive, BOX "/new/dir", &directory);
+    ck_assert_int_eq(os_stat("dest/" BOX "/new/dir/f").write_time, file.write_time);
+    ck_assert_int_eq(os_stat("dest/" BOX "/new/dir").write_time, directory.write_time);
+    /* The root was there, is filled, and keeps what it has. */
+    ck_assert_uint_eq(restored.problems.count, 1);
+    ck_assert_str_eq(restored.problems.items[0].path, BOX);
+    ck_assert_ptr_nonnull(strstr(restored.problems.items[0].reason,
+                                 "its alternate stream of the root is not restored"));
+    po_buf_deinit(&large);
+}
+END_TEST
+
+START_TEST(what_the_target_cannot_hold_is_told_and_stays_in_the_archive) /* req: B8 */
+{
+    help_streams_state.are_none = true;
+    ck_assert_msg(restore(true) == PO_OK, "%s", err.text);
+    ck_assert_uint_eq(restored.streams_left, 5);
+    ck_assert_ptr_nonnull(strstr(warning, "5 alternate streams are not restored"));
+    po_restore_result_deinit(&restored);
+    ck_assert_msg(restore(false) == PO_OK, "%s", err.text);
+    ck_assert_uint_eq(restored.streams, 0);
+    ck_assert_uint_eq(restored.streams_left, 5);
+    ck_assert_uint_eq(restored.problems.count, 0);
+    ck_assert_ptr_nonnull(strstr(warning, "the first: "));
+    ck_assert_uint_eq(help_streams_state.opens, 0);
+    ck_assert(help_is_there("dest/" BOX "/new/dir/f"));
+}
+END_TEST
+
+START_TEST(a_stream_that_cannot_be_put_is_named_and_the_rest_is_restored) /* req: B8 */
+{
+    static const char *const names[] = { "small", "none", "large" };
+
+    help_streams_state.unopened = names[_i];
+    ck_assert_msg(restore(false) == PO_OK, "%s", err.text);
+    ck_assert_uint_eq(restored.streams, 3);
+    ck_assert_uint_eq(restored.problems.count, 2);
+    ck_assert(help_problems_have(&restored.problems, BOX "/new/dir/f", "made up"));
+    assert_restored("new%dir@of a directory", "directory's", 11);
+    ck_assert(help_is_there("dest/" BOX "/new/dir/f"));
+}
+END_TEST
+
+START_TEST(a_damaged_stream_changes_nothing)
+{
+    struct pobackup_entry entry;
+    uint64_t number = help_entry(&archive, "pobackup/streams/" BOX "/new/dir/f/%/large", &entry);
+    uint32_t frame = po_index_frame(archive.reader->index, (uint32_t)number);
+
+    sink.bytes.bytes[archive.reader->offsets[frame] + 1000] ^= 1;
+    ck_assert_int_eq(restore(false), PO_E_FORMAT);
+    ck_assert(!help_is_there("dest/" BOX "/new"));
+    ck_assert_uint_eq(os_count("dest/" BOX), 0);
+    sink.bytes.bytes[archive.reader->offsets[frame] + 1000] ^= 1;
+}
+END_TEST
+
 int
 main(void)
 {
     Suite *suite = suite_create("streams");
     TCase *pure = tcase_create("pure");
     TCase *backup = tcase_create("backup");
+    TCase *restoring = tcase_create("restore");
     SRunner *runner;
     int failed;
 
@@ -584,6 +746,14 @@ main(void)
     tcase_add_test(backup, a_plan_counts_streams);
     tcase_add_test(backup, a_stream_has_the_size_that_it_has_when_it_is_read);
     suite_add_tcase(suite, backup);
+    tcase_add_checked_fixture(restoring, restore_setup, restore_teardown);
+    tcase_set_timeout(restoring, 60);
+    tcase_add_test(restoring, streams_come_back_with_what_a_restore_makes);
+    tcase_add_test(restoring, what_the_target_cannot_hold_is_told_and_stays_in_the_archive);
+    tcase_add_loop_test(restoring, a_stream_that_cannot_be_put_is_named_and_the_rest_is_restored, 0,
+                        3);
+    tcase_add_test(restoring, a_damaged_stream_changes_nothing);
+    suite_add_tcase(suite, restoring);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

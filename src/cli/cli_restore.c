@@ -55,6 +55,8 @@ po_cli_restore_json(struct po_cli_out *out, const struct po_restore_result *resu
             po_cli_json_item(out, part_json(&result->parts[i], (enum po_part)i));
     po_cli_json_array_end(out);
     po_cli_json_member(out, "rights", rights_json(&result->rights));
+    po_cli_json_member(out, "streams", po_cli_json_u64(result->streams));
+    po_cli_json_member(out, "streams_left", po_cli_json_u64(result->streams_left));
     po_cli_json_member(out, "seconds", json_real(result->seconds));
     po_cli_json_member(out, "outage_seconds",
                        result->outage_seconds >= 0 ? json_real(result->outage_seconds)

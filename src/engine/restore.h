@@ -11,6 +11,7 @@
 #include "base/event.h"
 #include "engine/problems.h"
 #include "host/host.h"
+#include "port/stream.h"
 
 struct po_restore_options {
     const enum po_rights *rights; /* NULL: recorded where the archive has some, else as it goes */
@@ -31,6 +32,7 @@ struct po_restore_options {
     /* Of the site, in the state directory; made if missing. NULL: the restore cannot be taken back,
      * nor finished after a crash (recover.h). */
     const char *journal_dir;
+    const struct po_stream_ops *stream_ops; /* NULL = the system's */
 };
 
 /* Files and links are counted, directories are not. */
@@ -59,6 +61,8 @@ struct po_restore_rights {
 struct po_restore_result {
     struct po_restore_part parts[PO_PART_COUNT];
     struct po_restore_rights rights;
+    uint64_t streams;      /* alternate streams that were put back */
+    uint64_t streams_left; /* the file system has none: they are only in the archive */
     double seconds;
     double outage_seconds; /* negative = no service was stopped */
     /* With a path: an item that is not restored, or not quite. Without: a reason against it all. */

@@ -152,6 +152,7 @@ struct po_restore {
     size_t tree_count;
     struct po_restore_base bases[PO_RESTORE_BASES];
     size_t base_count;
+    uint64_t stream_bytes;                 /* of alternate streams that are to be put back */
     uint32_t registry_entry;               /* PO_NONE = not wanted */
     struct po_restore_base *registry_base; /* where the former one is kept */
     struct po_buf registry;
@@ -177,6 +178,10 @@ void po_restore_init(struct po_restore *r, const struct po_reader *reader, struc
                      struct po_restore_result *result);
 void po_restore_deinit(struct po_restore *r);
 
+/* Counts the alternate streams of what is wanted, and tells of those that the target cannot hold. */
+PO_NODISCARD enum po_status po_restore_plan_streams(struct po_restore *r, struct po_err *err);
+/* Puts them onto the staged files. One that cannot be put is a problem. */
+PO_NODISCARD enum po_status po_restore_put_streams(struct po_restore *r, struct po_err *err);
 /* Everything that can be told without changing anything; reasons are in the result. */
 PO_NODISCARD enum po_status po_restore_prepare(struct po_restore *r, struct po_err *err);
 /* Finds a part's place and base; reasons when there is something wrong with them. */

@@ -353,7 +353,7 @@ check_space(struct po_restore *r, struct po_err *err)
     for (size_t i = 0; i < r->tree_count && st == PO_OK; i++) {
         struct po_restore_tree *tree = &r->trees[i];
         uint64_t device = tree->base == NULL ? 0 : po_dir_device(tree->base->dir);
-        uint64_t needed = SPACE_SLACK;
+        uint64_t needed = SPACE_SLACK + r->stream_bytes;
         uint64_t space = 0;
         uint64_t total = 0;
         bool is_first = true;
@@ -472,6 +472,8 @@ po_restore_prepare(struct po_restore *r, struct po_err *err)
     for (size_t i = 0; i < r->tree_count && st == PO_OK; i++)
         if (r->trees[i].base != NULL)
             st = po_restore_survey(r, &r->trees[i], err);
+    if (st == PO_OK)
+        st = po_restore_plan_streams(r, err);
     if (st == PO_OK)
         st = check_space(r, err);
     if (st == PO_OK)

@@ -294,6 +294,8 @@ po_restore_stage(struct po_restore *r, struct po_err *err)
         st = stage_registry(r, err);
     if (st == PO_OK && r->tree_count > 0)
         st = stage_trees(r, err);
+    if (st == PO_OK && r->tree_count > 0)
+        st = po_restore_put_streams(r, err);
     if (st != PO_OK)
         return st;
     po_watch_phase(r->watch, "writing to disk");
