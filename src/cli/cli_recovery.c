@@ -102,8 +102,11 @@ po_cli_recovery_allows(struct po_cli *cli, struct po_host *host, bool only_chang
         st = PO_OK;
     if (st != PO_OK) {
         (void)po_err_prefix(&err, "whether a restore was interrupted cannot be told");
-        *code = po_cli_failed(cli, &err);
-        is_free = false;
+        if (only_changed)
+            po_cli_out_tell(&cli->out, PO_CLI_WARNING, "%s", err.text);
+        else
+            *code = po_cli_failed(cli, &err);
+        is_free = only_changed;
     } else if (recovery.state == PO_RECOVERY_INTERRUPTED ||
                (recovery.state == PO_RECOVERY_UNCHANGED && !only_changed)) {
         po_cli_recovery_tell(cli, &recovery);

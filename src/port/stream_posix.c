@@ -14,8 +14,7 @@ static enum po_status
 read_extras(struct po_dir *dir, const char *path, size_t path_size, struct po_node_extras *extras,
             struct po_err *err)
 {
-    (void)extras;
-    return po_dir_put_security(dir, path, path_size, NULL, err);
+    return po_dir_put_security(dir, path, path_size, &extras->security, err);
 }
 
 static enum po_status
