@@ -56,7 +56,11 @@ read_extras(struct po_dir *dir, const char *path, size_t path_size, struct po_no
     help_streams_state.reads++;
     put_key(&search.key, path, path_size);
     if (st == PO_OK)
+        st = po_buf_check(&search.key, err);
+    if (st == PO_OK)
         st = po_dir_list(ads, "", 0, look, &search, err);
+    if (st == PO_E_IO)
+        extras->streams_failure = *err;
     if (is_path(path, path_size, help_streams_state.unlisted))
         (void)po_fail(&extras->streams_failure, PO_E_IO, "made up");
     if (is_path(path, path_size, help_streams_state.vanishing)) {
@@ -93,6 +97,8 @@ open_stream(struct po_file **out, struct po_dir *dir, const char *path, size_t p
     po_buf_put_text(&os_path, "ads/");
     put_key(&os_path, path, path_size);
     po_buf_put(&os_path, name, name_size);
+    if (st == PO_OK)
+        st = po_buf_check(&os_path, err);
     if (st == PO_OK)
         st = po_os_file_open(out, po_buf_text(&os_path), how, err);
     po_buf_deinit(&os_path);

@@ -422,6 +422,28 @@ END_TEST
 
 /* ---- links ---- */
 
+START_TEST(a_reparse_point_that_may_lead_elsewhere_is_a_link)
+{
+    static const struct {
+        ULONG tag;
+        bool is_link;
+    } tags[] = {
+        { 0xA000000C, true },  /* symbolic link */
+        { 0xA0000003, true },  /* junction */
+        { 0xA000001D, true },  /* symbolic link of Linux */
+        { 0x80000013, false }, /* deduplicated */
+        { 0x80000017, false }, /* compressed by the system */
+        { 0x9000601A, false }, /* OneDrive */
+        { 0, true },           /* not told */
+    };
+
+    for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+        ck_assert(po_nt_is_link(FILE_ATTRIBUTE_REPARSE_POINT, tags[i].tag) == tags[i].is_link);
+        ck_assert(!po_nt_is_link(FILE_ATTRIBUTE_NORMAL, tags[i].tag));
+    }
+}
+END_TEST
+
 START_TEST(a_junction_is_told_and_never_followed)
 {
     struct po_buf target = { 0 };
@@ -861,6 +883,7 @@ add_file(Suite *suite)
     tcase_add_test(tc, what_others_hold_for_longer_is_named_as_busy);
     tcase_add_test(tc, our_own_handles_hinder_nobody);
     tcase_add_test(tc, a_tree_with_a_removed_file_that_is_held_open_is_an_error);
+    tcase_add_test(tc, a_reparse_point_that_may_lead_elsewhere_is_a_link);
     tcase_add_test(tc, a_junction_is_told_and_never_followed);
     tcase_add_test(tc, a_lock_is_held_once_in_a_process);
     tcase_add_test(tc, a_lock_is_held_between_processes_until_the_holder_ends);

@@ -144,7 +144,10 @@ bool
 po_nt_is_link(ULONG attributes, ULONG tag)
 {
     /* Tags without the bit are stored otherwise (deduplicated, compressed), but are no other node. */
-    return (attributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0 && IsReparseTagNameSurrogate(tag);
+    if ((attributes & FILE_ATTRIBUTE_REPARSE_POINT) == 0)
+        return false;
+    /* A tag of 0 is none: of a file system that does not say what it is, nothing is followed. */
+    return tag == 0 || IsReparseTagNameSurrogate(tag);
 }
 
 static LONG

@@ -30,10 +30,11 @@ po_stream_list_put(struct po_stream_list *list, const char *name, size_t name_si
 bool
 po_stream_list_next(const struct po_stream_list *list, size_t *at, struct po_stream *stream)
 {
-    const uint8_t *row = list->rows.bytes + *at;
+    const uint8_t *row;
 
     if (list->rows.failed || *at >= list->rows.size)
         return false;
+    row = list->rows.bytes + *at;
     stream->size = po_load_u64le(row);
     stream->name_size = po_load_u32le(row + 8);
     stream->name = (const char *)row + ROW_HEAD_SIZE;

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ATTRIBUTE_REPARSE_POINT 0x400u /* of Windows */
+
 /* One directory being listed. */
 struct listing {
     struct po_walk *walk;
@@ -86,7 +88,7 @@ why_not(const struct po_node_info *info, char text[80])
     case PO_NODE_OTHER:
         break;
     }
-    if (info->tag == 0)
+    if (info->tag == 0 && (info->attributes & ATTRIBUTE_REPARSE_POINT) == 0)
         return "of an unknown type: not saved";
     (void)snprintf(text, 80, "a reparse point of kind %08x: not followed, not saved",
                    (unsigned)info->tag);

@@ -123,6 +123,26 @@ def take_apart(seeds, name, data):
         seeds.put("sealed", name, bytes([len(contents)]) + b"".join(struct.pack("<H", len(c)) + c for c in contents) + index)
 
 
+def ntfs():
+    """Lists of streams, reparse points, paths of streams."""
+    rows = b""
+    names = ["::$DATA", ":Zone.Identifier:$DATA", ":\u65e5 %.:$DATA"]
+    for name in names:
+        wide = name.encode("utf-16-le")
+        row = struct.pack("<IIQQ", 0, len(wide), 26, 4096) + wide
+        yield row
+        row += bytes(-len(row) % 8)
+        rows += (struct.pack("<I", len(row)) if name != names[-1] else bytes(4)) + row[4:]
+    yield rows
+    for target in ("\\??\\C:\\x", "\\??\\UNC\\s\\t", "\\??\\Volume{1}\\", "..\\x"):
+        wide = target.encode("utf-16-le")
+        heads = struct.pack("<HHHH", 0, len(wide), len(wide) + 2, 0)
+        yield struct.pack("<IHH", 0xA0000003, len(heads + wide) + 4, 0) + heads + wide + bytes(4)
+        yield struct.pack("<IHH", 0xA000000C, len(heads + wide) + 8, 0) + heads + struct.pack("<I", target[0] == ".") + wide + bytes(4)
+    for path in (b"T/a.txt/%/Zone.Identifier", b"T/50%25/%/%2E", b"T/a/%/%22%2A%3C%3E%3F%7C", b"T/a/x"):
+        yield b"pobackup/streams/" + path
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     shutil.rmtree(folder, ignore_errors=True)
@@ -142,6 +162,8 @@ def main():
         seeds.put("security", f"sddl-{number}", text.encode("ascii"))
     for number, digits in enumerate(DESCRIPTORS):
         seeds.put("security", str(number), bytes.fromhex(digits))
+    for number, data in enumerate(ntfs()):
+        seeds.put("ntfs", str(number), data)
     print(f"{seeds.count} seeds")
 
 
