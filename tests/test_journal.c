@@ -191,6 +191,7 @@ main(void)
     int failed;
 
     tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, what_was_put_comes_back_in_order);
     tcase_add_test(tests, a_journal_is_not_made_over_another);
     tcase_add_test(tests, a_callback_can_end_the_reading);
