@@ -5,7 +5,7 @@ state. # req: R10
     test_kill_restore.py POBACKUP [POINTS [SEED]]
 
 POINTS (default 40) are drawn from all calls that write of one run, seeded; half of them are resumed, half undone. With strace(1) the call
-itself kills, or (ENOSPC, EIO) fails. Without it nothing is tested, which is said.
+itself kills. Without it nothing is tested, which is said.
 """
 import collections
 import hashlib
@@ -179,13 +179,16 @@ def main():
                 bad += 1
                 print(f"BAD: {call} {number}, {'resume' if index % 2 else 'undo'}: {outcome}: {problem}")
         print(f"{len(chosen)} points: " + ", ".join(f"{outcome} {count}" for outcome, count in sorted(outcomes.items())) + f"; {bad} exceptions")
+        # A thread that makes fewer of a call than another one did when they were counted is not killed.
+        if outcomes["not killed"] * 3 > len(chosen):
+            print("too few were killed for a test")
+            bad += 1
         return 1 if bad else 0
 
 
 def one(rig, call, number, index, old, new):
     rig.renew()
-    effect = ("signal=KILL", "error=ENOSPC", "error=EIO")[0]
-    killed = rig.restore(prefix=("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:{effect}:when={number}"))
+    killed = rig.restore(prefix=("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"))
     told = json.loads(rig.run("status", rig.arg, "--json").stdout)
     state = told["restore"]
     if killed.returncode == 0:
