@@ -222,22 +222,20 @@ sync_bases(struct po_restore *r)
 }
 
 /*
- * A restore that stands can be taken back, and no former one can any more. One that could be taken
- * back only in part may be tried again.
+ * A restore that stands can be taken back, and no former one can any more. Where its old files are
+ * to go, the journal goes first: one that names files that are gone would take back too much.
  */
 static void
-end_journal(struct po_restore *r, bool is_done)
+end_journal(struct po_restore *r, bool keeps_asides)
 {
     struct po_err failure;
 
     if (r->journal == NULL)
         return;
-    note_phase(r, is_done ? PO_RESTORE_DONE : PO_RESTORE_UNDOING);
-    if (!is_done)
-        return;
+    note_phase(r, PO_RESTORE_DONE);
     if (po_recover_drop_others(r->options->journal_dir, r->journal_name, &failure) != PO_OK)
         po_watch_warning(r->watch, failure.text);
-    if (r->options->no_safety_copy)
+    if (!keeps_asides)
         po_restore_journal_drop(r);
 }
 
@@ -270,9 +268,12 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
         /* The restore is done and stands: what is only for the report cannot spoil it. */
         if (po_restore_count_removed(&r, err) != PO_OK)
             po_watch_warning(watch, err->text);
+        end_journal(&r, !options->no_safety_copy || !is_durable);
         settle_asides(&r, is_durable);
     }
-    end_journal(&r, is_done);
+    /* One that could be taken back only in part may be tried again. */
+    if (!is_done && result->is_changed)
+        note_phase(&r, PO_RESTORE_UNDOING);
     po_restore_unstage(&r, is_done);
     if (!is_done && !result->is_changed)
         po_restore_journal_drop(&r);
