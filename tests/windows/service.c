@@ -197,6 +197,7 @@ static SERVICE_STATUS_HANDLE status_handle;
 static SERVICE_STATUS status = { .dwServiceType = SERVICE_WIN32_OWN_PROCESS };
 static HANDLE stop_event;
 static HANDLE log_file = INVALID_HANDLE_VALUE;
+static CRITICAL_SECTION log_lock; /* two threads write, and Wine appends in two steps */
 
 static void
 report(DWORD state, DWORD checkpoint, DWORD wait_hint)
@@ -217,8 +218,10 @@ log_line(const char *text)
     int size = snprintf(line, sizeof(line), "%lu %lu %s\r\n", (unsigned long)GetCurrentProcessId(),
                         (unsigned long)GetTickCount(), text);
 
+    EnterCriticalSection(&log_lock);
     if (log_file != INVALID_HANDLE_VALUE && size > 0)
         (void)WriteFile(log_file, line, (DWORD)size, &written, NULL);
+    LeaveCriticalSection(&log_lock);
 }
 
 static DWORD WINAPI
@@ -334,6 +337,7 @@ run(void)
         L""; /* Windows ignores it for a process with one service; Wine not */
     SERVICE_TABLE_ENTRYW table[] = { { name, service_main }, { NULL, NULL } };
 
+    InitializeCriticalSection(&log_lock);
     if (wcslen(options.name) < NAME_LENGTH)
         memcpy(name, options.name, (wcslen(options.name) + 1) * sizeof(wchar_t));
     if (!StartServiceCtrlDispatcherW(table))

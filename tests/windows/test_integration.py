@@ -5,10 +5,14 @@
 
 Each class works in a Wine prefix of its own, copied from one that is made once ($POBACKUP_WINE_TEMPLATE, or a temporary folder).
 """
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -73,6 +77,22 @@ class Prefix:
             raise AssertionError(f"exit code {process.returncode}: {command}\n{process.stdout!r}\n{process.stderr!r}")
         return process
 
+    @contextlib.contextmanager
+    def begun(self, *command):
+        """A program that goes on meanwhile; its output in files, .out and .err, when it has ended."""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            process = subprocess.Popen([WINE, *map(os.fspath, command)], env={**ENVIRONMENT, **self.env}, stdin=subprocess.DEVNULL,
+                                       stdout=out, stderr=err)
+            try:
+                yield process
+                process.wait(timeout=120)
+            finally:
+                process.kill()
+                process.wait()
+            out.seek(0)
+            err.seek(0)
+            process.out, process.err = out.read().decode(errors="replace"), err.read().decode(errors="replace")
+
     def start(self):
         subprocess.run([SERVER, "-p"], env={**ENVIRONMENT, **self.env}, check=False, stdin=subprocess.DEVNULL,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
@@ -87,15 +107,26 @@ class Prefix:
 
 def make_template():
     path = os.environ.get("POBACKUP_WINE_TEMPLATE") or os.path.join(tempfile.gettempdir(), f"pobackup-wine-template-{os.getuid()}")
-    if not os.path.exists(os.path.join(path, ".made")):
-        shutil.rmtree(path, ignore_errors=True)
-        os.makedirs(path)
-        env = {**ENVIRONMENT, "WINEPREFIX": path}
-        for command in ([WINE, "cmd", "/c", "exit"], [SERVER, "-w"]):
-            subprocess.run(command, env=env, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL, timeout=300)
-        pathlib.Path(path, ".made").touch()
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # classes may run at the same time
+        if not os.path.exists(os.path.join(path, ".made")):
+            shutil.rmtree(path, ignore_errors=True)
+            os.makedirs(path)
+            env = {**ENVIRONMENT, "WINEPREFIX": path}
+            for command in ([WINE, "cmd", "/c", "exit"], [SERVER, "-w"]):
+                subprocess.run(command, env=env, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, timeout=300)
+            pathlib.Path(path, ".made").touch()
     return path
+
+
+def services(**options):
+    """The test's services have these options of service.exe."""
+    def mark(test):
+        test.services = options
+        return test
+    return mark
 
 
 class Site(unittest.TestCase):
@@ -114,7 +145,7 @@ class Site(unittest.TestCase):
         self.programs = {"mta": r"C:\Post.Office\bin\Post.Office.exe", "puf": r"C:\Post.Office\bin\pufService.exe"}
         self.make_trees()
         self.import_key(self.key_text())
-        self.install_services()
+        self.install_services(**getattr(getattr(self, self._testMethodName), "services", {}))
         self.archive = self.prefix.drives["c"] / "backup" / "a.tar.zst"
         self.archive.parent.mkdir()
         self.dest = r"C:\backup\a.tar.zst"
@@ -185,6 +216,8 @@ class Site(unittest.TestCase):
     def install_services(self, **options):
         for short, name in NAMES.items():
             extra = options.get(short, ())
+            if "--hold-alone" in extra:
+                (self.prefix.c / extra[-1].split("\\")[-1]).touch()
             self.prefix.wine(self.programs[short], "--install", f"postoffice{short}", name, "--start", "auto",
                              "--log", rf"D:\スプール\spool\log\{short}.log", *extra, check=True)
             self.prefix.wine("net", "start", f"postoffice{short}", check=True)
@@ -323,17 +356,113 @@ class Job(Site):
         self.assertEqual(self.export_key(), before)
 
 
-class Ends(Site):
-    def test_a_service_that_refuses_to_stop_ends_the_backup_with_all_running(self):  # req: B7
+class Stops(Site):
+    """What a service may do instead of stopping, and an interrupt meanwhile. Then: all as before, and told."""
+
+    def await_state(self, short, state, seconds=60):
+        end = time.monotonic() + seconds
+        while self.state(short) != state:
+            self.assertLess(time.monotonic(), end, f"{short} is never {state}, but {self.state(short)}")
+
+    def log(self, short):
+        return (self.spool / "log" / f"{short}.log").read_text(encoding="ascii")
+
+    def assert_no_archive(self):
+        self.assertEqual([path.name for path in self.archive.parent.iterdir()], [])
+
+    def interrupt_when(self, is_time):
+        """An interrupted backup; its messages."""
+        with self.prefix.begun(PROGRAM, "backup", "-o", self.dest, "--allow-same-volume") as process:
+            end = time.monotonic() + 60
+            while not is_time():
+                self.assertIsNone(process.poll(), "it ended before the interrupt")
+                self.assertLess(time.monotonic(), end)
+            process.send_signal(signal.SIGINT)
+        self.assertEqual(process.returncode, 2, process.err)
+        self.assertIn("interrupted: no archive was written", process.err)
+        self.assert_services_run()
+        self.assert_no_archive()
+        return process.err
+
+    @services(puf=("--stop-delay", "5000", "--checkpoints", "10"))
+    def test_an_interrupt_while_the_first_service_stops(self):
+        self.interrupt_when(lambda: self.state("puf") == "STOP_PENDING")
+        self.assertIn("stopped", self.log("puf"))
+        self.assertNotIn("asked to stop", self.log("mta"))
+
+    @services(mta=("--stop-delay", "5000", "--checkpoints", "10"))
+    def test_an_interrupt_while_the_last_service_stops(self):
+        self.interrupt_when(lambda: self.state("mta") == "STOP_PENDING")
         for short in NAMES:
-            self.prefix.wine("net", "stop", f"postoffice{short}")
-            self.prefix.wine(SERVICE, "--uninstall", f"postoffice{short}", check=True)
-        self.install_services(mta=("--refuse", "stop"))
+            self.assertEqual(re.findall("started|asked to stop|stopped", self.log(short)),
+                             ["started", "asked to stop", "stopped", "started"], self.log(short))
+
+    def test_an_interrupt_while_files_are_read(self):
+        with open(self.mailbox / "large.MSG", "wb") as file:
+            for _ in range(400):
+                file.write(os.urandom(1 << 20))
+        self.interrupt_when(lambda: any(path.stat().st_size > 1 << 20 for path in self.archive.parent.iterdir()))
+
+    @services(mta=("--refuse", "stop"))
+    def test_a_service_that_refuses_to_stop(self):  # req: B7
         done = self.backup(2)
-        self.assertIn(b"post.office MTA", done.stderr)
-        self.assertFalse(self.archive.exists())
+        self.assertIn("post.office MTA", done.stderr.decode(errors="replace"))
+        self.assertIn("1052", done.stderr.decode(errors="replace"))
+        self.assertNotIn("asked to stop", self.log("mta"))
+        self.assert_no_archive()
         self.assert_services_run()
 
+    @services(mta=("--ignore", "stop"))
+    def test_a_service_that_ignores_the_request(self):
+        done = self.backup(2, "--stop-timeout", "3")
+        self.assertIn("post.office MTA: still running 3 s after it was asked to stop", done.stderr.decode(errors="replace"))
+        self.assert_no_archive()
+        self.assert_services_run()
+
+    @services(mta=("--hang", "stop"))
+    def test_a_service_that_hangs_while_it_stops(self):
+        """Somebody ends its process, as the message says. (That nobody does takes minutes: test_win32_scm.)"""
+        with self.prefix.begun(PROGRAM, "backup", "-o", self.dest, "--allow-same-volume", "--stop-timeout", "3") as process:
+            self.await_state("mta", "STOP_PENDING")
+            time.sleep(5)
+            self.assertIsNone(process.poll())
+            self.prefix.wine("taskkill", "/F", "/IM", "Post.Office.exe", check=True)
+        self.assertEqual(process.returncode, 2, process.err)
+        self.assertIn("post.office MTA: still stopping after 3 s, and it hangs", process.err)
+        self.assert_no_archive()
+        self.assert_services_run()
+
+    @services(puf=("--die-on-stop",))
+    def test_a_service_that_dies_while_it_stops_is_started_again(self):
+        self.backup(0)
+        run(LINUX, "verify", self.archive, check=True)
+        self.assert_services_run()
+        self.assertEqual(self.log("puf").count("started"), 2)
+
+    @services(mta=("--hold-alone", r"C:\needed"))
+    def test_a_service_that_does_not_start_again(self):
+        (self.prefix.c / "needed").unlink()
+        done = self.backup(5)
+        text = done.stderr.decode(errors="replace")
+        self.assertIn("post.office MTA", text)
+        self.assertIn("error 2)", text)
+        # The archive is good, and the other service is back.
+        run(LINUX, "verify", self.archive, check=True)
+        self.await_state("puf", "RUNNING")
+        self.assertEqual(self.state("mta"), "STOPPED")
+
+    def test_a_service_that_was_stopped_stays_stopped(self):
+        self.prefix.wine("net", "stop", "postofficepuf", check=True)
+        self.await_state("puf", "STOPPED")
+        done = self.backup(0)
+        self.assertIn("post.office pufService", done.stderr.decode(errors="replace"))
+        self.await_state("mta", "RUNNING")
+        self.assertEqual(self.state("puf"), "STOPPED")
+        self.assertEqual(self.log("puf").count("started"), 1)
+        self.assertEqual(self.log("mta").count("started"), 2)
+
+
+class Ends(Site):
     def test_a_locked_file_is_named_and_the_rest_is_saved(self):  # req: B8
         self.prefix.wine("net", "stop", "postofficepuf")
         self.prefix.wine(SERVICE, "--uninstall", "postofficepuf", check=True)
