@@ -347,6 +347,31 @@ class Job(Site):
             else:
                 self.assertEqual(part.read_bytes(), other.read_bytes())
 
+    def test_a_restore_is_taken_back(self):  # req: R10
+        self.backup()
+        (self.mailbox / "user01" / "00000001.MSG").write_bytes(b"changed since")
+        (self.mailbox / "user01" / "00000002.MSG").unlink()
+        (self.mailbox / "営業部" / "新着.MSG").write_bytes(b"came since")
+        shutil.rmtree(self.spool / "config")
+        self.import_key(f'Windows Registry Editor Version 5.00\r\n\r\n[{KEY}]\r\n"dword"=dword:00000001\r\n"empty"=-\r\n"own"="value"\r\n')
+        before_key = self.export_key()
+        kept = self.dir / "kept"
+        for name, place in ("spool", self.spool), ("mailbox", self.mailbox):
+            shutil.copytree(place, kept / name)
+        self.pobackup(0, "restore", "--yes", "--reboot=never", "--exact", self.dest)
+        self.assertFalse((self.mailbox / "営業部" / "新着.MSG").exists())
+        self.assertNotEqual(self.export_key(), before_key)
+        self.assertEqual(self.pobackup_json((0,), "status")["restore"], "done")
+        done = self.pobackup_json((0,), "undo", "--yes")
+        self.assertEqual((done["taken_back"], done["problems"]), (True, []))
+        self.assert_services_run()
+        self.assertEqual(self.export_key(), before_key)
+        for name, place in ("mailbox", self.mailbox), ("spool", self.spool):
+            self.assert_same(kept / name, place, except_for=("mta.log", "puf.log"))
+        self.assertEqual(self.pobackup_json((0,), "status")["restore"], "taken-back")
+        self.pobackup(0, "status", "--forget")
+        self.assertEqual([path.name for top in (self.spool, self.mailbox) for path in top.parent.iterdir()], ["spool", "mailbox"])
+
     def test_regedit_imports_what_we_export(self):  # req: B3
         before = self.export_key()
         self.backup(0)
