@@ -909,6 +909,28 @@ check_name(const char *name, size_t size, const char *expected)
     po_buf_deinit(&buf);
 }
 
+/* What the C library of Windows makes of it is the text again. */
+START_TEST(an_argument_of_windows_is_quoted)
+{
+    static const char *const pairs[][2] = {
+        { "", "\"\"" },
+        { "a b", "\"a b\"" },
+        { "C:\\dir\\", "\"C:\\dir\\\\\"" },
+        { "a\\b", "\"a\\b\"" },
+        { "say \"x\"", "\"say \\\"x\\\"\"" },
+        { "\\\"", "\"\\\\\\\"\"" },
+    };
+
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        struct po_buf out = { 0 };
+
+        po_text_put_argument(&out, pairs[i][0]);
+        ck_assert_str_eq(po_buf_text(&out), pairs[i][1]);
+        po_buf_deinit(&out);
+    }
+}
+END_TEST
+
 START_TEST(names_are_safe_to_print)
 {
     check_name("plain name.txt", 14, "plain name.txt");
@@ -988,6 +1010,7 @@ add_text(Suite *suite)
     tcase_add_test(tc, bytes_become_hexadecimal_and_back);
     tcase_add_test(tc, sizes_are_readable);
     tcase_add_test(tc, durations_are_readable);
+    tcase_add_test(tc, an_argument_of_windows_is_quoted);
     tcase_add_test(tc, names_are_safe_to_print);
     tcase_add_test(tc, ascii_case_is_ignored_and_no_other);
     suite_add_tcase(suite, tc);

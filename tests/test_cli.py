@@ -30,7 +30,7 @@ SOURCE = pathlib.Path(__file__).resolve().parent.parent
 STATE = tempfile.mkdtemp(prefix="pobackup-state-")
 atexit.register(shutil.rmtree, STATE, ignore_errors=True)
 os.environ["POBACKUP_STATE_DIR"] = STATE
-VERBS = "backup verify list show cat extract diff restore after-reboot undo resume status doctor help version".split()
+VERBS = "backup verify list show cat extract diff restore after-reboot undo resume status doctor guardian help version".split()
 HOSTILE = b"evil\x1b[2J\n\xff\xe2\x80\xae"
 
 SERVICE = """#!/bin/sh
@@ -1034,6 +1034,77 @@ class OneAtATime(Base):
         # A restore that could not be taken back is none.
         done = self.check(run("restore", self.dir / "a", self.arg, "--yes", env=env), 2, "so that it can be taken back, and that failed")
         self.assertIn("nothing was changed", done.text)
+
+
+class Guardian(Base):  # req: B7
+    """The program is killed; its second process brings back what it had stopped."""
+
+    def setUp(self):
+        super().setUp()
+        self.arg = f"--site=folder:{self.site.root}"
+        self.site.start()
+
+    def kill_when(self, line, *arguments):
+        """Kills the program once the services' log has the line; the state within 10 s."""
+        with subprocess.Popen([PROGRAM, *map(str, arguments)], env={**os.environ, "POBACKUP_STATE_DIR": STATE}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            self.await_log(line)
+            process.kill()
+        killed = time.monotonic()
+        while not self.are_alive() and time.monotonic() < killed + 20:
+            time.sleep(0.05)
+        took = time.monotonic() - killed
+        time.sleep(1)  # until the guardian has ended: asking for the state writes to the services' log, too
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+        return took
+
+    def are_alive(self):
+        try:
+            for service in "mta", "puf":
+                os.kill(int((self.site.root / f"{service}.pid").read_text()), 0)
+            return True
+        except (OSError, ValueError):
+            return False
+
+    def deeds(self):
+        return [line for line in self.site.log() if not line.endswith(" status")]
+
+    def slow_down(self, service):
+        ini = self.site.root / "pobackup-site.ini"
+        ini.write_text(ini.read_text().replace(f"sh ./service.sh {service} stop", f"sh ./service.sh {service} stop; sleep 2"))
+
+    def test_killed_while_the_first_service_stops(self):
+        self.slow_down("puf")
+        self.assertLess(self.kill_when("puf stop", "backup", self.arg, "-o", self.dir / "a", "--allow-same-volume"), 10)
+        self.assertEqual(self.deeds(), ["puf stop", "puf start"])
+
+    def test_killed_while_the_last_service_stops(self):
+        self.slow_down("mta")
+        self.assertLess(self.kill_when("mta stop", "backup", self.arg, "-o", self.dir / "a", "--allow-same-volume"), 10)
+        self.assertEqual(self.deeds(), ["puf stop", "mta stop", "mta start", "puf start"])
+        self.assertIn("they run again", (pathlib.Path(STATE) / "pobackup.log").read_text())
+        self.assertFalse((self.dir / "a").exists())
+
+    def test_killed_while_it_starts_them(self):
+        ini = self.site.root / "pobackup-site.ini"
+        ini.write_text(ini.read_text().replace("sh ./service.sh mta start", "sh ./service.sh mta start; sleep 2"))
+        self.assertLess(self.kill_when("mta start", "backup", self.arg, "-o", self.dir / "a", "--allow-same-volume"), 10)
+        self.assertEqual(self.deeds()[2:], ["mta start", "puf start"])  # it runs already
+
+    def test_a_restore_that_is_killed_leaves_the_services_running(self):
+        archive = self.backup()
+        (self.site.root / "service.log").write_text("")
+        self.slow_down("mta")
+        self.assertLess(self.kill_when("mta stop", "restore", archive, self.arg, "--yes"), 10)
+        self.check(run("status", self.arg), 1, "was interrupted before it had changed a file")
+        self.check(run("undo", self.arg, "--yes"), 0)
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+
+    def test_a_run_that_ends_leaves_no_guardian(self):
+        self.backup()
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+        done = subprocess.run(["pgrep", "-f", f"guardian --site {self.arg[7:]}"], stdout=subprocess.PIPE, check=False)
+        self.assertEqual(done.stdout, b"")
 
 
 class AfterReboot(Base):  # req: R9

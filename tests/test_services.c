@@ -1,5 +1,6 @@
 /* Stopping a site's services and bringing them back. */
 #include "engine/services.h"
+#include "host/host_guard.h"
 #include "port/sys.h"
 #include "site_help.h"
 
@@ -292,6 +293,73 @@ START_TEST(each_stop_and_start_is_told_before_it_happens)
 }
 END_TEST
 
+/* ---- for a process that is dead ---- */
+
+START_TEST(what_a_dead_process_stopped_is_started_in_order) /* req: B7 */
+{
+    struct po_buf asked = { 0 };
+    struct po_buf stopped = { 0 };
+
+    po_buf_put(&asked, "mta", 4); /* asked to stop, and it did */
+    po_buf_put(&stopped, "puf\0nobody", 11);
+    host.states[HELP_MTA] = host.states[HELP_PUF] = PO_SERVICE_STOPPED;
+    help_must(po_services_bring_back(&host.host, &asked, &stopped, NULL, &err), &err);
+    ck_assert_str_eq(host.log, "start mta;start puf;");
+    help_assert_services(&host);
+    po_buf_deinit(&asked);
+    po_buf_deinit(&stopped);
+}
+END_TEST
+
+START_TEST(one_that_cannot_be_brought_back_is_named_and_the_next_is)
+{
+    struct po_buf none = { 0 };
+    struct po_buf stopped = { 0 };
+
+    po_buf_put(&stopped, "puf\0mta", 8);
+    host.states[HELP_MTA] = host.states[HELP_PUF] = PO_SERVICE_STOPPED;
+    host.never_starts[HELP_MTA] = true;
+    ck_assert_int_eq(po_services_bring_back(&host.host, &none, &stopped, NULL, &err), PO_E_IO);
+    ck_assert_ptr_nonnull(strstr(err.text, "service mta"));
+    ck_assert_int_eq(host.states[HELP_PUF], PO_SERVICE_RUNNING);
+    po_buf_deinit(&stopped);
+}
+END_TEST
+
+static void
+note_news(void *ctx, enum po_host_guard_news news, const char *service)
+{
+    static const char *const words[] = { [PO_HOST_GUARD_STOP] = "stop",
+                                         [PO_HOST_GUARD_STOPPED] = "stopped",
+                                         [PO_HOST_GUARD_STARTED] = "started" };
+    struct po_buf *out = ctx;
+
+    /* Before it is asked for: what the host has done so far is in its log. */
+    po_buf_printf(out, "%s %s after \"%s\"; ", words[news], service, host.log);
+}
+
+START_TEST(a_guard_is_told_before_a_stop_and_after_a_start) /* req: B7 */
+{
+    const struct po_host_ops *ops = host.host.ops;
+    struct po_host_guard *guard = NULL;
+    struct po_buf told = { 0 };
+
+    help_must(po_host_guard_begin(&guard, &host.host, note_news, &told, &err), &err);
+    host.never_stops[HELP_MTA] = true;
+    init();
+    ck_assert_int_eq(po_services_stop(&services, 0, NULL, &err), PO_E_IO);
+    ck_assert_str_eq(po_buf_text(&told), "stop puf after \"\"; stopped puf after \"stop puf;\"; "
+                                         "stop mta after \"stop puf;\"; ");
+    po_buf_clear(&told);
+    host.log[0] = '\0';
+    ck_assert_int_eq(host.host.ops->service_start(&host.host, HELP_PUF, 0, &err), PO_OK);
+    ck_assert_str_eq(po_buf_text(&told), "started puf after \"start puf;\"; ");
+    po_host_guard_end(guard);
+    ck_assert_ptr_eq(host.host.ops, ops);
+    po_buf_deinit(&told);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -319,6 +387,9 @@ main(void)
     tcase_add_test(tc, cancelled_before_the_first_stop_nothing_is_stopped);
     tcase_add_test(tc, cancelled_in_the_middle_the_rest_stays_up_and_what_was_stopped_comes_back);
     tcase_add_test(tc, each_stop_and_start_is_told_before_it_happens);
+    tcase_add_test(tc, what_a_dead_process_stopped_is_started_in_order);
+    tcase_add_test(tc, one_that_cannot_be_brought_back_is_named_and_the_next_is);
+    tcase_add_test(tc, a_guard_is_told_before_a_stop_and_after_a_start);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

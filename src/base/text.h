@@ -45,6 +45,8 @@ bool po_text_parse_hex(const char *text, uint8_t *out, size_t size);
 
 /* A size for people: "512 B", "7.4 KiB", "1.21 GiB". */
 void po_text_put_size(struct po_buf *out, uint64_t size);
+/* One argument of a command line of Windows, in quotation marks, as its C library takes them. */
+void po_text_put_argument(struct po_buf *out, const char *text);
 /* A duration for people: "0.42 s", "12.3 s", "3 min 20 s", "2 h 05 min". */
 void po_text_put_seconds(struct po_buf *out, double seconds);
 

@@ -1,5 +1,6 @@
 #include "cli/cli_reboot.h"
 
+#include "base/text.h"
 #include "port/sys.h"
 
 #include <string.h>
@@ -35,27 +36,6 @@ po_cli_reboot_plan(struct po_cli *cli, const struct po_host *host)
 
 /* ---- what runs after it ---- */
 
-/*
- * As a word for the C library's rules of Windows: in quotes, a backslash doubled before a quote. The
- * task runs it without a shell, so that nothing else is special.
- */
-static void
-put_argument(struct po_buf *out, const char *text)
-{
-    size_t slashes = 0;
-
-    po_buf_put_text(out, " \"");
-    for (; *text != '\0'; text++) {
-        slashes = *text == '\\' ? slashes + 1 : 0;
-        if (*text == '"')
-            po_buf_put_text(out, "\\");
-        po_buf_put(out, text, 1);
-    }
-    for (; slashes > 0; slashes--)
-        po_buf_put_text(out, "\\");
-    po_buf_put_text(out, "\"");
-}
-
 /* The same site: with the options that it was given by. */
 static void
 put_arguments(const struct po_cli *cli, struct po_host *host, struct po_buf *out)
@@ -71,19 +51,19 @@ put_arguments(const struct po_cli *cli, struct po_host *host, struct po_buf *out
 
     po_buf_put_text(out, "after-reboot --quiet");
     if (po_cli_has(cli, PO_CLI_REGISTRY_KEY)) {
-        po_buf_put_text(out, " --registry-key");
-        put_argument(out, po_cli_text(cli, PO_CLI_REGISTRY_KEY));
+        po_buf_put_text(out, " --registry-key ");
+        po_text_put_argument(out, po_cli_text(cli, PO_CLI_REGISTRY_KEY));
     }
     /* Where they are, as the host knows it: what was typed may be relative. */
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         if (!po_cli_has(cli, places[i].id))
             continue;
-        po_buf_printf(out, " %s", places[i].option);
-        put_argument(out, host->ops->place(host, places[i].part));
+        po_buf_printf(out, " %s ", places[i].option);
+        po_text_put_argument(out, host->ops->place(host, places[i].part));
     }
     for (size_t i = 0; i < services->count; i++) {
-        po_buf_put_text(out, " --service");
-        put_argument(out, services->list[i]);
+        po_buf_put_text(out, " --service ");
+        po_text_put_argument(out, services->list[i]);
     }
 }
 

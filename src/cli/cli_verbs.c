@@ -163,6 +163,8 @@ static const struct po_cli_option status_options[] = {
     END,
 };
 
+static const struct po_cli_option guardian_options[] = { SITE, END };
+
 static const struct po_cli_option doctor_options[] = {
     SITE,
     TEXT(PO_CLI_OUTPUT, "output", 'o', "DEST", "check this place for backups too"),
@@ -177,8 +179,8 @@ static const struct po_cli_option doctor_options[] = {
 const struct po_cli_verb po_cli_verbs[] = {
     { "backup", "--site folder:DIR -o DEST [OPTIONS]", "save one snapshot of a site in an archive",
       "Stops the services that run, reads registry, bin, spool and mailbox, and starts the "
-      "services again, also when it fails or is interrupted (but not after SIGKILL or a power cut: "
-      "then they stay down). The archive is a tar in zstd frames: any machine can "
+      "services again, also when it fails, is interrupted or killed (but not after a power cut). "
+      "The archive is a tar in zstd frames: any machine can "
       "open "
       "it with stock tools. It appears under its name only when it is whole and on disk. A file "
       "that "
@@ -238,6 +240,10 @@ const struct po_cli_verb po_cli_verbs[] = {
       "must "
       "be mended first.",
       doctor_options, NULL, 0, 0, po_cmd_doctor },
+    { "guardian", "[OPTIONS]", "start services again for a run that was killed",
+      "Started by backup, restore, undo and resume, and told by them what they stop; not for "
+      "people.",
+      guardian_options, NULL, 0, 0, po_cmd_guardian },
     { "help", "[VERB]", "tell how it is used", NULL, no_options, NULL, 0, 1, po_cmd_help },
     { "version", "", "tell the version", NULL, no_options, NULL, 0, 0, po_cmd_version },
     LATER("pre-upgrade", "a snapshot before an update"),

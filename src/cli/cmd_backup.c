@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cli/cli_event.h"
+#include "cli/cli_guardian.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_recovery.h"
 #include "cli/cli_site.h"
@@ -320,8 +321,11 @@ run(struct po_cli *cli, struct po_host *host, const char *dest, const char *path
     if (!po_cli_site_lock(cli, host, &lock, &code))
         return code;
     if (po_cli_recovery_allows(cli, host, true, &code)) {
+        struct po_cli_guardian *guardian = po_cli_guardian_begin(cli, host);
+
         warn_of_stopped(cli, host);
         code = save(cli, host, dest, path, options);
+        po_cli_guardian_end(guardian);
     }
     po_lock_free(lock);
     return code;

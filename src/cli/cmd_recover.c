@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "cli/cli_event.h"
+#include "cli/cli_guardian.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_recovery.h"
 #include "cli/cli_site.h"
@@ -130,7 +131,10 @@ recover_site(struct po_cli *cli, recover_fn recover, const char *question)
         code = po_cli_failed(cli, &err);
     } else if (is_wanted(cli, po_buf_text(&journals), question, &code) &&
                po_cli_site_lock(cli, host, &lock, &code)) {
+        struct po_cli_guardian *guardian = po_cli_guardian_begin(cli, host);
+
         code = run(cli, host, po_buf_text(&journals), recover);
+        po_cli_guardian_end(guardian);
         po_cli_event(cli, host, PO_CLI_EVENT_RECOVER, code);
     }
     po_lock_free(lock);

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/cli_archive.h"
 #include "cli/cli_event.h"
+#include "cli/cli_guardian.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_reboot.h"
 #include "cli/cli_recovery.h"
@@ -268,9 +269,12 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
         return plan_code;
     po_cli_catch_interrupts(cli);
     if (po_cli_state_journals(host, &journals, &err) == PO_OK) {
+        struct po_cli_guardian *guardian = po_cli_guardian_begin(cli, host);
+
         options.archive_name = archive->path;
         options.journal_dir = po_buf_text(&journals);
         code = run(cli, archive, host, &options);
+        po_cli_guardian_end(guardian);
     } else {
         code = po_cli_failed(cli, &err);
     }

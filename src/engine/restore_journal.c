@@ -183,7 +183,7 @@ po_restore_journal_steps(struct po_restore *r, struct po_err *err)
 }
 
 static enum po_status
-write_file(struct po_restore *r, const char *name, struct po_buf *bytes, struct po_err *err)
+write_file(struct po_restore *r, const char *name, const struct po_buf *bytes, struct po_err *err)
 {
     struct po_file *file = NULL;
     enum po_status st =
@@ -204,14 +204,13 @@ po_restore_journal_registry(struct po_restore *r, const struct po_buf *former, i
                             struct po_err *err)
 {
     struct po_buf record = { 0 };
-    struct po_buf lent = former == NULL ? (struct po_buf){ 0 } : *former;
     enum po_status st;
 
     if (r->journal == NULL)
         return PO_OK;
     st = write_file(r, PO_RESTORE_NEW_REG, &r->registry, err);
     if (st == PO_OK)
-        st = write_file(r, PO_RESTORE_FORMER_REG, &lent, err);
+        st = write_file(r, PO_RESTORE_FORMER_REG, former, err);
     if (st == PO_OK)
         st = po_dir_sync(r->journal_dir, err);
     if (st != PO_OK)

@@ -44,7 +44,7 @@ PO_NODISCARD enum po_status po_restore_journal_services(struct po_restore *r,
                                                         struct po_err *err);
 /* Trees, and all steps of the log. */
 PO_NODISCARD enum po_status po_restore_journal_steps(struct po_restore *r, struct po_err *err);
-/* Both registries, durably; former NULL: there is none. */
+/* Both registries, durably; former empty: there is none. */
 PO_NODISCARD enum po_status po_restore_journal_registry(struct po_restore *r,
                                                         const struct po_buf *former,
                                                         int64_t former_time, struct po_err *err);

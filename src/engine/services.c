@@ -173,3 +173,39 @@ po_services_restore(struct po_services *services, const struct po_watch *watch, 
     }
     return first;
 }
+
+static bool
+has_name(const struct po_buf *names, const char *name)
+{
+    for (size_t at = 0; at < names->size; at += strlen((const char *)names->bytes + at) + 1)
+        if (strcmp((const char *)names->bytes + at, name) == 0)
+            return true;
+    return false;
+}
+
+enum po_status
+po_services_bring_back(struct po_host *host, const struct po_buf *asked,
+                       const struct po_buf *stopped, const struct po_watch *watch,
+                       struct po_err *err)
+{
+    size_t count = host->ops->service_count(host);
+    struct po_services services = { .host = host, .count = count };
+    enum po_status st = PO_OK;
+
+    services.before = po_mem_new(count, sizeof *services.before);
+    services.touch = po_mem_new(count, sizeof *services.touch);
+    if (services.before == NULL || services.touch == NULL)
+        st = po_fail_nomem(err, count * sizeof *services.before);
+    for (size_t i = 0; st == PO_OK && i < count; i++) {
+        const char *name = host->ops->service(host, i)->name;
+
+        if (has_name(asked, name))
+            services.touch[i] = PO_SERVICE_ASKED;
+        if (has_name(stopped, name))
+            services.touch[i] = PO_SERVICE_BROUGHT;
+    }
+    if (st == PO_OK)
+        st = po_services_restore(&services, watch, err);
+    po_services_deinit(&services);
+    return st;
+}

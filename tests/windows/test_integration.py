@@ -21,7 +21,9 @@ import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 READER = TOP / "format-spec" / "reader.py"
-WINE, SERVER = "/usr/lib/wine/wine64", "/usr/lib/wine/wineserver64"
+WINE, SERVER = ["/usr/lib/wine/wine64"], "/usr/lib/wine/wineserver64"
+if subprocess.run(["setarch", "-R", "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+    WINE = ["setarch", "-R", *WINE]  # scripts/wine-run says why
 PROGRAM = SERVICE = LINUX = None
 KEY = r"HKEY_LOCAL_MACHINE\SOFTWARE\Wow6432Node\Software.com\Post.Office"
 NAMES = {"mta": "post.office MTA", "puf": "post.office pufService"}
@@ -68,7 +70,7 @@ class Prefix:
     def wine(self, *command, timeout=120, check=False):
         """With its output in files: a process of Wine's own that stays must not hold a pipe of ours."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            process = subprocess.run([WINE, *map(os.fspath, command)], env={**ENVIRONMENT, **self.env}, timeout=timeout, check=False,
+            process = subprocess.run([*WINE, *map(os.fspath, command)], env={**ENVIRONMENT, **self.env}, timeout=timeout, check=False,
                                      stdin=subprocess.DEVNULL, stdout=out, stderr=err)
             out.seek(0)
             err.seek(0)
@@ -81,7 +83,7 @@ class Prefix:
     def begun(self, *command):
         """A program that goes on meanwhile; its output in files, .out and .err, when it has ended."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            process = subprocess.Popen([WINE, *map(os.fspath, command)], env={**ENVIRONMENT, **self.env}, stdin=subprocess.DEVNULL,
+            process = subprocess.Popen([*WINE, *map(os.fspath, command)], env={**ENVIRONMENT, **self.env}, stdin=subprocess.DEVNULL,
                                        stdout=out, stderr=err)
             try:
                 yield process
@@ -114,7 +116,7 @@ def make_template():
             shutil.rmtree(path, ignore_errors=True)
             os.makedirs(path)
             env = {**ENVIRONMENT, "WINEPREFIX": path}
-            for command in ([WINE, "cmd", "/c", "exit"], [SERVER, "-w"]):
+            for command in ([*WINE, "cmd", "/c", "exit"], [SERVER, "-w"]):
                 subprocess.run(command, env=env, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, timeout=300)
             pathlib.Path(path, ".made").touch()
@@ -421,6 +423,43 @@ class Stops(Site):
         for short in NAMES:
             self.assertEqual(re.findall("started|asked to stop|stopped", self.log(short)),
                              ["started", "asked to stop", "stopped", "started"], self.log(short))
+
+    def kill_when(self, is_time):
+        """A backup whose process is killed: its guardian brings the services back."""
+        with self.prefix.begun(PROGRAM, "backup", "-o", self.dest, "--allow-same-volume") as process:
+            end = time.monotonic() + 60
+            while not is_time():
+                self.assertIsNone(process.poll(), "it ended before it was killed")
+                self.assertLess(time.monotonic(), end)
+            process.kill()
+        self.assertFalse(self.archive.exists())
+        end = time.monotonic() + 40
+        while "they run again" not in (text := self.guardian_log()):
+            self.assertLess(time.monotonic(), end, text)
+            time.sleep(0.2)
+        self.assert_services_run()
+
+    def guardian_log(self):
+        path = self.prefix.c / "state" / "pobackup.log"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    @services(puf=("--stop-delay", "3000", "--checkpoints", "6"))
+    def test_killed_while_the_first_service_stops(self):
+        self.kill_when(lambda: self.state("puf") == "STOP_PENDING")
+        self.assertNotIn("asked to stop", self.log("mta"))
+
+    @services(mta=("--stop-delay", "3000", "--checkpoints", "6"))
+    def test_killed_while_the_last_service_stops(self):
+        self.kill_when(lambda: self.state("mta") == "STOP_PENDING")
+        for short in NAMES:
+            self.assertEqual(re.findall("started|asked to stop|stopped", self.log(short)),
+                             ["started", "asked to stop", "stopped", "started"], self.log(short))
+
+    def test_killed_while_files_are_read(self):
+        with open(self.mailbox / "large.MSG", "wb") as file:
+            for _ in range(400):
+                file.write(os.urandom(1 << 20))
+        self.kill_when(lambda: any(path.stat().st_size > 1 << 20 for path in self.archive.parent.iterdir()))
 
     def test_an_interrupt_while_files_are_read(self):
         with open(self.mailbox / "large.MSG", "wb") as file:
