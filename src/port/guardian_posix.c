@@ -14,20 +14,29 @@ struct po_guardian {
     pid_t child;
 };
 
+/* A descriptor that is not one of the standard ones, which are about to be replaced. */
+static int
+lift(int descriptor)
+{
+    return descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+}
+
 /* In the child: only what may be called after fork. */
 static _Noreturn void
 become(int socket, const char *program, char *const *arguments, const char *log_path)
 {
     sigset_t none;
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int log =
-        log_path == NULL ? null : open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    int input = lift(socket);
+    int null = lift(open("/dev/null", O_RDWR | O_CLOEXEC));
+    int log = log_path == NULL
+                  ? null
+                  : lift(open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
 
     if (log < 0)
         log = null;
     (void)sigemptyset(&none);
     /* A session of its own: no signal of the terminal or the group reaches it. */
-    if (setsid() >= 0 && dup2(socket, 0) == 0 && dup2(log, 1) == 1 && dup2(log, 2) == 2 &&
+    if (setsid() >= 0 && dup2(input, 0) == 0 && dup2(log, 1) == 1 && dup2(log, 2) == 2 &&
         sigprocmask(SIG_SETMASK, &none, NULL) == 0)
         (void)execv(program, arguments);
     _exit(127);
