@@ -56,6 +56,31 @@ tell(struct po_cli *cli, const struct po_recover_result *result)
     return result->problems.count > 0 ? PO_EXIT_PARTLY : PO_EXIT_DONE;
 }
 
+/* req: R8. What was taken back needs no reboot, and nothing after it; what was finished does. */
+static void
+settle_reboot(struct po_cli *cli, struct po_host *host, const struct po_recover_result *result)
+{
+    const struct po_host_reboot_ops *reboot = host->ops->reboot;
+    bool was_pending = false;
+    struct po_err err;
+
+    if (reboot == NULL)
+        return;
+    if (!result->is_taken_back) {
+        po_cli_out_tell(&cli->out, PO_CLI_HINT,
+                        "Reboot the machine: until then the restore is not finished. Then run "
+                        "pobackup after-reboot");
+        return;
+    }
+    if (reboot->cancel(host, &was_pending, &err) != PO_OK ||
+        reboot->forget_after(host, &err) != PO_OK)
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "the reboot that the restore asked for may still come: %s", err.text);
+    else if (was_pending)
+        po_cli_out_tell(&cli->out, PO_CLI_SAY,
+                        "the reboot that the restore asked for is called off");
+}
+
 static int
 tell_services(struct po_cli *cli, const struct po_recover_result *result)
 {
@@ -75,10 +100,12 @@ run(struct po_cli *cli, struct po_host *host, const char *journals, recover_fn r
     int code;
 
     po_cli_catch_interrupts(cli);
-    if (recover(host, journals, &cli->watch, &result, &err) == PO_OK)
+    if (recover(host, journals, &cli->watch, &result, &err) == PO_OK) {
         code = tell(cli, &result);
-    else
+        settle_reboot(cli, host, &result);
+    } else {
         code = po_cli_failed(cli, &err);
+    }
     if (result.are_services_lost)
         code = tell_services(cli, &result);
     put_json(cli, &result);

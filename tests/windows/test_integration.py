@@ -360,12 +360,14 @@ class Job(Site):
         kept = self.dir / "kept"
         for name, place in ("spool", self.spool), ("mailbox", self.mailbox):
             shutil.copytree(place, kept / name)
-        self.pobackup(0, "restore", "--yes", "--reboot=never", "--exact", self.dest)
+        self.pobackup(0, "restore", "--yes", "--exact", self.dest)
+        self.assertIn(b"after-reboot --quiet", self.run_once())
         self.assertFalse((self.mailbox / "営業部" / "新着.MSG").exists())
         self.assertNotEqual(self.export_key(), before_key)
         self.assertEqual(self.pobackup_json((0,), "status")["restore"], "done")
         done = self.pobackup_json((0,), "undo", "--yes")
         self.assertEqual((done["taken_back"], done["problems"]), (True, []))
+        self.assertNotIn(b"after-reboot", self.run_once())
         self.assert_services_run()
         self.assertEqual(self.export_key(), before_key)
         for name, place in ("mailbox", self.mailbox), ("spool", self.spool):
