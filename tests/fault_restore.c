@@ -7,6 +7,7 @@
 #include "fault.h"
 #include "restore_help.h"
 
+#include "engine/recover.h"
 #include "engine/restore.h"
 
 #include <ftw.h>
@@ -49,6 +50,8 @@ remove_site(void)
 {
     if (rig_exists("site"))
         os_remove(rig_at("site"));
+    if (rig_exists("state"))
+        os_remove(rig_at("state"));
 }
 
 static void
@@ -152,6 +155,7 @@ struct outcomes {
     unsigned not_taken_back;
     unsigned restored;
     unsigned with_problems;
+    unsigned undone;
 };
 
 static int
@@ -165,12 +169,15 @@ first_free_descriptor(void)
 }
 
 static enum po_status
-restore(const char *site, struct po_restore_result *result, struct po_err *err)
+restore(const char *site, const char *journals, struct po_restore_result *result,
+        struct po_err *err)
 {
     struct po_restore_options options = { .is_exact = true, .threads = 1 };
     struct po_host *host = NULL;
     enum po_status st = po_host_folder_open(&host, site, err);
 
+    options.archive_name = "an archive";
+    options.journal_dir = journals;
     options.parts[PO_PART_REGISTRY] = true;
     options.parts[PO_PART_SPOOL] = true;
     options.parts[PO_PART_MAILBOX] = true;
@@ -179,6 +186,39 @@ restore(const char *site, struct po_restore_result *result, struct po_err *err)
     if (host != NULL)
         host->ops->free(host);
     return st;
+}
+
+/* Whatever the fault has left, one that is done or not quite taken back: undo gives the old state. */
+static void
+assert_undone(const char *before, enum fault_kind kind, unsigned long nth,
+              struct outcomes *outcomes)
+{
+    struct po_recover_result result = { 0 };
+    struct po_recovery recovery;
+    struct po_host *host = NULL;
+    char journals[RIG_PATH_MAX];
+    char *after;
+    struct po_err err;
+
+    (void)snprintf(journals, sizeof journals, "%s", rig_at("state/journals"));
+    ck_assert_msg(po_recovery_find(&recovery, journals, &err) == PO_OK, "kind %d, call %lu: %s",
+                  (int)kind, nth, err.text);
+    if (recovery.state != PO_RECOVERY_NONE) {
+        ck_assert_int_eq(po_host_folder_open(&host, rig_at("site"), &err), PO_OK);
+        ck_assert_msg(po_recover_undo(host, journals, NULL, &result, &err) == PO_OK,
+                      "kind %d, call %lu: %s", (int)kind, nth, err.text);
+        ck_assert_msg(result.problems.count == 0, "kind %d, call %lu: %s: %s", (int)kind, nth,
+                      result.problems.items[0].path, result.problems.items[0].reason);
+        host->ops->free(host);
+        outcomes->undone++;
+    }
+    after = picture_of_trees();
+    ck_assert_msg(strcmp(before, after) == 0, "kind %d, call %lu, undone:\n%s\n%s", (int)kind, nth,
+                  before, after);
+    ck_assert_str_eq(rig_read("site/" REG), "old registry");
+    free(after);
+    po_recovery_deinit(&recovery);
+    po_recover_result_deinit(&result);
 }
 
 /* With the nth call of the kind failing; false when there are fewer calls. */
@@ -193,13 +233,16 @@ check_one(enum fault_kind kind, unsigned long nth, bool for_ever, struct outcome
     char *before;
     char *after;
     const char *site;
+    const char *journals;
 
     remove_site();
     make_site();
-    site = rig_at("site");
     before = picture_of_trees();
+    /* The pictures have used up the names that rig_at lends. */
+    site = rig_at("site");
+    journals = rig_at("state/journals");
     fault_arm(kind, nth, codes[kind], for_ever);
-    st = restore(site, &result, &err);
+    st = restore(site, journals, &result, &err);
     fault_disarm();
     has_struck = fault_has_struck(kind);
     ck_assert_msg(free_before == first_free_descriptor(), "kind %d, call %lu: a descriptor stays",
@@ -227,6 +270,7 @@ check_one(enum fault_kind kind, unsigned long nth, bool for_ever, struct outcome
         }
         free(after);
     }
+    assert_undone(before, kind, nth, outcomes);
     free(before);
     po_restore_result_deinit(&result);
     return has_struck;
@@ -242,13 +286,13 @@ START_TEST(no_failing_call_loses_anything)
     while (check_one(kind, nth, for_ever, &outcomes))
         nth++;
     printf("kind %d%s: %lu calls; untouched %u, taken back %u, not taken back %u, restored %u (%u "
-           "with "
-           "problems)\n",
+           "with problems), undone %u\n",
            (int)kind, for_ever ? " for ever" : "", nth - 1, outcomes.untouched, outcomes.taken_back,
-           outcomes.not_taken_back, outcomes.restored, outcomes.with_problems);
+           outcomes.not_taken_back, outcomes.restored, outcomes.with_problems, outcomes.undone);
     ck_assert_uint_gt(nth, 3);
     /* The last run met no fault. */
     ck_assert_uint_ge(outcomes.restored, 1);
+    ck_assert_uint_ge(outcomes.undone, outcomes.restored + outcomes.not_taken_back);
     ck_assert_uint_gt(outcomes.untouched + outcomes.taken_back, 0);
     /* What fails once fails not while taking back. */
     if (!for_ever)

@@ -108,8 +108,11 @@ START_TEST(a_file_that_is_none_is_refused)
     (void)snprintf(path, sizeof path, "%s/j", top);
     os_write(path, "pobackup journal 2\n", 19);
     ck_assert_int_eq(po_journal_read(dir, "j", look, &seen, &err), PO_E_FORMAT);
+    os_write(path, "pobackup jour", 13); /* the crash came while it was made */
+    ck_assert_int_eq(po_journal_read(dir, "j", look, &seen, &err), PO_OK);
     os_write(path, "", 0);
-    ck_assert_int_eq(po_journal_read(dir, "j", look, &seen, &err), PO_E_FORMAT);
+    ck_assert_int_eq(po_journal_read(dir, "j", look, &seen, &err), PO_OK);
+    ck_assert_uint_eq(seen.count, 0);
 }
 END_TEST
 

@@ -166,9 +166,11 @@ read_all(struct po_dir *dir, const char *name, po_journal_fn each, void *ctx, ui
     struct po_buf text = { 0 };
     enum po_status st = load(&text, dir, name, err);
 
-    if (st == PO_OK && (text.size < MAGIC_SIZE || memcmp(text.bytes, MAGIC, MAGIC_SIZE) != 0))
+    if (st == PO_OK &&
+        memcmp(po_buf_text(&text), MAGIC, text.size < MAGIC_SIZE ? text.size : MAGIC_SIZE) != 0)
         st = po_fail(err, PO_E_FORMAT, "%s is no journal of this version", name);
-    if (st == PO_OK) {
+    /* Shorter: the crash came while it was made. */
+    if (st == PO_OK && text.size >= MAGIC_SIZE) {
         struct po_cursor all = po_cursor_over(text.bytes + MAGIC_SIZE, text.size - MAGIC_SIZE);
         struct po_cursor record;
         uint8_t kind;

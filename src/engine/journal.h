@@ -41,7 +41,7 @@ const char *po_journal_text(struct po_cursor *record, size_t *size);
 typedef enum po_status (*po_journal_fn)(void *ctx, uint8_t kind, struct po_cursor *record,
                                         struct po_err *err);
 /*
- * Reads all whole records. PO_E_IO when there is no such file (os_code ENOENT), PO_E_FORMAT when it
+ * Reads all whole records; there is none when it was not made to its end. PO_E_IO when there is no such file (os_code ENOENT), PO_E_FORMAT when it
  * is no journal; what `each` returns ends the reading.
  */
 PO_NODISCARD enum po_status po_journal_read(struct po_dir *dir, const char *name,

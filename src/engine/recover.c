@@ -84,8 +84,10 @@ find(struct finder *finder, const char *journal_dir, struct po_err *err)
         return PO_OK;
     if (st == PO_OK)
         st = po_dir_list(finder->site, "", 0, look_at, finder, err);
-    if (st != PO_OK)
+    if (st != PO_OK) {
         po_dir_free(finder->site);
+        finder->site = NULL;
+    }
     return st == PO_OK ? st : po_err_prefix(err, "%s", journal_dir);
 }
 
@@ -129,12 +131,10 @@ load(struct po_restore *r, struct po_dir *site, const char *name, struct po_err 
     (void)snprintf(r->journal_name, sizeof r->journal_name, "%s", name);
     if (st == PO_OK)
         st = po_restore_journal_load(r, r->journal_dir, err);
-    /* Made, and then the crash came. */
-    if ((st == PO_E_IO && err->os_code == ENOENT) || st == PO_E_FORMAT) {
-        if (r->pending.phase <= PO_RESTORE_STAGING && r->base_count == 0) {
-            r->pending.phase = PO_RESTORE_STAGING;
-            st = PO_OK;
-        }
+    /* Made, and then the crash came: without a folder of ours in the site nothing was done. */
+    if (((st == PO_E_IO && err->os_code == ENOENT) || st == PO_E_FORMAT) && r->base_count == 0) {
+        r->pending.phase = PO_RESTORE_STAGING;
+        st = PO_OK;
     }
     return st == PO_OK ? look_at_folders(r, err) : st;
 }
@@ -156,10 +156,11 @@ describe(struct po_recovery *out, const struct po_restore *r, const char *name, 
 {
     enum po_restore_phase phase = r->pending.phase;
 
-    out->state = phase == PO_RESTORE_DONE      ? PO_RECOVERY_DONE
-                 : phase == PO_RESTORE_UNDONE  ? PO_RECOVERY_TAKEN_BACK
-                 : phase < PO_RESTORE_RENAMING ? PO_RECOVERY_UNCHANGED
-                                               : PO_RECOVERY_INTERRUPTED;
+    out->state = phase == PO_RESTORE_DONE     ? PO_RECOVERY_DONE
+                 : phase == PO_RESTORE_UNDONE ? PO_RECOVERY_TAKEN_BACK
+                 : phase < PO_RESTORE_RENAMING || phase == PO_RESTORE_CLEARED
+                     ? PO_RECOVERY_UNCHANGED
+                     : PO_RECOVERY_INTERRUPTED;
     out->was_undoing = phase == PO_RESTORE_UNDOING;
     out->time = r->time;
     out->archive = po_mem_strdup(r->pending.archive == NULL ? "" : r->pending.archive);
@@ -323,7 +324,8 @@ run_stopped(struct po_restore *r, bool is_back, struct po_recover_result *result
 
     if (!r->pending.no_services)
         st = stop_services(r, &services, err);
-    if (st == PO_OK && r->pending.phase >= PO_RESTORE_RENAMING)
+    if (st == PO_OK && r->pending.phase >= PO_RESTORE_RENAMING &&
+        r->pending.phase != PO_RESTORE_CLEARED)
         st = is_back ? take_back(r, result, err) : go_on(r, result, err);
     if (!r->pending.no_services) {
         bring_back(r, &services, result);
@@ -371,6 +373,13 @@ settle(struct po_restore *r, bool is_back, struct po_recover_result *result, str
         drop_asides(r);
     if (is_back && (result->came_back > 0 || r->pending.phase == PO_RESTORE_UNDOING))
         return keep_stages(r, result, err);
+    /* A stage that is gone would look as if all of it had its place in the site. */
+    if (is_back && r->journal != NULL) {
+        enum po_status st = po_restore_journal_phase(r, PO_RESTORE_CLEARED, err);
+
+        if (st != PO_OK)
+            return st;
+    }
     po_restore_unstage(r, !is_back);
     if (is_back || r->pending.no_safety_copy)
         po_restore_journal_drop(r);
@@ -408,7 +417,7 @@ recover(struct po_host *host, const char *journal_dir, bool wants_back,
     if (st == PO_OK && r.pending.phase == PO_RESTORE_UNDONE)
         st = po_fail(err, PO_E_USAGE, "the last restore has been taken back already");
     is_back = wants_back || r.pending.phase < PO_RESTORE_RENAMING ||
-              r.pending.phase == PO_RESTORE_UNDOING;
+              r.pending.phase == PO_RESTORE_UNDOING || r.pending.phase == PO_RESTORE_CLEARED;
     if (st == PO_OK && r.pending.phase > PO_RESTORE_STAGING)
         st = po_journal_open(&r.journal, r.journal_dir, PO_RESTORE_JOURNAL, err);
     if (st == PO_OK && r.pending.phase > PO_RESTORE_STAGING)

@@ -271,10 +271,11 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
         end_journal(&r, !options->no_safety_copy || !is_durable);
         settle_asides(&r, is_durable);
     }
-    /* One that could be taken back only in part may be tried again. */
-    if (!is_done && result->is_changed)
-        note_phase(&r, PO_RESTORE_UNDOING);
-    po_restore_unstage(&r, is_done);
+    /* One that could be taken back only in part may be tried again: by what is in the stage. */
+    if (!is_done)
+        note_phase(&r, result->is_changed ? PO_RESTORE_UNDOING : PO_RESTORE_CLEARED);
+    if (is_done || !result->is_changed)
+        po_restore_unstage(&r, is_done);
     if (!is_done && !result->is_changed)
         po_restore_journal_drop(&r);
     po_restore_deinit(&r);

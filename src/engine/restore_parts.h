@@ -113,7 +113,8 @@ enum po_restore_phase {
     PO_RESTORE_STARTING,
     PO_RESTORE_DONE, /* it stands, and can be taken back */
     PO_RESTORE_UNDOING,
-    PO_RESTORE_UNDONE /* taken back; what had been restored is kept in the stages */
+    PO_RESTORE_UNDONE, /* taken back; what had been restored is kept in the stages */
+    PO_RESTORE_CLEARED /* taken back; only folders of ours are left to be removed */
 };
 
 /* What a journal says besides. */

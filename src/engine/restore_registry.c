@@ -71,14 +71,20 @@ put_former_back(struct po_restore *r, const struct po_buf *former, int64_t forme
 enum po_status
 po_restore_note_registry(struct po_restore *r, struct po_err *err)
 {
-    struct po_err none;
+    struct po_err failure = { 0 };
+    enum po_status st;
 
     if (r->registry_entry == PO_NONE)
         return PO_OK;
     r->former_time = POBACKUP_TIME_UNKNOWN;
-    /* A site without a registry has nothing to export: then the import says whether that was so. */
-    if (r->host->ops->registry_export(r->host, &r->former, &r->former_time, &none) != PO_OK)
+    st = r->host->ops->registry_export(r->host, &r->former, &r->former_time, &failure);
+    /* Only what is not there needs not be kept. One that cannot be read could not be put back. */
+    if (st == PO_E_IO && failure.os_code == ENOENT) {
         po_buf_clear(&r->former);
+    } else if (st != PO_OK) {
+        *err = failure;
+        return po_err_prefix(err, "registry");
+    }
     return po_restore_journal_registry(r, &r->former, r->former_time, err);
 }
 
