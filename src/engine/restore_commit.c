@@ -142,7 +142,7 @@ do_step(struct commit *c, const struct po_restore_step *step, struct po_err *err
 static enum po_status
 do_steps(struct po_restore *r, struct po_err *err)
 {
-    struct commit c = { .r = r };
+    struct commit c = { .r = r, .tree = r->trees };
     enum po_status st = PO_OK;
 
     while (st == PO_OK && r->log.done < r->log.count) {
