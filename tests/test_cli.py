@@ -933,6 +933,7 @@ class Restore(Base):
         self.assertNotIn("reboot", done.text)
         self.check(run("restore", self.archive, self.arg, "--dry-run", "--reboot=now"), 0, "nothing to reboot")
         self.assertIsNone(json.loads(run("restore", self.archive, self.arg, "--dry-run", "--json").out)["reboot"])
+        self.check(run("restore", self.archive, self.arg, "--dry-run", "--reboot=now", "--reboot-delay=5"), 3, "--reboot=schedule alone")
         self.check(run("restore", self.archive, self.arg, "--dry-run", "--rights=keep"), 0, "--rights=keep")
         self.check(run("restore", self.archive, self.arg, "--dry-run", "--rights=poperms"), 3, "no such rights")
 

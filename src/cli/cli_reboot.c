@@ -112,9 +112,9 @@ ask_for_reboot(struct po_cli *cli, struct po_host *host)
         return false;
     }
     if (delay == 0)
-        po_cli_out_tell(&cli->out, PO_CLI_SAY, "the machine reboots now");
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING, "the machine reboots now");
     else
-        po_cli_out_tell(&cli->out, PO_CLI_SAY,
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
                         "the machine reboots in %u s; shutdown /a calls it off, but the restore is "
                         "finished by it",
                         delay);
@@ -124,22 +124,30 @@ ask_for_reboot(struct po_cli *cli, struct po_host *host)
 int
 po_cli_reboot_run(struct po_cli *cli, struct po_host *host)
 {
-    bool is_good;
+    bool is_registered;
+    bool is_asked_for;
 
     if (host->ops->reboot == NULL || choice(cli) == PO_CLI_REBOOT_NEVER)
         po_cli_json_member(&cli->out, "reboot", json_null());
     if (host->ops->reboot == NULL)
         return PO_EXIT_DONE;
     if (choice(cli) == PO_CLI_REBOOT_NEVER) {
-        po_cli_out_tell(&cli->out, PO_CLI_HINT,
-                        "Reboot the machine: until then the restore is not finished. Then run "
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "reboot the machine: until then the restore is not finished. Then run "
                         "pobackup after-reboot");
         return PO_EXIT_DONE;
     }
-    is_good = register_after(cli, host);
-    is_good = ask_for_reboot(cli, host) && is_good;
+    is_registered = register_after(cli, host);
+    is_asked_for = ask_for_reboot(cli, host);
     po_cli_json_member(
         &cli->out, "reboot",
-        json_pack("{s:b, s:i}", "scheduled", is_good, "delay_seconds", (int)delay_s(cli)));
-    return is_good ? PO_EXIT_DONE : PO_EXIT_PARTLY;
+        json_pack("{s:b, s:i}", "scheduled", is_asked_for, "delay_seconds", (int)delay_s(cli)));
+    return is_registered && is_asked_for ? PO_EXIT_DONE : PO_EXIT_PARTLY;
+}
+
+bool
+po_cli_reboot_is_contradictory(const struct po_cli *cli)
+{
+    return po_cli_has(cli, PO_CLI_REBOOT_DELAY) && po_cli_has(cli, PO_CLI_REBOOT) &&
+           choice(cli) != PO_CLI_REBOOT_SCHEDULE;
 }

@@ -15,5 +15,7 @@ void po_cli_reboot_plan(struct po_cli *cli, const struct po_host *host);
  * be done. The exit code: PO_EXIT_PARTLY when that failed and is left to the user.
  */
 int po_cli_reboot_run(struct po_cli *cli, struct po_host *host);
+/* A warning time for a reboot that has none. */
+bool po_cli_reboot_is_contradictory(const struct po_cli *cli);
 
 #endif

@@ -52,15 +52,20 @@ tell(struct po_cli *cli, const struct po_after_result *result)
     return code;
 }
 
-/* It has done its work, or a person reads what it could not do: it need not run at the next start. */
-static void
-forget(struct po_cli *cli, struct po_host *host)
+/*
+ * It has done its work, or a person reads what it could not do: it need not run at the next start.
+ * The exit code, which is at least PO_EXIT_PARTLY when that fails.
+ */
+static int
+forget(struct po_cli *cli, struct po_host *host, int code)
 {
     struct po_err err;
 
-    if (host->ops->reboot != NULL && host->ops->reboot->forget_after(host, &err) != PO_OK)
-        po_cli_out_tell(&cli->out, PO_CLI_WARNING, "this would run again at the next start: %s",
-                        err.text);
+    if (host->ops->reboot == NULL || host->ops->reboot->forget_after(host, &err) == PO_OK)
+        return code;
+    po_cli_out_tell(&cli->out, PO_CLI_WARNING, "this would run again at the next start: %s",
+                    err.text);
+    return code > PO_EXIT_PARTLY ? code : PO_EXIT_PARTLY;
 }
 
 static int
@@ -74,8 +79,7 @@ look_after(struct po_cli *cli, struct po_host *host)
 
     po_cli_catch_interrupts(cli);
     if (po_after_reboot_run(host, wait_s, &cli->watch, &result, &err) == PO_OK) {
-        code = tell(cli, &result);
-        forget(cli, host);
+        code = forget(cli, host, tell(cli, &result));
     } else {
         code = po_cli_failed(cli, &err);
     }

@@ -190,10 +190,10 @@ run(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *ho
     return code;
 }
 
-/* *goes_on: the user wants it. */
+/* *goes_on: the user wants it. *is_declined: no, he was asked and does not. */
 static int
 plan(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *host,
-     const struct po_restore_options *options, bool *goes_on)
+     const struct po_restore_options *options, bool *goes_on, bool *is_declined)
 {
     struct po_restore_result result = { .outage_seconds = -1 };
     struct po_err err = { 0 };
@@ -220,6 +220,7 @@ plan(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *h
         } else if (!asks || ask(cli)) {
             *goes_on = true;
         } else {
+            *is_declined = true;
             (void)po_fail(&err, PO_E_CANCELLED, "nothing was changed");
             code = po_cli_failed(cli, &err);
         }
@@ -229,7 +230,8 @@ plan(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *h
 }
 
 static int
-restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *host)
+restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *host,
+        bool *is_declined)
 {
     const struct po_cli_value *path = &cli->values.value[PO_CLI_PATH];
     struct po_restore_options options = {
@@ -264,7 +266,7 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
     code = verify(cli, archive);
     if (code != PO_EXIT_DONE)
         return code;
-    plan_code = plan(cli, archive, host, &options, &goes_on);
+    plan_code = plan(cli, archive, host, &options, &goes_on, is_declined);
     if (!goes_on)
         return plan_code;
     po_cli_catch_interrupts(cli);
@@ -306,9 +308,12 @@ po_cmd_restore(struct po_cli *cli)
     struct po_cli_archive archive = { 0 };
     struct po_host *host = NULL;
     struct po_lock *lock = NULL;
+    bool is_declined = false;
     int code;
 
     /* Before anything takes long. */
+    if (po_cli_reboot_is_contradictory(cli))
+        return po_cli_usage(cli, "--reboot-delay is for --reboot=schedule alone");
     if (!po_cli_has(cli, PO_CLI_YES) && !po_cli_has(cli, PO_CLI_DRY_RUN) &&
         !(po_sys_is_terminal(0) && cli->out.is_stderr_terminal))
         return po_cli_usage(cli,
@@ -320,9 +325,9 @@ po_cmd_restore(struct po_cli *cli)
         tell_unused_options(cli, host);
         if (po_cli_has(cli, PO_CLI_DRY_RUN) || (po_cli_site_lock(cli, host, &lock, &code) &&
                                                 po_cli_recovery_allows(cli, host, false, &code)))
-            code = restore(cli, &archive, host);
+            code = restore(cli, &archive, host, &is_declined);
     }
-    if (!po_cli_has(cli, PO_CLI_DRY_RUN))
+    if (!po_cli_has(cli, PO_CLI_DRY_RUN) && !is_declined)
         po_cli_event(cli, host, PO_CLI_EVENT_RESTORE, code);
     po_lock_free(lock);
     po_cli_archive_deinit(&archive);
