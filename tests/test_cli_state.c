@@ -175,6 +175,7 @@ START_TEST(a_site_has_one_lock_and_sites_have_locks_of_their_own)
     ck_assert_uint_eq(os_count("made/state"), 2);
     po_lock_free(locks[0]);
     po_lock_free(locks[2]);
+    po_buf_deinit(&cli.out.told);
     po_cli_site_free(site);
     po_cli_site_free(other);
 }
@@ -195,6 +196,7 @@ START_TEST(where_no_lock_can_be_had_the_job_goes_on)
     ck_assert_ptr_null(lock);
     ck_assert_int_eq(code, PO_EXIT_DONE);
     po_lock_free(lock);
+    po_buf_deinit(&cli.out.told);
     po_cli_site_free(site);
 }
 END_TEST
