@@ -1,6 +1,7 @@
 /*
  * reg.h - the .reg document: what regedit exports and imports. Parsed, printed, compared, merged,
- * moved between the views of 64-bit Windows; no registry is touched, so it works on any system.
+ * moved between the views of 64-bit Windows and to other places on the disk; no registry is touched,
+ * so it works on any system.
  *
  * The model holds what the registry holds: a value's data are its raw bytes, whatever its type says
  * of them. Strings are UTF-16LE with their terminating NUL, if they have one. Names are UTF-8; what
@@ -201,5 +202,40 @@ bool po_reg_path_is_within(const char *path, size_t path_size, const char *key, 
 /* The same of all keys of a document, deleted ones too; *outside (may be NULL) is the first not. */
 bool po_reg_is_within(const struct po_reg *reg, const char *key, size_t key_size,
                       const struct po_reg_key **outside);
+
+/* ---- places (reg_rewrite.c) ---- */
+
+/* Text that data may hold, and what is to stand there instead; UTF-8. Paths with either slash. */
+struct po_reg_move {
+    const char *from; /* not empty */
+    const char *to;   /* NULL: it is looked for, and left */
+};
+
+struct po_reg_rewrite {
+    const struct po_reg_key *key;
+    const struct po_reg_value *value; /* as it is now */
+    const void *before;               /* its data before; NULL: it holds the text, and is left */
+    size_t before_size;
+    const struct po_reg_move *move; /* the first that was found in it */
+};
+/* A failure ends the rewriting and is its result. */
+typedef enum po_status (*po_reg_rewrite_fn)(void *ctx, const struct po_reg_rewrite *rewrite,
+                                            struct po_err *err);
+
+/*
+ * Rewrites the strings of all values (REG_SZ, REG_EXPAND_SZ, REG_MULTI_SZ; req: R4). A move's text
+ * is found at the front of a string, or behind a mark that no path goes on after (space, quotation
+ * mark, one of = ; , | < > ( [ @, "\\?\"), and counts when the string, a component of a path or such
+ * a mark ends there; a space is no end, as "C:\spool old" is another folder. Case is not told
+ * apart, nor are slashes; what is written has the slashes that stood there, doubled where they were.
+ * The longest text that fits counts, and what was written is not looked at again. Slashes at the
+ * ends of both texts do not count.
+ *
+ * Values that hold a move's text elsewhere, or in data that are no strings (as UTF-16 or ASCII), are
+ * told and left. `each` may be NULL.
+ */
+PO_NODISCARD enum po_status po_reg_rewrite(struct po_reg *reg, const struct po_reg_move *moves,
+                                           size_t move_count, po_reg_rewrite_fn each, void *ctx,
+                                           struct po_err *err);
 
 #endif
