@@ -17,7 +17,7 @@
 #define BOX "Post.OfficemailboxBackup"
 
 static const struct rig_item set[] = {
-    { .path = REG, .text = "new registry" },
+    { .path = REG, .text = RIG_NEW_REGISTRY },
     { .path = SPOOL, .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 1 },
     { .path = SPOOL "/config", .text = "new config", .mode = 0640, .time = RIG_TIME + 2 },
     { .path = SPOOL "/link", .type = POBACKUP_SYMLINK, .text = "config" },
@@ -37,7 +37,7 @@ static struct rig_archive archive;
 static void
 make_site(void)
 {
-    rig_write("site/" REG, "old registry");
+    rig_write("site/" REG, RIG_OLD_REGISTRY);
     rig_write("site/" SPOOL "/config", "old config");
     rig_write("site/" SPOOL "/local", "only here");
     rig_write("site/" BOX "/user01/1.MSG", "old 1");
@@ -124,7 +124,7 @@ picture_of_trees(void)
 static void
 assert_restored(const struct po_restore_result *result)
 {
-    ck_assert_str_eq(rig_read("site/" REG), "new registry");
+    ck_assert_str_eq(rig_read("site/" REG), RIG_NEW_REGISTRY);
     ck_assert_str_eq(rig_read("site/" SPOOL "/config"), "new config");
     ck_assert_int_eq(rig_stat("site/" SPOOL "/link").type, PO_NODE_SYMLINK);
     ck_assert_str_eq(rig_read("site/" BOX "/user01/1.MSG"), "new 1");
@@ -215,7 +215,7 @@ assert_undone(const char *before, enum fault_kind kind, unsigned long nth,
     after = picture_of_trees();
     ck_assert_msg(strcmp(before, after) == 0, "kind %d, call %lu, undone:\n%s\n%s", (int)kind, nth,
                   before, after);
-    ck_assert_str_eq(rig_read("site/" REG), "old registry");
+    ck_assert_str_eq(rig_read("site/" REG), RIG_OLD_REGISTRY);
     free(after);
     po_recovery_deinit(&recovery);
     po_recover_result_deinit(&result);

@@ -25,6 +25,12 @@
 #define RIG_FRAME (64u << 10)               /* the smallest: files span frames soon */
 #define RIG_PATH_MAX 4096
 
+/* One value of one name, so that nothing of the old one survives the new one. */
+#define RIG_REGISTRY(who)                                                                          \
+    "REGEDIT4\n\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Software.com\\Post.Office]\n\"who\"=\"" who "\"\n"
+#define RIG_OLD_REGISTRY RIG_REGISTRY("old")
+#define RIG_NEW_REGISTRY RIG_REGISTRY("new")
+
 /* ---- the test's directory ---- */
 
 static char rig_top[OS_PATH_SIZE];

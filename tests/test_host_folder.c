@@ -1,6 +1,7 @@
 #include "host/host.h"
 #include "os_help.h"
 #include "port/sys.h"
+#include "registry/reg.h"
 
 #if OS_HAS_POSIX
 #include <signal.h>
@@ -543,7 +544,7 @@ START_TEST(the_registry_is_replaced_and_the_former_kept)
     write_file("a/b/.pobackup-new-file", "left over, and longer than the new content");
     write_file("a/b/key.reg.new", "somebody else's");
     ck_assert_msg(host->ops->registry_import(host, "one", 3, POBACKUP_TIME_UNKNOWN,
-                                             PO_REGISTRY_MERGED, &former, &err) == PO_OK,
+                                             PO_REGISTRY_EXACT, &former, &err) == PO_OK,
                   "%s", err.text);
     ck_assert_uint_eq(former.size, 0);
     assert_file("a/b/key.reg", "one");
@@ -556,7 +557,7 @@ START_TEST(the_registry_is_replaced_and_the_former_kept)
         ck_assert_int_eq(chown("a/b/key.reg", 1234, 4321), 0);
 #endif
     ck_assert_int_eq(host->ops->registry_import(host, "two", 3, INT64_C(16000000001234567),
-                                                PO_REGISTRY_MERGED, &former, &err),
+                                                PO_REGISTRY_EXACT, &former, &err),
                      PO_OK);
     ck_assert_str_eq(po_buf_text(&former), "one");
     assert_file("a/b/key.reg", "two");
@@ -577,11 +578,11 @@ START_TEST(a_missing_folder_of_the_registry_is_made)
     struct po_buf former = { 0 };
     struct po_err err = { 0 };
 
-    ck_assert_msg(host->ops->registry_import(host, "", 0, POBACKUP_TIME_UNKNOWN, PO_REGISTRY_MERGED,
-                                             &former, &err) == PO_OK,
+    ck_assert_msg(host->ops->registry_import(host, "REGEDIT4\n", 9, POBACKUP_TIME_UNKNOWN,
+                                             PO_REGISTRY_MERGED, &former, &err) == PO_OK,
                   "%s", err.text);
     ck_assert_uint_eq(former.size, 0);
-    assert_file("a/b/key.reg", "");
+    assert_file("a/b/key.reg", "REGEDIT4\n");
     po_buf_deinit(&former);
     host->ops->free(host);
 }
@@ -596,13 +597,127 @@ START_TEST(a_failed_import_leaves_the_former_registry)
     write_file("key.reg", "one");
     ck_assert_int_eq(mkdir(".pobackup-new-file", 0700), 0);
     ck_assert_int_eq(host->ops->registry_import(host, "two", 3, POBACKUP_TIME_UNKNOWN,
-                                                PO_REGISTRY_MERGED, &former, &err),
+                                                PO_REGISTRY_EXACT, &former, &err),
                      PO_E_IO);
     ck_assert_str_eq(po_buf_text(&former), "one");
     assert_file("key.reg", "one");
     ck_assert(os_exists(".pobackup-new-file"));
     po_buf_deinit(&former);
     host->ops->free(host);
+}
+END_TEST
+
+#define REG_HEAD "REGEDIT4\n"
+#define REG_KEY "[HKEY_LOCAL_MACHINE\\SOFTWARE\\Software.com\\Post.Office]\n"
+#define REG_KEY_32 "[HKEY_LOCAL_MACHINE\\SOFTWARE\\Wow6432Node\\Software.com\\Post.Office]\n"
+
+/* What is in key.reg after the import, as lines; it is printed when it was joined. */
+static void
+assert_import(const char *there, const char *imported, enum po_registry_how how,
+              const char *expected)
+{
+    struct po_host *host = open_site("[trees]\nregistry = key.reg\n");
+    struct po_buf former = { 0 };
+    struct po_buf now = { 0 };
+    struct po_reg *is = NULL;
+    struct po_reg *should_be = NULL;
+    struct po_buf a = { 0 };
+    struct po_buf b = { 0 };
+    struct po_err err = { 0 };
+    int64_t write_time;
+
+    write_file("key.reg", there);
+    ck_assert_msg(host->ops->registry_import(host, imported, strlen(imported),
+                                             POBACKUP_TIME_UNKNOWN, how, &former, &err) == PO_OK,
+                  "%s", err.text);
+    ck_assert_str_eq(po_buf_text(&former), there);
+    ck_assert_int_eq(host->ops->registry_export(host, &now, &write_time, &err), PO_OK);
+    ck_assert_int_eq(po_reg_parse(&is, now.bytes, now.size, PO_REG_CODE_PAGE_AUTO, &err), PO_OK);
+    ck_assert_int_eq(
+        po_reg_parse(&should_be, expected, strlen(expected), PO_REG_CODE_PAGE_AUTO, &err), PO_OK);
+    ck_assert_int_eq(po_reg_print(is, &a, &err), PO_OK);
+    ck_assert_int_eq(po_reg_print(should_be, &b, &err), PO_OK);
+    ck_assert_uint_eq(a.size, b.size);
+    ck_assert_mem_eq(a.bytes, b.bytes, a.size);
+    po_reg_free(is);
+    po_reg_free(should_be);
+    po_buf_deinit(&a);
+    po_buf_deinit(&b);
+    po_buf_deinit(&former);
+    po_buf_deinit(&now);
+    host->ops->free(host);
+}
+
+/* req: R3 */
+START_TEST(what_an_import_lacks_survives_unless_it_is_exact)
+{
+    static const char there[] = REG_HEAD REG_KEY "\"a\"=\"1\"\n\"b\"=\"1\"\n";
+    static const char imported[] = REG_HEAD REG_KEY "\"b\"=\"2\"\n\"c\"=\"2\"\n";
+
+    assert_import(there, imported, PO_REGISTRY_MERGED,
+                  REG_HEAD REG_KEY "\"a\"=\"1\"\n\"b\"=\"2\"\n\"c\"=\"2\"\n");
+    assert_file("key.reg", "\xFF\xFEW");
+    assert_import(there, imported, PO_REGISTRY_EXACT, imported);
+    assert_file("key.reg", imported);
+    /* Nothing survives: byte for byte. */
+    assert_import(REG_HEAD REG_KEY "\"B\"=\"1\"\n", imported, PO_REGISTRY_MERGED, imported);
+    assert_file("key.reg", imported);
+    /* What deletes is not kept as a line. */
+    assert_import(there, REG_HEAD REG_KEY "\"b\"=-\n", PO_REGISTRY_MERGED,
+                  REG_HEAD REG_KEY "\"a\"=\"1\"\n");
+}
+END_TEST
+
+/* req: R3 */
+START_TEST(keys_come_into_the_view_that_the_site_has)
+{
+    static const char plain[] = REG_HEAD REG_KEY "\"a\"=\"1\"\n";
+    static const char node[] = REG_HEAD REG_KEY_32 "\"a\"=\"2\"\n";
+
+    assert_import(plain, node, PO_REGISTRY_MERGED, REG_HEAD REG_KEY "\"a\"=\"2\"\n");
+    assert_import(node, plain, PO_REGISTRY_MERGED, REG_HEAD REG_KEY_32 "\"a\"=\"1\"\n");
+    assert_import(plain, node, PO_REGISTRY_EXACT, REG_HEAD REG_KEY "\"a\"=\"2\"\n");
+    assert_import(node, plain, PO_REGISTRY_EXACT, REG_HEAD REG_KEY_32 "\"a\"=\"1\"\n");
+}
+END_TEST
+
+START_TEST(what_is_no_registry_is_not_merged)
+{
+    static const char good[] = REG_HEAD REG_KEY "\"a\"=\"1\"\n";
+    struct po_host *host = open_site("[trees]\nregistry = key.reg\n");
+    struct po_buf former = { 0 };
+    struct po_err err = { 0 };
+
+    write_file("key.reg", "text");
+    ck_assert_int_eq(host->ops->registry_import(host, good, strlen(good), POBACKUP_TIME_UNKNOWN,
+                                                PO_REGISTRY_MERGED, &former, &err),
+                     PO_E_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.text, "the one that is there: line 1"));
+    assert_file("key.reg", "text");
+    write_file("key.reg", good);
+    ck_assert_int_eq(host->ops->registry_import(host, "text", 4, POBACKUP_TIME_UNKNOWN,
+                                                PO_REGISTRY_MERGED, &former, &err),
+                     PO_E_UNSUPPORTED);
+    assert_file("key.reg", good);
+    po_buf_deinit(&former);
+    host->ops->free(host);
+}
+END_TEST
+
+/* req: R4 */
+START_TEST(a_site_may_say_by_which_paths_the_server_knows_its_trees)
+{
+    struct po_host *host =
+        open_site("[places]\nspool = E:\\Spool\n[trees]\nspool = s\nbin = none\n");
+
+    ck_assert_str_eq(po_host_known_place(host, PO_PART_SPOOL), "E:\\Spool");
+    ck_assert_str_eq(po_host_known_place(host, PO_PART_MAILBOX),
+                     host->ops->place(host, PO_PART_MAILBOX));
+    ck_assert_ptr_null(po_host_known_place(host, PO_PART_BIN));
+    host->ops->free(host);
+    assert_refused("[places]\nregistry = x\n", 22, "line 2: unknown key \"registry\" in [places]");
+    assert_refused("[places]\nbin = x\nbin = y\n", 25, "line 3: \"bin\" is there already");
+    assert_refused("[places]\n[trees]\n[places]\n", 26, "line 3: [places] is there already");
 }
 END_TEST
 
@@ -663,6 +778,10 @@ host_suite(void)
     tcase_add_test(registry, a_missing_folder_of_the_registry_is_made);
     tcase_add_test(registry, a_failed_import_leaves_the_former_registry);
     tcase_add_test(registry, a_site_without_registry_says_so);
+    tcase_add_test(registry, what_an_import_lacks_survives_unless_it_is_exact);
+    tcase_add_test(registry, keys_come_into_the_view_that_the_site_has);
+    tcase_add_test(registry, what_is_no_registry_is_not_merged);
+    tcase_add_test(registry, a_site_may_say_by_which_paths_the_server_knows_its_trees);
     suite_add_tcase(suite, registry);
     return suite;
 }

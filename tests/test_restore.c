@@ -269,7 +269,7 @@ assert_services(const char *log)
 /* ---- a set, and a site that differs from it in every way ---- */
 
 static const struct rig_item set[] = {
-    { .path = REG, .text = "new registry" },
+    { .path = REG, .text = RIG_NEW_REGISTRY },
     { .path = BIN, .type = POBACKUP_DIRECTORY },
     { .path = BIN "/program", .text = "new program" },
     { .path = SPOOL, .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 1 },
@@ -300,7 +300,7 @@ static void
 make_old_site(void)
 {
     make_site();
-    rig_write("site/" REG, "old registry");
+    rig_write("site/" REG, RIG_OLD_REGISTRY);
     rig_write("site/" BIN "/program", "old program");
     rig_write("site/" SPOOL "/config", "old config");
     rig_write("site/" SPOOL "/local", "only here");
@@ -386,8 +386,8 @@ START_TEST(what_was_replaced_is_kept_in_the_guides_layout)
     run_well(&rig);
     ck_assert_str_eq(rig_read(below(aside(&rig, PO_PART_SPOOL), "config")), "old config");
     ck_assert_str_eq(rig_read(below(aside(&rig, PO_PART_MAILBOX), "user01/1.MSG")), "old 1");
-    ck_assert_str_eq(rig_read(aside(&rig, PO_PART_REGISTRY)), "old registry");
-    ck_assert_str_eq(rig_read("site/" REG), "new registry");
+    ck_assert_str_eq(rig_read(aside(&rig, PO_PART_REGISTRY)), RIG_OLD_REGISTRY);
+    ck_assert_str_eq(rig_read("site/" REG), RIG_NEW_REGISTRY);
     ck_assert_int_eq(rig_time("site/" REG), RIG_TIME);
     ck_assert_uint_eq(rig.result.parts[PO_PART_REGISTRY].replaced, 1);
     /* One folder for all, that nobody else may look into, with nothing more in it. */
@@ -414,7 +414,7 @@ START_TEST(without_a_safety_copy_nothing_is_kept)
     rig.options.no_safety_copy = true;
     run_well(&rig);
     ck_assert_str_eq(rig_read("site/" SPOOL "/config"), "new config");
-    ck_assert_str_eq(rig_read("site/" REG), "new registry");
+    ck_assert_str_eq(rig_read("site/" REG), RIG_NEW_REGISTRY);
     ck_assert_ptr_null(rig.result.parts[PO_PART_SPOOL].set_aside);
     ck_assert_ptr_null(rig.result.parts[PO_PART_REGISTRY].set_aside);
     assert_nothing_of_ours("site", NULL);
@@ -430,7 +430,7 @@ START_TEST(a_restore_into_nothing_makes_everything)
     open_rig(&rig, set, RIG_COUNT(set));
     rig.options.parts[PO_PART_BIN] = true;
     run_well(&rig);
-    ck_assert_str_eq(rig_read("site/" REG), "new registry");
+    ck_assert_str_eq(rig_read("site/" REG), RIG_NEW_REGISTRY);
     ck_assert_str_eq(rig_read("site/" BIN "/program"), "new program");
     ck_assert_str_eq(rig_read("site/" SPOOL "/config"), "new config");
     ck_assert_int_eq(rig_time("site/" SPOOL), RIG_TIME + 1);
@@ -527,7 +527,7 @@ START_TEST(patterns_limit_what_is_restored_and_removed)
         ck_assert_str_eq(rig_read("site/" BOX "/user03/1.MSG"), "new user");
         ck_assert(!rig_exists("site/" BOX "/user02"));
         ck_assert_str_eq(rig_read("site/" SPOOL "/config"), "old config");
-        ck_assert_str_eq(rig_read("site/" REG), "old registry");
+        ck_assert_str_eq(rig_read("site/" REG), RIG_OLD_REGISTRY);
         ck_assert_uint_eq(rig.result.parts[PO_PART_MAILBOX].files, 2);
         ck_assert_uint_eq(rig.result.parts[PO_PART_MAILBOX].replaced, 1);
         ck_assert_uint_eq(rig.result.parts[PO_PART_MAILBOX].added, 1);
@@ -619,13 +619,13 @@ START_TEST(trees_can_be_anywhere)
     rig_write("real/box/user01/1.MSG", "old 1");
     if (OS_HAS_POSIX)
         ck_assert_int_eq(symlink("real/box", rig_at("link")), 0);
-    rig_write("site/conf/r.reg", "old registry");
+    rig_write("site/conf/r.reg", RIG_OLD_REGISTRY);
     open_rig(&rig, set, RIG_COUNT(set));
     run_well(&rig);
     ck_assert_str_eq(rig_read("made/new/spool/config"), "new config");
     ck_assert_str_eq(rig_read("real/box/user01/1.MSG"), "new 1");
     ck_assert_str_eq(rig_read("real/box/user02/1.MSG"), "user02");
-    ck_assert_str_eq(rig_read("site/conf/r.reg"), "new registry");
+    ck_assert_str_eq(rig_read("site/conf/r.reg"), RIG_NEW_REGISTRY);
     /* Beside the real tree. */
     ck_assert_int_eq(strncmp(aside(&rig, PO_PART_MAILBOX), "real/.pobackup-", 15), 0);
     assert_nothing_of_ours("real", ".pobackup-set-aside-");
@@ -938,7 +938,7 @@ START_TEST(a_service_that_does_not_stop_changes_nothing)
     ck_assert_int_eq(run(&rig), PO_E_IO);
     after = rig_picture("site/" SPOOL, NULL, true);
     ck_assert_str_eq(before, after);
-    ck_assert_str_eq(rig_read("site/" REG), "old registry");
+    ck_assert_str_eq(rig_read("site/" REG), RIG_OLD_REGISTRY);
     ck_assert(rig_exists("site/puf"));
     ck_assert(!rig.result.are_services_lost);
     assert_nothing_of_ours("site", NULL);
@@ -1162,7 +1162,7 @@ START_TEST(a_second_restore_keeps_the_first_ones_files)
     run_well(&rig);
     ck_assert_str_eq(rig_read("site/" BOX "/user02/9.MSG"), "late");
     ck_assert_str_eq(rig_read(below(aside(&rig, PO_PART_MAILBOX), "user01/1.MSG")), "new 1");
-    ck_assert_str_eq(rig_read(aside(&rig, PO_PART_REGISTRY)), "new registry");
+    ck_assert_str_eq(rig_read(aside(&rig, PO_PART_REGISTRY)), RIG_NEW_REGISTRY);
     ck_assert_uint_eq(rig.result.parts[PO_PART_MAILBOX].replaced, 4 + SOFT);
     ck_assert_uint_eq(rig.result.parts[PO_PART_MAILBOX].added, 0);
     close_rig(&rig);
@@ -1180,9 +1180,9 @@ START_TEST(the_registry_can_be_restored_alone)
     rig.options.parts[PO_PART_SPOOL] = false;
     rig.options.parts[PO_PART_MAILBOX] = false;
     run_well(&rig);
-    ck_assert_str_eq(rig_read("site/" REG), "new registry");
+    ck_assert_str_eq(rig_read("site/" REG), RIG_NEW_REGISTRY);
     ck_assert_str_eq(rig_read("site/" SPOOL "/config"), "old config");
-    ck_assert_str_eq(rig_read(aside(&rig, PO_PART_REGISTRY)), "old registry");
+    ck_assert_str_eq(rig_read(aside(&rig, PO_PART_REGISTRY)), RIG_OLD_REGISTRY);
     ck_assert_int_eq(strncmp(aside(&rig, PO_PART_REGISTRY), "site/.pobackup-set-aside-", 25), 0);
     close_rig(&rig);
 }
@@ -1216,7 +1216,7 @@ make_random_items(struct rig_item *items, char paths[][256])
 {
     size_t count = 0;
 
-    items[count++] = (struct rig_item){ .path = REG, .text = "new registry" };
+    items[count++] = (struct rig_item){ .path = REG, .text = RIG_NEW_REGISTRY };
     items[count++] = (struct rig_item){ .path = SPOOL, .type = POBACKUP_DIRECTORY };
     while (count < RANDOM_ITEMS) {
         const struct rig_item *parent = &items[1 + random_below((uint32_t)count - 1)];
@@ -1309,7 +1309,7 @@ START_TEST(random_trees_are_restored_or_taken_back)
     (void)fflush(stdout);
     random_state = seed;
     make_site();
-    rig_write("site/" REG, "old registry");
+    rig_write("site/" REG, RIG_OLD_REGISTRY);
     make_random_site("site/" SPOOL, 0);
     count = make_random_items(items, paths);
     open_rig(&rig, items, count);

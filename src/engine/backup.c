@@ -293,9 +293,9 @@ pack_manifest(struct po_backup_run *run, const struct outage *outage, struct po_
     struct po_manifest manifest = { .created = run->created,
                                     .host_kind = run->host->ops->kind,
                                     .registry = run->host->ops->place(run->host, PO_PART_REGISTRY),
-                                    .bin = run->host->ops->place(run->host, PO_PART_BIN),
-                                    .spool = run->host->ops->place(run->host, PO_PART_SPOOL),
-                                    .mailbox = run->host->ops->place(run->host, PO_PART_MAILBOX) };
+                                    .bin = po_host_known_place(run->host, PO_PART_BIN),
+                                    .spool = po_host_known_place(run->host, PO_PART_SPOOL),
+                                    .mailbox = po_host_known_place(run->host, PO_PART_MAILBOX) };
     struct po_manifest_service *services = po_mem_new(outage->services.count, sizeof *services);
     struct po_buf host = { 0 };
     struct po_buf system = { 0 };

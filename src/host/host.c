@@ -60,3 +60,11 @@ po_rights_parse(enum po_rights *out, const char *name)
     }
     return false;
 }
+
+const char *
+po_host_known_place(struct po_host *host, enum po_part part)
+{
+    const char *place = host->ops->known_place == NULL ? NULL : host->ops->known_place(host, part);
+
+    return place != NULL ? place : host->ops->place(host, part);
+}

@@ -44,6 +44,9 @@ struct po_host {
     const struct po_host_ops *ops;
 };
 
+/* known_place, or place. */
+const char *po_host_known_place(struct po_host *host, enum po_part part);
+
 /* ---- rights (req: R7) ---- */
 
 /* How the rights of restored files are set. */
@@ -178,6 +181,9 @@ struct po_host_ops {
      * has none ("none"). The registry of a Windows host is a key.
      */
     const char *(*place)(struct po_host *host, enum po_part part);
+    /* By which path the mail server knows a tree, as its registry says it. NULL (the function, or
+     * what it gives): by its place. */
+    const char *(*known_place)(struct po_host *host, enum po_part part);
     /* The services in the order in which they are started; stopped in reverse (req: B2). */
     size_t (*service_count)(struct po_host *host);
     const struct po_service *(*service)(struct po_host *host, size_t number);
@@ -198,10 +204,11 @@ struct po_host_ops {
     /* What the last export left out, as text; "" = nothing. NULL: it never leaves out anything. */
     const char *(*registry_omissions)(struct po_host *host);
     /*
-     * Imports a .reg file, durable and atomic. Merged: what the file lacks stays (a folder site's
-     * file is replaced all the same). Exact: it goes; an empty file takes the key away. The former
-     * state is appended to `former` first, nothing if there was none. `write_time` is what a file
-     * gets (POBACKUP_TIME_UNKNOWN: now).
+     * Imports a .reg file, durable and atomic, into the view of 64-bit Windows that the site has.
+     * Merged: what the file lacks stays, and bytes that are no .reg file are PO_E_FORMAT or
+     * PO_E_UNSUPPORTED. Exact: it goes; an empty file takes the key away. The former state is
+     * appended to `former` first, nothing if there was none. `write_time` is what a file gets
+     * (POBACKUP_TIME_UNKNOWN: now).
      */
     PO_NODISCARD enum po_status (*registry_import)(struct po_host *host, const void *bytes,
                                                    size_t size, int64_t write_time,

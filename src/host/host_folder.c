@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "host/host_folder_file.h"
 #include "host/host_folder_ini.h"
+#include "host/host_folder_registry.h"
 #include "port/file.h"
 #include "port/sys.h"
 #include "registry/reg.h"
@@ -75,6 +76,12 @@ static const char *
 folder_place(struct po_host *host, enum po_part part)
 {
     return folder_of(host)->place[part];
+}
+
+static const char *
+folder_known_place(struct po_host *host, enum po_part part)
+{
+    return folder_of(host)->ini.known[part];
 }
 
 static size_t
@@ -316,6 +323,7 @@ folder_registry_import(struct po_host *host, const void *bytes, size_t size, int
                        enum po_registry_how how, struct po_buf *former, struct po_err *err)
 {
     const char *place = NULL;
+    struct po_buf joined = { 0 };
     struct po_node_info info;
     bool exists = false;
     enum po_status st = registry_place(folder_of(host), &place, err);
@@ -327,8 +335,16 @@ folder_registry_import(struct po_host *host, const void *bytes, size_t size, int
         return st;
     if (size == 0 && how == PO_REGISTRY_EXACT)
         return po_host_folder_file_remove(place, err);
-    return po_host_folder_file_replace(place, bytes, size, exists ? &info : NULL, REGISTRY_MODE,
-                                       write_time, err);
+    st = po_host_folder_registry_join(&joined, former, bytes, size, how, err);
+    if (st == PO_OK && joined.size > 0) {
+        bytes = joined.bytes;
+        size = joined.size;
+    }
+    if (st == PO_OK)
+        st = po_host_folder_file_replace(place, bytes, size, exists ? &info : NULL, REGISTRY_MODE,
+                                         write_time, err);
+    po_buf_deinit(&joined);
+    return st;
 }
 
 /* ---- opening ---- */
@@ -338,6 +354,7 @@ static const struct po_host_ops folder_ops = {
     .free = folder_free,
     .identity = folder_identity,
     .place = folder_place,
+    .known_place = folder_known_place,
     .service_count = folder_service_count,
     .service = folder_service,
     .service_state = folder_service_state,

@@ -17,7 +17,7 @@
 #define INI_SIZE_MAX ((uint64_t)1024 * 1024)
 #define SERVICE_PREFIX "service:"
 
-enum section { SECTION_NONE, SECTION_TREES, SECTION_SERVICE };
+enum section { SECTION_NONE, SECTION_TREES, SECTION_PLACES, SECTION_SERVICE };
 
 /* Bits of parse.seen: which keys the service at hand has. */
 enum {
@@ -34,7 +34,7 @@ struct parse {
     const char *end;
     unsigned line;
     enum section section;
-    bool has_trees;
+    bool has[SECTION_SERVICE]; /* sections that may stand there once */
     unsigned seen;
     enum po_status st; /* of the first failure; *err has it */
     struct po_err *err;
@@ -111,6 +111,27 @@ end_section(struct parse *parse)
     return PO_OK;
 }
 
+/* [trees], [places]: a key a part. */
+static enum po_status
+begin_map(struct parse *parse, const char *name, size_t size)
+{
+    enum section section = SECTION_NONE;
+
+    if (size == 5 && memcmp(name, "trees", 5) == 0)
+        section = SECTION_TREES;
+    else if (size == 6 && memcmp(name, "places", 6) == 0)
+        section = SECTION_PLACES;
+    else
+        return po_fail(parse->err, PO_E_USAGE, "line %u: unknown section [%.*s]", parse->line,
+                       (int)(size < 100 ? size : 100), name);
+    if (parse->has[section])
+        return po_fail(parse->err, PO_E_USAGE, "line %u: [%.*s] is there already", parse->line,
+                       (int)size, name);
+    parse->has[section] = true;
+    parse->section = section;
+    return PO_OK;
+}
+
 /* `line` begins with '[' and has no space at its ends. */
 static enum po_status
 begin_section(struct parse *parse, const char *line, size_t size)
@@ -136,14 +157,7 @@ begin_section(struct parse *parse, const char *line, size_t size)
         name_size--;
     if (name_size >= prefix_size && memcmp(name, SERVICE_PREFIX, prefix_size) == 0)
         return begin_service(parse, name + prefix_size, name_size - prefix_size);
-    if (name_size != 5 || memcmp(name, "trees", 5) != 0)
-        return po_fail(parse->err, PO_E_USAGE, "line %u: unknown section [%.*s]", parse->line,
-                       (int)(name_size < 100 ? name_size : 100), name);
-    if (parse->has_trees)
-        return po_fail(parse->err, PO_E_USAGE, "line %u: [trees] is there already", parse->line);
-    parse->has_trees = true;
-    parse->section = SECTION_TREES;
-    return PO_OK;
+    return begin_map(parse, name, name_size);
 }
 
 /* Takes the next line, without the space at both ends. false at the end of the file. */
@@ -242,18 +256,19 @@ fail_twice(const struct parse *parse, const char *key)
     return po_fail(parse->err, PO_E_USAGE, "line %u: \"%s\" is there already", parse->line, key);
 }
 
+/* `first`: the first part that may have one. */
 static enum po_status
-set_tree(struct parse *parse, const char *key, const char *value)
+set_part(struct parse *parse, char **map, enum po_part first, const char *key, const char *value)
 {
-    for (int part = 0; part < PO_PART_COUNT; part++) {
+    for (int part = (int)first; part < PO_PART_COUNT; part++) {
         if (strcmp(key, po_part_name((enum po_part)part)) != 0)
             continue;
-        if (parse->ini->tree[part] != NULL)
+        if (map[part] != NULL)
             return fail_twice(parse, key);
-        return set_text(parse, key, value, &parse->ini->tree[part]);
+        return set_text(parse, key, value, &map[part]);
     }
-    return po_fail(parse->err, PO_E_USAGE, "line %u: unknown key \"%s\" in [trees]", parse->line,
-                   key);
+    return po_fail(parse->err, PO_E_USAGE, "line %u: unknown key \"%s\" in [%s]", parse->line, key,
+                   map == parse->ini->tree ? "trees" : "places");
 }
 
 static enum po_status
@@ -299,7 +314,10 @@ take_key(void *user, const char *section, const char *key, const char *value)
         return 0;
     switch (parse->section) {
     case SECTION_TREES:
-        parse->st = set_tree(parse, key, value);
+        parse->st = set_part(parse, parse->ini->tree, PO_PART_REGISTRY, key, value);
+        break;
+    case SECTION_PLACES:
+        parse->st = set_part(parse, parse->ini->known, PO_PART_BIN, key, value);
         break;
     case SECTION_SERVICE:
         parse->st = set_service(parse, key, value);
@@ -362,8 +380,10 @@ done:
 void
 po_host_folder_ini_deinit(struct po_host_folder_ini *ini)
 {
-    for (int part = 0; part < PO_PART_COUNT; part++)
+    for (int part = 0; part < PO_PART_COUNT; part++) {
         po_mem_free(ini->tree[part]);
+        po_mem_free(ini->known[part]);
+    }
     for (size_t i = 0; i < ini->service_count; i++) {
         po_mem_free(ini->services[i].name);
         po_mem_free(ini->services[i].start);

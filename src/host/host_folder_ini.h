@@ -18,7 +18,8 @@ struct po_host_folder_service {
 };
 
 struct po_host_folder_ini {
-    char *tree[PO_PART_COUNT]; /* as written; NULL = not in the file */
+    char *tree[PO_PART_COUNT];  /* as written; NULL = not in the file */
+    char *known[PO_PART_COUNT]; /* [places]; likewise */
     struct po_host_folder_service *services;
     size_t service_count;
 };
