@@ -241,6 +241,43 @@ START_TEST(nothing_to_look_for_changes_nothing)
 }
 END_TEST
 
+static enum po_status
+note_word(void *ctx, const struct po_reg_key *key, const struct po_reg_value *value, size_t word,
+          struct po_err *err)
+{
+    struct po_buf *out = ctx;
+
+    (void)key;
+    po_buf_printf(out, "%s=%zu ", value->name, word);
+    return po_buf_check(out, err);
+}
+
+/* req: W2 */
+START_TEST(values_that_hold_a_name_or_an_address_are_found)
+{
+    static const char text[] =
+        "REGEDIT4\n["
+        "HKEY_LOCAL_MACHINE\\SOFTWARE\\x]\n"
+        "\"a\"=\"mail01\"\n\"b\"=\"smtp:MAIL01.example.jp\"\n"
+        "\"c\"=\"mail012\"\n\"d\"=\"old-mail01\"\n\"e\"=hex:6d,61,69,6c,30,31,00\n"
+        "\"f\"=\"192.0.2.7:25\"\n\"g\"=\"192.0.2.70\"\n\"h\"=\"root@mail01 at 192.0.2.7\"\n";
+    static const char *const words[] = { "Mail01", "192.0.2.7" };
+    struct po_reg *reg = NULL;
+    struct po_buf found = { 0 };
+    struct po_err err = { 0 };
+
+    ck_assert_msg(po_reg_parse(&reg, text, sizeof(text) - 1, PO_REG_CODE_PAGE_UTF8, &err) == PO_OK,
+                  "%s", err.text);
+    ck_assert_int_eq(po_reg_find_words(reg, words, 2, note_word, &found, &err), PO_OK);
+    ck_assert_str_eq(po_buf_text(&found), "a=0 b=0 e=0 f=1 h=0 ");
+    po_buf_clear(&found);
+    ck_assert_int_eq(po_reg_find_words(reg, NULL, 0, note_word, &found, &err), PO_OK);
+    ck_assert_uint_eq(found.size, 0);
+    po_buf_deinit(&found);
+    po_reg_free(reg);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -258,6 +295,7 @@ main(void)
     tcase_add_test(rewriting, each_string_of_a_list_is_rewritten);
     tcase_add_test(rewriting, other_data_that_holds_a_place_is_told_and_left);
     tcase_add_test(rewriting, nothing_to_look_for_changes_nothing);
+    tcase_add_test(rewriting, values_that_hold_a_name_or_an_address_are_found);
     suite_add_tcase(suite, rewriting);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

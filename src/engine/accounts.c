@@ -177,6 +177,7 @@ take_accounts(struct po_origin *out, const json_t *list, struct po_err *err)
 enum po_status
 po_origin_load(struct po_origin *out, const struct po_reader *reader, struct po_err *err)
 {
+    const json_t *trees;
     struct po_buf text = { 0 };
     enum po_status st = po_reader_manifest(reader, &text, err);
 
@@ -193,6 +194,10 @@ po_origin_load(struct po_origin *out, const struct po_reader *reader, struct po_
         return st;
     out->origin.host =
         json_string_value(json_object_get(json_object_get(out->manifest, "host"), "name"));
+    trees = json_object_get(json_object_get(out->manifest, "site"), "trees");
+    for (int part = PO_PART_BIN; part < PO_PART_COUNT; part++)
+        out->places[part] =
+            json_string_value(json_object_get(trees, po_part_name((enum po_part)part)));
     out->origin.service_account = service_account(json_object_get(out->manifest, "services"));
     return take_accounts(out, json_object_get(out->summary, "accounts"), err);
 }

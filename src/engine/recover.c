@@ -310,7 +310,7 @@ go_on(struct po_restore *r, struct po_recover_result *result, struct po_err *err
     enum po_status st = po_recover_steps_forward(r, result, err);
 
     if (st == PO_OK && r->pending.has_registry)
-        st = import_file(r, PO_RESTORE_NEW_REG, r->pending.new_time, PO_REGISTRY_MERGED, err);
+        st = import_file(r, PO_RESTORE_NEW_REG, r->pending.new_time, r->pending.registry_how, err);
     return st;
 }
 

@@ -290,6 +290,9 @@ po_restore_result_deinit(struct po_restore_result *result)
         po_mem_free(result->parts[i].set_aside);
         result->parts[i].set_aside = NULL;
     }
+    po_restore_registry_deinit(&result->registry);
+    po_mem_free(result->queue.texts);
+    result->queue.texts = NULL;
     po_mem_free(result->rights.choices);
     result->rights.choices = NULL;
     po_problems_deinit(&result->problems);

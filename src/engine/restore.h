@@ -12,6 +12,7 @@
 #include "engine/problems.h"
 #include "host/host.h"
 #include "port/stream.h"
+#include "registry/reg.h"
 
 struct po_restore_options {
     const enum po_rights *rights; /* NULL: recorded where the archive has some, else as it goes */
@@ -24,6 +25,11 @@ struct po_restore_options {
      * lacks, in directories that something of the set goes into.
      */
     bool is_exact;
+    bool is_registry_exact;         /* values that the set does not have go */
+    const struct po_reg_move *maps; /* --map: what registry data are to say instead (req: R4) */
+    size_t map_count;
+    bool holds_queue;    /* messages that wait are set aside in the spool (req: R11) */
+    bool is_live;        /* services run on: files of the mailbox may be added, and nothing else */
     bool no_safety_copy; /* replaced files are not kept */
     bool no_services;
     unsigned stop_timeout_s;
@@ -49,6 +55,44 @@ struct po_restore_part {
     char *set_aside; /* where replaced files are kept, or NULL if none were */
 };
 
+/* What is told of registry values. */
+enum po_restore_value_kind {
+    PO_RESTORE_VALUE_CHANGED,
+    PO_RESTORE_VALUE_ADDED,
+    PO_RESTORE_VALUE_LEFT, /* only here: it survives the import */
+    PO_RESTORE_VALUE_REMOVED,
+    PO_RESTORE_VALUE_REWRITTEN, /* the set's, for this machine's places; counted above too */
+    PO_RESTORE_VALUE_OLD_PLACE, /* the set's, with an old place in it that is not rewritten */
+    PO_RESTORE_VALUE_OLD_HOST,  /* the set's, with the old machine's name or address (req: W2) */
+    PO_RESTORE_VALUE_KINDS
+};
+
+/* Text is UTF-8; of data that are no strings NULL. */
+struct po_restore_value {
+    enum po_restore_value_kind kind;
+    char *key;
+    char *name;   /* "" = the default value */
+    char *before; /* rewritten: in the set. Old place, old host: what was found */
+    char *after;  /* rewritten, old place, old host: the whole of it; a list's strings with " | " */
+};
+
+/* req: R3, R4 */
+struct po_restore_registry {
+    bool is_compared; /* both are .reg documents */
+    uint64_t counts[PO_RESTORE_VALUE_KINDS];
+    struct po_restore_value *values; /* the first 10,000 of each kind */
+    size_t count;
+    size_t capacity;
+};
+
+/* The messages that wait in the set's spool. */
+struct po_restore_queue {
+    uint64_t whole;  /* messages (req: R11) */
+    uint64_t broken; /* sets without all of their files (req: W1) */
+    char *texts;     /* the first of them, a line each; or NULL */
+    char held[40];   /* with holds_queue: where they go, below PostOfficeBackup of the spool */
+};
+
 /* What the plan says of rights, and afterwards what came of it (req: R7). */
 struct po_restore_rights {
     bool is_wanted; /* the site has rights of which the restore is to take care */
@@ -61,6 +105,8 @@ struct po_restore_rights {
 struct po_restore_result {
     struct po_restore_part parts[PO_PART_COUNT];
     struct po_restore_rights rights;
+    struct po_restore_registry registry;
+    struct po_restore_queue queue;
     uint64_t streams;      /* alternate streams that were put back */
     uint64_t streams_left; /* the file system has none: they are only in the archive */
     double seconds;

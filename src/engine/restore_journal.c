@@ -217,6 +217,7 @@ po_restore_journal_registry(struct po_restore *r, const struct po_buf *former, i
         return po_err_prefix(err, "journal");
     po_buf_put_u64le(&record, (uint64_t)po_index_write_time(r->reader->index, r->registry_entry));
     po_buf_put_u64le(&record, (uint64_t)former_time);
+    po_buf_put_u8(&record, r->options->is_registry_exact);
     return put(r, PO_RESTORE_RECORD_REGISTRY, &record, err);
 }
 
@@ -380,6 +381,7 @@ load_registry(struct po_restore *r, struct po_cursor *record)
     r->pending.has_registry = true;
     r->pending.new_time = (int64_t)po_cursor_u64(record);
     r->pending.former_time = (int64_t)po_cursor_u64(record);
+    r->pending.registry_how = po_cursor_u8(record) != 0 ? PO_REGISTRY_EXACT : PO_REGISTRY_MERGED;
     return PO_OK;
 }
 

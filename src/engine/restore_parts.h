@@ -4,7 +4,7 @@
  *   plan    what is wanted, where it goes, what speaks against it (restore_plan, _place, _survey)
  *   stage   the new files into a hidden folder on the same volume (restore_stage)
  *   merge   which renames it takes: old files aside, new ones into place (restore_merge)
- *   commit  these renames, then the registry (restore_commit, _registry)
+ *   commit  these renames, then the registry (restore_commit, _registry, _registry_plan)
  *   log     the renames, to take back those that were done (restore_log)
  *   rights  who may read what: on staged files, on directories, on whole trees (restore_rights)
  */
@@ -125,6 +125,7 @@ struct po_restore_pending {
     char *archive;
     struct po_buf services; /* that ran, each with a NUL behind */
     bool has_registry;
+    enum po_registry_how registry_how;
     int64_t new_time;
     int64_t former_time;
 };
@@ -143,7 +144,7 @@ struct po_restore {
     char journal_name[80];
     struct po_restore_pending pending; /* loaded from a journal */
     bool sets_owner;
-    struct po_origin origin;
+    struct po_origin origin;       /* where the archive is from */
     bool sets_recorded;            /* rights, by descriptor; see restore_rights.c */
     struct po_omissions omissions; /* of the archive: what it lacks is not to be removed */
     uint8_t *wanted;
@@ -156,8 +157,8 @@ struct po_restore {
     uint64_t stream_bytes;                 /* of alternate streams that are to be put back */
     uint32_t registry_entry;               /* PO_NONE = not wanted */
     struct po_restore_base *registry_base; /* where the former one is kept */
-    struct po_buf registry;
-    struct po_buf former; /* the site's; empty: there was none */
+    struct po_buf registry; /* the set's .reg file, with this machine's places in it */
+    struct po_buf former;   /* the site's; empty: there was none */
     int64_t former_time;
     bool has_registry_aside;
     struct po_err registry_loss; /* a failed import that could not be taken back */
@@ -213,6 +214,9 @@ PO_NODISCARD enum po_status po_restore_make_aside(struct po_restore *r,
 PO_NODISCARD enum po_status po_restore_merge(struct po_restore *r, struct po_err *err);
 /* Moves everything into place; on failure all is taken back. */
 PO_NODISCARD enum po_status po_restore_commit(struct po_restore *r, struct po_err *err);
+/* Reads the set's registry, rewrites it for this machine, and compares it with what is here. */
+PO_NODISCARD enum po_status po_restore_registry_plan(struct po_restore *r, struct po_err *err);
+void po_restore_registry_deinit(struct po_restore_registry *registry);
 /* Writes down both registries. */
 PO_NODISCARD enum po_status po_restore_note_registry(struct po_restore *r, struct po_err *err);
 /* Imports the registry, and keeps the former one. */

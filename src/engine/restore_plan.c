@@ -260,6 +260,7 @@ plan_registry(struct po_restore *r, struct po_err *err)
     struct po_node_info info;
     struct po_err failure;
     bool exists = false;
+    enum po_status st;
 
     part->is_wanted = true;
     part->place = r->host->ops->place(r->host, PO_PART_REGISTRY);
@@ -281,7 +282,8 @@ plan_registry(struct po_restore *r, struct po_err *err)
     if (po_os_stat(part->place, &info, &exists, &failure) == PO_OK && exists &&
         info.type != PO_NODE_FILE)
         return po_restore_reason(r, err, PO_E_USAGE, "registry at %s: it is no file", part->place);
-    return po_restore_registry_place(r, part->place, err);
+    st = po_restore_registry_place(r, part->place, err);
+    return st == PO_OK ? po_restore_registry_plan(r, err) : st;
 }
 
 /* ---- all of it ---- */
@@ -460,7 +462,9 @@ po_restore_prepare(struct po_restore *r, struct po_err *err)
     r->wanted = po_mem_new(r->reader->index->count, 1);
     if (r->wanted == NULL)
         return po_fail_nomem(err, r->reader->index->count);
-    st = tell_omissions(r, err);
+    st = po_origin_load(&r->origin, r->reader, err);
+    if (st == PO_OK)
+        st = tell_omissions(r, err);
     if (st == PO_OK)
         st = select_entries(r, err);
     if (st == PO_OK && !r->options->rights_only)

@@ -88,11 +88,51 @@ po_restore_note_registry(struct po_restore *r, struct po_err *err)
     return po_restore_journal_registry(r, &r->former, r->former_time, err);
 }
 
+/* A po_reg_difference_fn: between what was imported and what is there. */
+static enum po_status
+refuse_difference(void *ctx, const struct po_reg_difference *difference, struct po_err *err)
+{
+    const enum po_registry_how *how = ctx;
+    const struct po_reg_value *value =
+        difference->after != NULL ? difference->after : difference->before;
+
+    /* What is there besides is what survives an import; a key that is on the way to one is made. */
+    if (difference->change == PO_REG_ADDED && (*how == PO_REGISTRY_MERGED || value == NULL))
+        return PO_OK;
+    return po_fail(err, PO_E_IO, "read back, it is not what was imported: %s %s",
+                   difference->key->path, value == NULL ? "" : value->name);
+}
+
+/* A success that is not one is the worst bug there is. */
+static enum po_status
+read_back(struct po_restore *r, enum po_registry_how how, struct po_err *err)
+{
+    struct po_buf bytes = { 0 };
+    struct po_reg *is = NULL;
+    struct po_reg *should_be = NULL;
+    int64_t write_time;
+    enum po_status st = r->host->ops->registry_export(r->host, &bytes, &write_time, err);
+
+    if (st == PO_OK)
+        st = po_reg_parse(&is, bytes.bytes, bytes.size, PO_REG_CODE_PAGE_AUTO, err);
+    if (st == PO_OK)
+        st = po_reg_parse(&should_be, r->registry.bytes, r->registry.size, PO_REG_CODE_PAGE_AUTO,
+                          err);
+    if (st == PO_OK)
+        st = po_reg_compare(should_be, is, PO_REG_IGNORE_WOW64, refuse_difference, &how, err);
+    po_reg_free(is);
+    po_reg_free(should_be);
+    po_buf_deinit(&bytes);
+    return st;
+}
+
 enum po_status
 po_restore_import(struct po_restore *r, struct po_err *err)
 {
     struct po_restore_part *part = &r->result->parts[PO_PART_REGISTRY];
     int64_t write_time = po_index_write_time(r->reader->index, r->registry_entry);
+    enum po_registry_how how =
+        r->options->is_registry_exact ? PO_REGISTRY_EXACT : PO_REGISTRY_MERGED;
     struct po_buf again = { 0 };
     enum po_status st = po_restore_journal_phase(r, PO_RESTORE_REGISTRY, err);
 
@@ -100,7 +140,9 @@ po_restore_import(struct po_restore *r, struct po_err *err)
         st = keep_former(r, &r->former, err);
     if (st == PO_OK)
         st = r->host->ops->registry_import(r->host, po_buf_text(&r->registry), r->registry.size,
-                                           write_time, PO_REGISTRY_MERGED, &again, err);
+                                           write_time, how, &again, err);
+    if (st == PO_OK && r->result->registry.is_compared)
+        st = read_back(r, how, err);
     if (st == PO_OK && r->former.size == 0 && again.size > 0 && r->registry_base != NULL)
         st = keep_former(r, &again, err);
     if (st != PO_OK) {

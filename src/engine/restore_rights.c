@@ -50,10 +50,8 @@ map_accounts(struct po_restore *r, const struct po_host_descriptors *descriptors
     struct po_restore_rights *rights = &r->result->rights;
     struct po_buf choices = { 0 };
     struct po_err failure;
-    enum po_status st = po_origin_load(&r->origin, r->reader, err);
+    enum po_status st;
 
-    if (st != PO_OK)
-        return st;
     st = r->host->ops->rights->prepare(r->host, &r->origin.origin, descriptors, &choices,
                                        &rights->unknown_count, &failure);
     if (st == PO_E_NOMEM)

@@ -236,27 +236,6 @@ stage_trees(struct po_restore *r, struct po_err *err)
     return st;
 }
 
-static enum po_status
-put_to_buf(void *ctx, const void *bytes, size_t size, struct po_err *err)
-{
-    struct po_buf *buf = ctx;
-
-    po_buf_put(buf, bytes, size);
-    return po_buf_check(buf, err);
-}
-
-static enum po_status
-stage_registry(struct po_restore *r, struct po_err *err)
-{
-    struct pobackup_sink sink = { .ctx = &r->registry, .write = put_to_buf };
-    enum po_status st;
-
-    if (r->registry_entry == PO_NONE)
-        return PO_OK;
-    st = po_cat_run(r->reader, r->registry_entry, &sink, err);
-    return st == PO_OK ? st : po_err_prefix(err, "%s", po_part_member(PO_PART_REGISTRY));
-}
-
 /* Once a volume; an fsync for each file would take many times as long. */
 static enum po_status
 sync_stages(const struct po_restore *r, struct po_err *err)
@@ -290,8 +269,6 @@ po_restore_stage(struct po_restore *r, struct po_err *err)
             st = po_dir_open_below(&base->stage_dir, base->dir, base->stage, strlen(base->stage),
                                    err);
     }
-    if (st == PO_OK)
-        st = stage_registry(r, err);
     if (st == PO_OK && r->tree_count > 0)
         st = stage_trees(r, err);
     if (st == PO_OK && r->tree_count > 0)

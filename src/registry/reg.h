@@ -238,4 +238,17 @@ PO_NODISCARD enum po_status po_reg_rewrite(struct po_reg *reg, const struct po_r
                                            size_t move_count, po_reg_rewrite_fn each, void *ctx,
                                            struct po_err *err);
 
+/* A failure ends the search and is its result. `word`: of the list. */
+typedef enum po_status (*po_reg_word_fn)(void *ctx, const struct po_reg_key *key,
+                                         const struct po_reg_value *value, size_t word,
+                                         struct po_err *err);
+/*
+ * Finds values that hold a word (a host's name, an address; UTF-8): in strings and other data, as
+ * UTF-16 or ASCII, case not told apart; letters, digits and '-' around it make it another word. A
+ * value is told once, with the first of the words that it holds.
+ */
+PO_NODISCARD enum po_status po_reg_find_words(const struct po_reg *reg, const char *const *words,
+                                              size_t word_count, po_reg_word_fn each, void *ctx,
+                                              struct po_err *err);
+
 #endif

@@ -89,6 +89,17 @@ parse_text(const char *text, bool is_from, uint16_t **out, size_t *count, struct
     return st;
 }
 
+static void
+deinit(struct rewriter *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        po_mem_free(w->patterns[i].from);
+        po_mem_free(w->patterns[i].to);
+    }
+    po_mem_free(w->patterns);
+    po_buf_deinit(&w->out);
+}
+
 static enum po_status
 take_moves(struct rewriter *w, const struct po_reg_move *moves, size_t count, struct po_err *err)
 {
@@ -251,9 +262,18 @@ rewrite_strings(struct rewriter *w, const struct units *s)
     }
 }
 
-/* Text that is looked for, in data of any kind; what stands before it is not asked. */
+static bool
+is_of_word(const struct units *s, size_t at)
+{
+    uint16_t unit = at < s->count ? capital(unit_at(s, at)) : 0;
+
+    return (unit >= 'A' && unit <= 'Z') || (unit >= '0' && unit <= '9') || unit == '-' ||
+           unit >= 0x80;
+}
+
+/* Text that is looked for, in data of any kind: a place, whatever stands before it, or a word. */
 static void
-look_in(struct rewriter *w, const void *data, size_t size)
+look_in(struct rewriter *w, const void *data, size_t size, bool is_word)
 {
     for (unsigned width = 1; width <= 2; width++) {
         for (size_t odd = 0; odd < width && odd < size; odd++) {
@@ -265,7 +285,9 @@ look_in(struct rewriter *w, const void *data, size_t size)
                 size_t length = 0;
                 const struct pattern *p = find(w, &s, at, &length);
 
-                if (p != NULL && is_end(&s, at + length))
+                if (p != NULL &&
+                    (is_word ? !is_of_word(&s, at + length) && (at == 0 || !is_of_word(&s, at - 1))
+                             : is_end(&s, at + length)))
                     note(w, p, false);
             }
         }
@@ -293,7 +315,7 @@ rewrite_value(struct rewriter *w, const struct po_reg_key *key, struct po_reg_va
     if (is_string(value->type))
         rewrite_strings(w, &s);
     if (!w->is_rewritten && !w->is_left)
-        look_in(w, value->data, value->data_size);
+        look_in(w, value->data, value->data_size, false);
     if (!w->is_rewritten && !w->is_left)
         return PO_OK;
     told.move = w->first;
@@ -327,11 +349,35 @@ po_reg_rewrite(struct po_reg *reg, const struct po_reg_move *moves, size_t move_
             if (!key->values[j].is_delete)
                 st = rewrite_value(&w, key, &key->values[j], each, ctx, err);
     }
-    for (size_t i = 0; w.patterns != NULL && i < move_count; i++) {
-        po_mem_free(w.patterns[i].from);
-        po_mem_free(w.patterns[i].to);
+    deinit(&w);
+    return st;
+}
+
+enum po_status
+po_reg_find_words(const struct po_reg *reg, const char *const *words, size_t word_count,
+                  po_reg_word_fn each, void *ctx, struct po_err *err)
+{
+    struct po_reg_move *moves = po_mem_new(word_count, sizeof *moves);
+    struct rewriter w = { 0 };
+    enum po_status st = PO_OK;
+
+    if (moves == NULL)
+        return po_fail_nomem(err, word_count * sizeof *moves);
+    for (size_t i = 0; i < word_count; i++)
+        moves[i].from = words[i];
+    st = take_moves(&w, moves, word_count, err);
+    for (size_t i = 0; st == PO_OK && i < reg->key_count; i++) {
+        const struct po_reg_key *key = &reg->keys[i];
+
+        for (size_t j = 0; st == PO_OK && j < key->value_count; j++) {
+            w.first = NULL;
+            w.is_left = false;
+            look_in(&w, key->values[j].data, key->values[j].data_size, true);
+            if (w.is_left)
+                st = each(ctx, key, &key->values[j], (size_t)(w.first - moves), err);
+        }
     }
-    po_mem_free(w.patterns);
-    po_buf_deinit(&w.out);
+    deinit(&w);
+    po_mem_free(moves);
     return st;
 }
