@@ -157,6 +157,9 @@ merge_child(struct merge *m, const struct child *child, struct po_err *err)
 
         return push_work(m, work, err);
     }
+    if (st == PO_OK && exists && m->r->options->is_live)
+        return po_fail(err, PO_E_IO, "%.*s has come in the meantime", (int)child->size,
+                       child->name);
     if (st == PO_OK && exists)
         st = note_aside(m, child->name, child->size, info.type == PO_NODE_DIRECTORY, false, err);
     if (st == PO_OK)
@@ -245,7 +248,8 @@ enter(struct merge *m, struct po_err *err)
 {
     struct po_restore_step step = { .kind = PO_RESTORE_ENTERED,
                                     .tree = m->tree_number,
-                                    .entry = m->work->entry };
+                                    /* What is in use stays as it is. */
+                                    .entry = m->r->options->is_live ? PO_NONE : m->work->entry };
     struct po_node_info info = { 0 };
     bool exists = false;
     enum po_status st;
@@ -364,6 +368,8 @@ merge_tree(struct po_restore *r, size_t number, struct po_err *err)
 
         st = merge_directory(&m, &work, err);
     }
+    if (st == PO_OK && m.tree->exists && m.tree->part == PO_PART_SPOOL && r->held_count > 0)
+        st = po_restore_queue_merge(r, m.tree_number, err);
     po_mem_free(m.todo);
     po_buf_deinit(&m.path);
     po_buf_deinit(&m.extras);

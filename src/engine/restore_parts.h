@@ -5,6 +5,7 @@
  *   stage   the new files into a hidden folder on the same volume (restore_stage)
  *   merge   which renames it takes: old files aside, new ones into place (restore_merge)
  *   commit  these renames, then the registry (restore_commit, _registry, _registry_plan)
+ *   queue   messages that wait, and are to be held (restore_queue)
  *   log     the renames, to take back those that were done (restore_log)
  *   rights  who may read what: on staged files, on directories, on whole trees (restore_rights)
  */
@@ -147,8 +148,10 @@ struct po_restore {
     struct po_origin origin;       /* where the archive is from */
     bool sets_recorded;            /* rights, by descriptor; see restore_rights.c */
     struct po_omissions omissions; /* of the archive: what it lacks is not to be removed */
-    uint8_t *wanted;
-    uint32_t *order; /* the wanted entries of trees; see po_restore_compare */
+    uint8_t *wanted; /* 2 = staged, but not at its place: a queued message that is held */
+    size_t held_count;
+    uint64_t held_bytes; /* on a disk */
+    uint32_t *order;     /* the wanted entries of trees; see po_restore_compare */
     uint32_t order_count;
     struct po_restore_tree trees[PO_RESTORE_TREES];
     size_t tree_count;
@@ -200,6 +203,13 @@ po_restore_survey(struct po_restore *r, const struct po_restore_tree *tree, stru
 /* Whether something that the set does not have is to go. */
 bool po_restore_removes(const struct po_restore *r, const char *path, size_t size);
 
+/* Counts the messages that wait in the set's spool, and marks those that are to be held. */
+PO_NODISCARD enum po_status po_restore_queue_plan(struct po_restore *r, struct po_err *err);
+/* Moves them, in the stage, to where they are to be held. */
+PO_NODISCARD enum po_status po_restore_queue_hold(struct po_restore *r, struct po_err *err);
+/* Notes the step that puts their folder into place, behind all others of its tree. */
+PO_NODISCARD enum po_status po_restore_queue_merge(struct po_restore *r, uint8_t tree_number,
+                                                   struct po_err *err);
 /* Writes all that is wanted to the stages, and takes it to the disk. */
 PO_NODISCARD enum po_status po_restore_stage(struct po_restore *r, struct po_err *err);
 /* Removes the stages; a warning when that fails. `is_done`: the restore stands. */
@@ -210,6 +220,8 @@ PO_NODISCARD enum po_status po_restore_make_stage(struct po_restore *r,
 PO_NODISCARD enum po_status po_restore_make_aside(struct po_restore *r,
                                                   struct po_restore_base *base, struct po_err *err);
 
+/* What a file of this size may cost on a disk. */
+uint64_t po_restore_space(uint64_t size);
 /* Notes the steps that put everything into place. */
 PO_NODISCARD enum po_status po_restore_merge(struct po_restore *r, struct po_err *err);
 /* Moves everything into place; on failure all is taken back. */

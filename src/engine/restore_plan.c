@@ -162,7 +162,7 @@ sort_entries(struct po_restore *r, struct po_err *err)
         return po_fail_nomem(err, index->count * sizeof *spare);
     }
     for (uint32_t i = 0; i < index->count; i++)
-        if (r->wanted[i] != 0)
+        if (r->wanted[i] == 1)
             r->order[r->order_count++] = i;
     po_sort_numbers(r->order, spare, r->order_count, compare_entries, index);
     po_mem_free(spare);
@@ -242,6 +242,9 @@ plan_tree(struct po_restore *r, enum po_part part, struct po_err *err)
             return st;
     }
     st = count_tree(r, tree, err);
+    if (st == PO_OK && tree->end == 0 && part == PO_PART_SPOOL && r->held_count > 0)
+        return po_restore_reason(
+            r, err, PO_E_USAGE, "--queue=hold: nothing but queued messages is wanted of the spool");
     if (st != PO_OK || tree->end == 0)
         return st;
     r->tree_count++;
@@ -333,17 +336,20 @@ content_size(const struct po_restore *r, uint32_t entry)
     return po_index_size(index, entry);
 }
 
+uint64_t
+po_restore_space(uint64_t size)
+{
+    return (size + BLOCK_SIZE - 1) / BLOCK_SIZE * BLOCK_SIZE + ENTRY_COST;
+}
+
 static uint64_t
 space_needed(const struct po_restore *r, const struct po_restore_tree *tree)
 {
     uint64_t sum = 0;
 
-    for (uint32_t i = tree->first; i < tree->end; i++) {
-        uint64_t size = content_size(r, r->order[i]);
-
-        sum += (size + BLOCK_SIZE - 1) / BLOCK_SIZE * BLOCK_SIZE + ENTRY_COST;
-    }
-    return sum;
+    for (uint32_t i = tree->first; i < tree->end; i++)
+        sum += po_restore_space(content_size(r, r->order[i]));
+    return sum + (tree->part == PO_PART_SPOOL ? r->held_bytes : 0);
 }
 
 /* Old and new files are there at once; each volume is asked once for all its trees. */
@@ -452,6 +458,28 @@ tell_omissions(struct po_restore *r, struct po_err *err)
     return PO_OK;
 }
 
+/* While the mailbox is in use, nothing of it may go or change: what comes in is nobody's to move. */
+static enum po_status
+check_live(struct po_restore *r, struct po_err *err)
+{
+    const struct po_restore_part *mailbox = &r->result->parts[PO_PART_MAILBOX];
+    enum po_status st = PO_OK;
+
+    for (int i = 0; i < PO_PART_COUNT && st == PO_OK; i++)
+        if (r->options->parts[i] && i != PO_PART_MAILBOX)
+            st = po_restore_reason(r, err, PO_E_USAGE,
+                                   "--live: %s cannot be restored while the "
+                                   "services run",
+                                   po_part_name((enum po_part)i));
+    if (st == PO_OK && mailbox->replaced + mailbox->removed > 0)
+        st = po_restore_reason(r, err, PO_E_USAGE,
+                               "--live: files can be added only, but %llu would be replaced and "
+                               "%llu removed",
+                               (unsigned long long)mailbox->replaced,
+                               (unsigned long long)mailbox->removed);
+    return st;
+}
+
 enum po_status
 po_restore_prepare(struct po_restore *r, struct po_err *err)
 {
@@ -468,6 +496,8 @@ po_restore_prepare(struct po_restore *r, struct po_err *err)
     if (st == PO_OK)
         st = select_entries(r, err);
     if (st == PO_OK && !r->options->rights_only)
+        st = po_restore_queue_plan(r, err);
+    if (st == PO_OK && !r->options->rights_only)
         st = sort_entries(r, err);
     if (st == PO_OK && !r->options->rights_only)
         st = plan_parts(r, err);
@@ -476,6 +506,8 @@ po_restore_prepare(struct po_restore *r, struct po_err *err)
     for (size_t i = 0; i < r->tree_count && st == PO_OK; i++)
         if (r->trees[i].base != NULL)
             st = po_restore_survey(r, &r->trees[i], err);
+    if (st == PO_OK && r->options->is_live)
+        st = check_live(r, err);
     if (st == PO_OK)
         st = po_restore_plan_streams(r, err);
     if (st == PO_OK)

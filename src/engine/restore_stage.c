@@ -273,6 +273,8 @@ po_restore_stage(struct po_restore *r, struct po_err *err)
         st = stage_trees(r, err);
     if (st == PO_OK && r->tree_count > 0)
         st = po_restore_put_streams(r, err);
+    if (st == PO_OK && r->held_count > 0)
+        st = po_restore_queue_hold(r, err);
     if (st != PO_OK)
         return st;
     po_watch_phase(r->watch, "writing to disk");
