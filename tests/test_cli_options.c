@@ -234,9 +234,6 @@ START_TEST(options_of_later_versions_are_told_apart)
 {
     assert_refused("--base: not in this version", "backup", "--base=last");
     assert_refused("--recovery: not in this version", "backup", "--recovery", "5");
-    assert_refused("--map: not in this version", "restore", "A", "--map", "a=b");
-    assert_refused("--queue: not in this version", "restore", "A", "--queue=hold");
-    assert_refused("--registry: not in this version", "restore", "A", "--registry=merge");
     assert_refused("--recovery: not in this version", "verify", "--recovery", "A");
 }
 END_TEST

@@ -125,6 +125,17 @@ static const struct po_cli_option restore_options[] = {
     LIST(PO_CLI_PATH, "path", "PATTERN",
          "only what matches, a glob on archive paths; may be given several times"),
     FLAG(PO_CLI_EXACT, "exact", 0, "take away what the archive does not have"),
+    CHOICE(PO_CLI_REGISTRY, "registry", "merge|exact",
+           "values that the archive does not have stay (the default, as regedit does it), or go"),
+    LIST(
+        PO_CLI_MAP, "map", "OLD=NEW",
+        "registry data that name OLD (a path of the old machine) name NEW; what concerns the trees "
+        "is found by itself; may be given several times"),
+    CHOICE(PO_CLI_QUEUE, "queue", "restore|hold",
+           "messages that waited in the queue: back into it (the default), or into a folder below "
+           "PostOfficeBackup in the spool, so that they are not sent again"),
+    FLAG(PO_CLI_LIVE, "live", 0,
+         "with --only mailbox: the services run on; files are added, and none is replaced"),
     FLAG(PO_CLI_NO_SAFETY_COPY, "no-safety-copy", 0, "do not keep the files that are replaced"),
     CHOICE(PO_CLI_RIGHTS, "rights", "recorded|default|poperms|keep",
            "access rights: as recorded in the archive, accounts found by name (the default, where "
@@ -211,11 +222,11 @@ const struct po_cli_verb po_cli_verbs[] = {
     { "restore", "ARCHIVE --site folder:DIR [OPTIONS]", "put an archive back into a site",
       "Verifies the archive deeply, shows what it would do, and asks. The new files are written "
       "beside the old ones while the services run; the services are stopped for the renames alone. "
-      "Files that are replaced are kept in a folder beside their tree. The registry file is "
-      "replaced "
-      "as a whole. Files of the site that the "
-      "archive does not have stay, unless --exact is given.",
-      restore_options, "registry map queue", 1, 1, po_cmd_restore },
+      "Files that are replaced are kept in a folder beside their tree, and pobackup undo takes all "
+      "back. Registry data that name places of the old machine are rewritten to those of this one. "
+      "Files and registry values of the site that the archive does not have stay, unless --exact "
+      "and --registry=exact are given.",
+      restore_options, NULL, 1, 1, po_cmd_restore },
     { "after-reboot", "[OPTIONS]", "check the services after the reboot that ends a restore",
       "Waits for the services to start by themselves, starts those that did not, and tells. A "
       "restore on Windows has it run at the next start. Exit code 0: all run by themselves, 1: "

@@ -51,6 +51,7 @@ struct po_restore_part {
     uint64_t added;
     uint64_t removed; /* with is_exact */
     uint64_t left;    /* there, not in the set, left alone (as the plan found it) */
+    uint64_t space_needed; /* for the new files, beside the old ones */
     uint64_t space_free;
     char *set_aside; /* where replaced files are kept, or NULL if none were */
 };

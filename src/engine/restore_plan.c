@@ -376,6 +376,7 @@ check_space(struct po_restore *r, struct po_err *err)
         }
         st = po_dir_space(tree->base->dir, &space, &total, err);
         r->result->parts[tree->part].space_free = space;
+        r->result->parts[tree->part].space_needed = space_needed(r, tree);
         if (st == PO_OK && is_first && needed > space) {
             struct po_buf text = { 0 };
 
