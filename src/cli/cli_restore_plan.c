@@ -66,6 +66,22 @@ tell_origin(struct po_cli *cli, const struct po_cli_archive *archive, const stru
     po_cli_json_member(&cli->out, "program_version", po_cli_json_text(origin->version));
 }
 
+/* req: R1 */
+static void
+tell_product(struct po_cli *cli, const struct po_restore_result *result)
+{
+    const char *set = result->version_set[0] != '\0' ? result->version_set : NULL;
+    const char *here = result->version_here[0] != '\0' ? result->version_here : NULL;
+
+    if (set != NULL || here != NULL)
+        po_cli_out_tell(&cli->out, PO_CLI_SAY, "product   Post.Office %s in the archive, %s here",
+                        set != NULL ? set : "of unknown version",
+                        here != NULL ? here : "not known");
+    po_cli_json_member(
+        &cli->out, "product",
+        json_pack("{s:o, s:o}", "archive", po_cli_json_text(set), "site", po_cli_json_text(here)));
+}
+
 /* ---- registry ---- */
 
 static void
@@ -290,6 +306,7 @@ po_cli_restore_plan(struct po_cli *cli, const struct po_cli_archive *archive, st
     int code;
 
     tell_origin(cli, archive, &origin);
+    tell_product(cli, result);
     for (int i = 0; i < PO_PART_COUNT; i++) {
         po_cli_restore_part(cli, &result->parts[i], (enum po_part)i, true);
         if (i == PO_PART_REGISTRY)

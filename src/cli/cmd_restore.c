@@ -177,6 +177,7 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
     if (po_cli_state_journals(host, &journals, &err) == PO_OK) {
         struct po_cli_guardian *guardian = po_cli_guardian_begin(cli, host);
 
+        options->is_planned = true;
         options->archive_name = archive->path;
         options->journal_dir = po_buf_text(&journals);
         code = run(cli, archive, host, options);
@@ -230,9 +231,15 @@ po_cmd_restore(struct po_cli *cli)
         return code;
     if (po_cli_archive_open(cli, &archive, cli->values.args[0], &code)) {
         tell_unused_options(cli, host);
-        if (po_cli_has(cli, PO_CLI_DRY_RUN) || (po_cli_site_lock(cli, host, &lock, &code) &&
-                                                po_cli_recovery_allows(cli, host, false, &code)))
-            code = restore(cli, &archive, host, &is_declined);
+        bool is_free = po_cli_site_lock(cli, host, &lock, &code) &&
+                       po_cli_recovery_allows(cli, host, false, &code);
+
+        /* A dry run tells all that is in the way, and does nothing. req: R1 */
+        if (is_free || po_cli_has(cli, PO_CLI_DRY_RUN)) {
+            int restore_code = restore(cli, &archive, host, &is_declined);
+
+            code = is_free || restore_code > code ? restore_code : code;
+        }
     }
     if (!po_cli_has(cli, PO_CLI_DRY_RUN) && !is_declined)
         po_cli_event(cli, host, PO_CLI_EVENT_RESTORE, code);

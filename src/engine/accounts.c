@@ -1,6 +1,7 @@
 #include "engine/accounts.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -178,6 +179,7 @@ enum po_status
 po_origin_load(struct po_origin *out, const struct po_reader *reader, struct po_err *err)
 {
     const json_t *trees;
+    const char *created;
     struct po_buf text = { 0 };
     enum po_status st = po_reader_manifest(reader, &text, err);
 
@@ -194,6 +196,9 @@ po_origin_load(struct po_origin *out, const struct po_reader *reader, struct po_
         return st;
     out->origin.host =
         json_string_value(json_object_get(json_object_get(out->manifest, "host"), "name"));
+    created = json_string_value(json_object_get(out->manifest, "created"));
+    if (created == NULL || !po_text_parse_time(created, &out->created))
+        out->created = POBACKUP_TIME_UNKNOWN;
     trees = json_object_get(json_object_get(out->manifest, "site"), "trees");
     for (int part = PO_PART_BIN; part < PO_PART_COUNT; part++)
         out->places[part] =

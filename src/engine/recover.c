@@ -320,16 +320,20 @@ run_stopped(struct po_restore *r, bool is_back, struct po_recover_result *result
 {
     struct po_services services = { 0 };
     double stopped = po_sys_monotonic();
+    bool is_outage = false;
     enum po_status st = PO_OK;
 
-    if (!r->pending.no_services)
+    if (!r->pending.no_services) {
         st = stop_services(r, &services, err);
+        is_outage = po_services_any_running(&services) || r->pending.services.size > 0;
+    }
     if (st == PO_OK && r->pending.phase >= PO_RESTORE_RENAMING &&
         r->pending.phase != PO_RESTORE_CLEARED)
         st = is_back ? take_back(r, result, err) : go_on(r, result, err);
     if (!r->pending.no_services) {
         bring_back(r, &services, result);
-        result->outage_seconds = po_sys_monotonic() - stopped;
+        if (is_outage)
+            result->outage_seconds = po_sys_monotonic() - stopped;
     }
     po_services_deinit(&services);
     return st;

@@ -20,6 +20,7 @@ po_restore_init(struct po_restore *r, const struct po_reader *reader, struct po_
                               .host = host,
                               .options = options,
                               .watch = watch,
+                              .plan_watch = options->is_planned ? NULL : watch,
                               .result = result,
                               .time = po_sys_now(),
                               .sets_owner = po_sys_is_admin() };

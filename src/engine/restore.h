@@ -32,6 +32,7 @@ struct po_restore_options {
     bool is_live;        /* services run on: files of the mailbox may be added, and nothing else */
     bool no_safety_copy; /* replaced files are not kept */
     bool no_services;
+    bool is_planned; /* the plan has been told: what it warns of is not told again */
     unsigned stop_timeout_s;
     unsigned threads;
     const char *archive_name; /* for the journal */
@@ -49,8 +50,8 @@ struct po_restore_part {
     uint64_t bytes;
     uint64_t replaced;
     uint64_t added;
-    uint64_t removed; /* with is_exact */
-    uint64_t left;    /* there, not in the set, left alone (as the plan found it) */
+    uint64_t removed;      /* with is_exact */
+    uint64_t left;         /* there, not in the set, left alone (as the plan found it) */
     uint64_t space_needed; /* for the new files, beside the old ones */
     uint64_t space_free;
     char *set_aside; /* where replaced files are kept, or NULL if none were */
@@ -108,6 +109,8 @@ struct po_restore_result {
     struct po_restore_rights rights;
     struct po_restore_registry registry;
     struct po_restore_queue queue;
+    char version_set[24]; /* of Post.Office.exe in the set and here; "" = not known (req: R1) */
+    char version_here[24];
     uint64_t streams;      /* alternate streams that were put back */
     uint64_t streams_left; /* the file system has none: they are only in the archive */
     double seconds;

@@ -138,6 +138,7 @@ struct po_restore {
     struct po_host *host;
     const struct po_restore_options *options;
     const struct po_watch *watch;
+    const struct po_watch *plan_watch; /* for what the plan warns of: NULL when it has been told */
     struct po_restore_result *result;
     int64_t time;
     struct po_journal *journal; /* NULL: none is kept */
@@ -226,6 +227,8 @@ uint64_t po_restore_space(uint64_t size);
 PO_NODISCARD enum po_status po_restore_merge(struct po_restore *r, struct po_err *err);
 /* Moves everything into place; on failure all is taken back. */
 PO_NODISCARD enum po_status po_restore_commit(struct po_restore *r, struct po_err *err);
+/* Which product the set is of and which is here, and the clock: warnings (req: R1). */
+PO_NODISCARD enum po_status po_restore_check_machine(struct po_restore *r, struct po_err *err);
 /* Reads the set's registry, rewrites it for this machine, and compares it with what is here. */
 PO_NODISCARD enum po_status po_restore_registry_plan(struct po_restore *r, struct po_err *err);
 void po_restore_registry_deinit(struct po_restore_registry *registry);

@@ -449,12 +449,12 @@ tell_omissions(struct po_restore *r, struct po_err *err)
                        r->options->is_exact && po_omissions_are_cut(&r->omissions)
                            ? "; not all are listed, so that nothing is removed"
                            : "");
-        po_watch_warning(r->watch, text);
+        po_watch_warning(r->plan_watch, text);
     }
     for (size_t i = 0; i < r->omissions.pattern_count; i++) {
         (void)snprintf(text, sizeof text, "the archive was made with --exclude %.180s",
                        r->omissions.patterns[i]);
-        po_watch_warning(r->watch, text);
+        po_watch_warning(r->plan_watch, text);
     }
     return PO_OK;
 }
@@ -494,6 +494,8 @@ po_restore_prepare(struct po_restore *r, struct po_err *err)
     st = po_origin_load(&r->origin, r->reader, err);
     if (st == PO_OK)
         st = tell_omissions(r, err);
+    if (st == PO_OK && !r->options->rights_only)
+        st = po_restore_check_machine(r, err);
     if (st == PO_OK)
         st = select_entries(r, err);
     if (st == PO_OK && !r->options->rights_only)

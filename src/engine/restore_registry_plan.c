@@ -359,7 +359,7 @@ po_restore_registry_plan(struct po_restore *r, struct po_err *err)
     /* What is replaced as a whole need not be understood. */
     if (r->options->is_registry_exact && (st == PO_E_FORMAT || st == PO_E_UNSUPPORTED)) {
         (void)po_err_prefix(&failure, "registry: replaced as it is");
-        po_watch_warning(r->watch, failure.text);
+        po_watch_warning(r->plan_watch, failure.text);
         return PO_OK;
     }
     if (st == PO_E_FORMAT || st == PO_E_UNSUPPORTED)

@@ -120,7 +120,7 @@ tell_left(const struct po_restore *r, const struct po_stream_path *first)
                    "are in the archive as pobackup/streams/..., the first: %.100s of %.250s",
                    (unsigned long long)r->result->streams_left, (const char *)first->name.bytes,
                    (const char *)first->owner.bytes);
-    po_watch_warning(r->watch, text);
+    po_watch_warning(r->plan_watch, text);
 }
 
 enum po_status
