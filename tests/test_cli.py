@@ -848,6 +848,69 @@ class Restore(Base):
         self.assertEqual((mailbox["files"], mailbox["added"]), (32, 1))
         self.assertTrue(os.path.isdir(mailbox["set_aside"]))
 
+    def test_a_set_made_by_hand_is_restored_as_it_is(self):  # req: N2
+        self.change()
+        made = self.dir / "by hand"
+        shutil.copytree(self.site.root, made, symlinks=True)
+        (made / "pobackup-site.ini").write_text("[trees]\nspool = config copy\nregistry = key.reg\n")
+        (made / "Post.OfficeConfigBackup").rename(made / "config copy")
+        (made / "Post.OfficeRegKeyBackup.reg").rename(made / "key.reg")
+        before = {part: tree(part) for part in (self.site.spool, self.site.mailbox)}
+        (self.site.spool / "config").unlink()
+        (self.site.mailbox / "user00" / "0000.msg").write_text("lost")
+        kept = set(os.listdir(STATE))
+        done = self.check(run("restore", made, self.arg, "--yes"), 0, "a set that was made by hand")
+        self.assertIn("restored in ", done.text)
+        for part, was in before.items():
+            self.assertEqual(tree(part), was)
+        self.assertEqual({name for name in os.listdir(STATE) if "import" in name}, set(), kept)
+        self.check(run("undo", self.arg, "--yes"), 0)
+        self.assertEqual((self.site.mailbox / "user00" / "0000.msg").read_text(), "lost")
+        self.check(run("restore", self.site.root, self.arg, "--yes"), 3, "that is the site itself")
+        (made / "config copy").rename(made / "elsewhere")
+        self.check(run("restore", made, self.arg, "--yes"), 3, "config copy")
+
+    def test_messages_that_wait_are_told_and_can_be_held(self):  # req: R11, W1
+        for name in "control/1-Control", "messages/1-Header", "messages/1-Body", "control/2-Control":
+            (self.site.spool / name).write_text(name)
+        archive = self.backup("queue.tar.zst")
+        done = self.check(run("restore", archive, self.arg, "--dry-run"), 0, "1 message waited in the queue")
+        self.assertIn("2: Control without Header and Body", done.text)
+        shutil.rmtree(self.site.spool / "control")
+        shutil.rmtree(self.site.spool / "messages")
+        result = self.check(run("restore", archive, self.arg, "--yes", "--queue=hold", "--json"), 0).json
+        self.assertEqual((result["queue"]["messages"], result["queue"]["incomplete"]), (1, 1))
+        held = self.site.spool / "PostOfficeBackup" / result["queue"]["held"]
+        self.assertEqual((held / "control" / "1-Control").read_text(), "control/1-Control")
+        self.assertEqual(list((self.site.spool / "control").iterdir()), [])
+
+    def test_files_are_added_while_services_run(self):
+        self.site.start()
+        box = self.site.mailbox / "user00"
+        before = tree(box)
+        shutil.rmtree(box)
+        pattern = "--path=Post.OfficemailboxBackup/user00"
+        self.check(run("restore", self.archive, self.arg, "--yes", "--live"), 3, "--live is for --only mailbox")
+        self.check(run("restore", self.archive, self.arg, "--yes", "--live", "--only=mailbox"), 2, "28 would be replaced")
+        self.assertFalse(box.exists())
+        self.check(run("restore", self.archive, self.arg, "--yes", "--live", "--only=mailbox", pattern), 0, "no service was stopped")
+        self.assertEqual(tree(box), before)
+        self.assertEqual(self.site.log(), [])
+
+    def test_registry_values_survive_unless_it_is_exact(self):  # req: R3, R4
+        head, values = REGISTRY.split("]\r\n")
+        self.site.registry.write_bytes(b"\xff\xfe" + (head + ']\r\n"Port"=dword:00000001\r\n"Only"="here"\r\n').encode("utf-16-le"))
+        done = self.check(run("restore", self.archive, self.arg, "--dry-run", "--only=registry"), 0, "1 changed, 1 added, 0 removed, 1 left")
+        self.assertIn("Only in HKEY_LOCAL_MACHINE", done.text)
+        self.check(run("restore", self.archive, self.arg, "--yes", "--only=registry", "--map=4.2.1=9.9"), 0, "4.2.1 -> 9.9")
+        text = self.site.registry.read_bytes().decode("utf-16")
+        for line in '"Only"="here"', '"Port"=dword:00000019', '"Version"="9.9"':
+            self.assertIn(line, text)
+        self.check(run("restore", self.archive, self.arg, "--yes", "--only=registry", "--registry=exact"), 0, "1 removed")
+        self.assertEqual(self.site.registry.read_bytes().decode("utf-16"), "\ufeff"[1:] + REGISTRY)
+        for wrong in "x", "=x", "x=":
+            self.check(run("restore", self.archive, self.arg, "--yes", f"--map={wrong}"), 3, "is not OLD=NEW")
+
     def test_exact_takes_away_what_the_archive_does_not_have(self):
         self.change()
         self.check(run("restore", self.archive, self.arg, "--yes", "--exact"), 0)

@@ -8,6 +8,7 @@ struct po_cli;
 
 struct po_cli_archive {
     const char *path; /* the caller's */
+    bool is_import;   /* a set that was made by hand (cli_import.h): nothing is known of its past */
     struct pobackup_blob blob;
     struct po_reader *reader;
     struct po_buf manifest;   /* JSON */

@@ -27,10 +27,12 @@ struct origin {
 static struct origin
 load_origin(const struct po_cli_archive *archive)
 {
-    struct origin origin = { .manifest =
-                                 json_loadb((const char *)archive->manifest.bytes,
-                                            archive->manifest.size, JSON_REJECT_DUPLICATES, NULL) };
+    struct origin origin = { 0 };
 
+    if (archive->is_import)
+        return origin;
+    origin.manifest = json_loadb((const char *)archive->manifest.bytes, archive->manifest.size,
+                                 JSON_REJECT_DUPLICATES, NULL);
     origin.created = json_string_value(json_object_get(origin.manifest, "created"));
     origin.host =
         json_string_value(json_object_get(json_object_get(origin.manifest, "host"), "name"));
@@ -58,10 +60,11 @@ tell_origin(struct po_cli *cli, const struct po_cli_archive *archive, const stru
         po_buf_put_text(&line, " by pobackup ");
         po_buf_put_text(&line, origin->version);
     }
+    if (archive->is_import)
+        po_buf_put_text(&line, ", a set that was made by hand");
     po_cli_out_tell(&cli->out, PO_CLI_SAY, "restore from %s", po_buf_text(&line));
     po_buf_deinit(&line);
-    if (origin->created != NULL)
-        po_cli_json_member(&cli->out, "created", json_string(origin->created));
+    po_cli_json_member(&cli->out, "created", po_cli_json_text(origin->created));
     po_cli_json_member(&cli->out, "host", po_cli_json_text(origin->host));
     po_cli_json_member(&cli->out, "program_version", po_cli_json_text(origin->version));
 }
@@ -138,7 +141,7 @@ tell_kind(struct po_cli *cli, const struct po_restore_registry *registry,
 
 /* req: R3, R4, W2 */
 static void
-tell_registry(struct po_cli *cli, const struct po_restore_registry *registry)
+tell_registry(struct po_cli *cli, const struct po_restore_registry *registry, bool is_import)
 {
     const uint64_t *counts = registry->counts;
 
@@ -152,6 +155,10 @@ tell_registry(struct po_cli *cli, const struct po_restore_registry *registry)
         (unsigned long long)counts[PO_RESTORE_VALUE_ADDED],
         (unsigned long long)counts[PO_RESTORE_VALUE_REMOVED],
         (unsigned long long)counts[PO_RESTORE_VALUE_LEFT]);
+    if (is_import)
+        po_cli_out_tell(&cli->out, PO_CLI_SAY,
+                        "          where the old machine had its directories is not in the set: "
+                        "[places] in its pobackup-site.ini can say it, or --map OLD=NEW");
     tell_kind(cli, registry, PO_RESTORE_VALUE_REWRITTEN, "rewritten for the places of this site:");
     tell_kind(cli, registry, PO_RESTORE_VALUE_OLD_PLACE,
               "not rewritten, though an old place is in them (--map OLD=NEW can):");
@@ -310,7 +317,7 @@ po_cli_restore_plan(struct po_cli *cli, const struct po_cli_archive *archive, st
     for (int i = 0; i < PO_PART_COUNT; i++) {
         po_cli_restore_part(cli, &result->parts[i], (enum po_part)i, true);
         if (i == PO_PART_REGISTRY)
-            tell_registry(cli, &result->registry);
+            tell_registry(cli, &result->registry, archive->is_import);
     }
     tell_queue(cli, &result->queue);
     tell_rights(cli, &result->rights);

@@ -61,16 +61,28 @@ put_name(struct po_buf *out, struct po_host *host, const char *ending)
     po_buf_put_text(out, ending);
 }
 
-enum po_status
-po_cli_state_journals(struct po_host *host, struct po_buf *out, struct po_err *err)
+static enum po_status
+put_path(struct po_host *host, const char *ending, struct po_buf *out, struct po_err *err)
 {
     enum po_status st = po_cli_state_dir(out, err);
 
     if (st != PO_OK)
         return st;
     po_buf_put_text(out, "/");
-    put_name(out, host, ".restores");
+    put_name(out, host, ending);
     return po_buf_check(out, err);
+}
+
+enum po_status
+po_cli_state_journals(struct po_host *host, struct po_buf *out, struct po_err *err)
+{
+    return put_path(host, ".restores", out, err);
+}
+
+enum po_status
+po_cli_state_import(struct po_host *set, struct po_buf *out, struct po_err *err)
+{
+    return put_path(set, ".import.tar.zst", out, err);
 }
 
 /* *lock = NULL and PO_OK when somebody else holds it. */

@@ -23,6 +23,10 @@ PO_NODISCARD enum po_status po_cli_state_dir(struct po_buf *out, struct po_err *
 PO_NODISCARD enum po_status po_cli_state_journals(struct po_host *host, struct po_buf *out,
                                                   struct po_err *err);
 
+/* Where a set that was made by hand becomes an archive (cli_import.h), appended. Likewise. */
+PO_NODISCARD enum po_status po_cli_state_import(struct po_host *set, struct po_buf *out,
+                                                struct po_err *err);
+
 /*
  * Requirement B7: two jobs at once on one site would take each other's stopped services for
  * services that are to stay stopped, and each other's new files for the site's. So whatever stops

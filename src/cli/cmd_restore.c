@@ -4,6 +4,7 @@
 #include "cli/cli_archive.h"
 #include "cli/cli_event.h"
 #include "cli/cli_guardian.h"
+#include "cli/cli_import.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_reboot.h"
 #include "cli/cli_recovery.h"
@@ -210,12 +211,49 @@ tell_unused_options(struct po_cli *cli, const struct po_host *host)
             "recorded; all others keep theirs");
 }
 
+/* An archive, or a set that was made by hand. */
+static bool
+open_source(struct po_cli *cli, struct po_cli_archive *archive, struct po_host *host, int *code)
+{
+    const char *path = cli->values.args[0];
+
+    if (!po_cli_import_is_set(path))
+        return po_cli_archive_open(cli, archive, path, code);
+    po_cli_catch_interrupts(cli);
+    return po_cli_import_open(cli, archive, path, host, code);
+}
+
+static int
+run_for(struct po_cli *cli, struct po_host *host, bool *is_declined)
+{
+    struct po_cli_archive archive = { 0 };
+    struct po_lock *lock = NULL;
+    int lock_code = PO_EXIT_DONE;
+    int code;
+
+    if (open_source(cli, &archive, host, &code)) {
+        bool is_free = po_cli_site_lock(cli, host, &lock, &lock_code) &&
+                       po_cli_recovery_allows(cli, host, false, &lock_code);
+
+        tell_unused_options(cli, host);
+        /* A dry run tells all that is in the way, and does nothing. req: R1 */
+        if (is_free || po_cli_has(cli, PO_CLI_DRY_RUN)) {
+            int restore_code = restore(cli, &archive, host, is_declined);
+
+            code = restore_code > code ? restore_code : code;
+        }
+        if (!is_free && lock_code > code)
+            code = lock_code;
+    }
+    po_lock_free(lock);
+    po_cli_archive_deinit(&archive);
+    return code;
+}
+
 int
 po_cmd_restore(struct po_cli *cli)
 {
-    struct po_cli_archive archive = { 0 };
     struct po_host *host = NULL;
-    struct po_lock *lock = NULL;
     bool is_declined = false;
     int code;
 
@@ -229,22 +267,9 @@ po_cmd_restore(struct po_cli *cli)
                             "without asking, --dry-run shows what it would do");
     if (!po_cli_site_open(cli, &host, &code))
         return code;
-    if (po_cli_archive_open(cli, &archive, cli->values.args[0], &code)) {
-        tell_unused_options(cli, host);
-        bool is_free = po_cli_site_lock(cli, host, &lock, &code) &&
-                       po_cli_recovery_allows(cli, host, false, &code);
-
-        /* A dry run tells all that is in the way, and does nothing. req: R1 */
-        if (is_free || po_cli_has(cli, PO_CLI_DRY_RUN)) {
-            int restore_code = restore(cli, &archive, host, &is_declined);
-
-            code = is_free || restore_code > code ? restore_code : code;
-        }
-    }
+    code = run_for(cli, host, &is_declined);
     if (!po_cli_has(cli, PO_CLI_DRY_RUN) && !is_declined)
         po_cli_event(cli, host, PO_CLI_EVENT_RESTORE, code);
-    po_lock_free(lock);
-    po_cli_archive_deinit(&archive);
     po_cli_site_free(host);
     return code;
 }
