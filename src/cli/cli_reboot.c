@@ -1,11 +1,15 @@
 #include "cli/cli_reboot.h"
 
 #include "base/text.h"
+#include "cli/cli_state.h"
+#include "host/host_folder_file.h"
 #include "port/sys.h"
 
 #include <string.h>
 
 #define DELAY_S 60
+#define NOTE_SIZE_MAX 64u
+#define NOTE_MODE 0600u
 
 static enum po_cli_reboot
 choice(const struct po_cli *cli)
@@ -150,4 +154,63 @@ po_cli_reboot_is_contradictory(const struct po_cli *cli)
 {
     return po_cli_has(cli, PO_CLI_REBOOT_DELAY) && po_cli_has(cli, PO_CLI_REBOOT) &&
            choice(cli) != PO_CLI_REBOOT_SCHEDULE;
+}
+
+/* ---- that one is pending ---- */
+
+void
+po_cli_reboot_note(struct po_cli *cli, struct po_host *host)
+{
+    struct po_buf path = { 0 };
+    struct po_buf time = { 0 };
+    struct po_err err;
+    enum po_status st;
+
+    if (host->ops->reboot == NULL)
+        return;
+    po_text_put_time(&time, po_sys_now());
+    st = po_cli_state_reboot(host, &path, &err);
+    if (st == PO_OK)
+        st = po_buf_check(&time, &err);
+    if (st == PO_OK)
+        st = po_host_folder_file_replace(po_buf_text(&path), time.bytes, time.size, NULL, NOTE_MODE,
+                                         POBACKUP_TIME_UNKNOWN, &err);
+    if (st != PO_OK)
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "pobackup status will not tell that the reboot is pending: %s", err.text);
+    po_buf_deinit(&path);
+    po_buf_deinit(&time);
+}
+
+void
+po_cli_reboot_forget(struct po_cli *cli, struct po_host *host)
+{
+    struct po_buf path = { 0 };
+    struct po_err err;
+    enum po_status st;
+
+    if (host->ops->reboot == NULL)
+        return;
+    st = po_cli_state_reboot(host, &path, &err);
+    if (st == PO_OK)
+        st = po_host_folder_file_remove(po_buf_text(&path), &err);
+    if (st != PO_OK)
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "pobackup status goes on to tell that a reboot is pending: %s", err.text);
+    po_buf_deinit(&path);
+}
+
+bool
+po_cli_reboot_is_pending(struct po_host *host, struct po_buf *since)
+{
+    struct po_buf path = { 0 };
+    struct po_err ignored;
+    bool exists = false;
+
+    if (po_cli_state_reboot(host, &path, &ignored) == PO_OK &&
+        po_host_folder_file_read(po_buf_text(&path), NOTE_SIZE_MAX, since, &exists, NULL,
+                                 &ignored) != PO_OK)
+        exists = true; /* what cannot be read is there */
+    po_buf_deinit(&path);
+    return exists;
 }

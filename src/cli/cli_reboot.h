@@ -18,4 +18,14 @@ int po_cli_reboot_run(struct po_cli *cli, struct po_host *host);
 /* A warning time for a reboot that has none. */
 bool po_cli_reboot_is_contradictory(const struct po_cli *cli);
 
+/*
+ * A restore is unfinished until its reboot: noted in the state directory before the first file is
+ * changed, until after-reboot has seen the services, or the restore is taken back. Where nothing is
+ * to be rebooted, nothing is noted. A failure is warned of.
+ */
+void po_cli_reboot_note(struct po_cli *cli, struct po_host *host);
+void po_cli_reboot_forget(struct po_cli *cli, struct po_host *host);
+/* Since when one is pending, as JSON's time text, appended; false: none is. */
+bool po_cli_reboot_is_pending(struct po_host *host, struct po_buf *since);
+
 #endif

@@ -85,6 +85,12 @@ po_cli_state_import(struct po_host *set, struct po_buf *out, struct po_err *err)
     return put_path(set, ".import.tar.zst", out, err);
 }
 
+enum po_status
+po_cli_state_reboot(struct po_host *host, struct po_buf *out, struct po_err *err)
+{
+    return put_path(host, ".reboot", out, err);
+}
+
 /* *lock = NULL and PO_OK when somebody else holds it. */
 static enum po_status
 take_lock(struct po_host *host, struct po_lock **lock, struct po_err *err)

@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "cli/cli_event.h"
+#include "cli/cli_reboot.h"
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
 #include "engine/after_reboot.h"
@@ -26,8 +27,9 @@ static const struct {
 };
 
 static int
-tell(struct po_cli *cli, const struct po_after_result *result)
+tell(struct po_cli *cli, struct po_host *host, const struct po_after_result *result)
 {
+    bool do_all_run = true;
     int code = PO_EXIT_DONE;
 
     po_cli_json_array_begin(&cli->out, "services");
@@ -42,10 +44,14 @@ tell(struct po_cli *cli, const struct po_after_result *result)
                          json_pack("{s:o, s:s, s:o}", "name", po_cli_json_text(service->name),
                                    "state", outcomes[service->state].name, "reason",
                                    has_failed ? po_cli_json_text(service->reason) : json_null()));
+        do_all_run =
+            do_all_run && (service->state == PO_AFTER_RUNS || service->state == PO_AFTER_STARTED);
         if (outcomes[service->state].code > code)
             code = outcomes[service->state].code;
     }
     po_cli_json_array_end(&cli->out);
+    if (do_all_run)
+        po_cli_reboot_forget(cli, host);
     if (code == PO_EXIT_SERVICES)
         po_cli_out_tell(&cli->out, PO_CLI_HINT,
                         "Mail is down. Start them by hand, then run this again");
@@ -79,7 +85,7 @@ look_after(struct po_cli *cli, struct po_host *host)
 
     po_cli_catch_interrupts(cli);
     if (po_after_reboot_run(host, wait_s, &cli->watch, &result, &err) == PO_OK) {
-        code = forget(cli, host, tell(cli, &result));
+        code = forget(cli, host, tell(cli, host, &result));
     } else {
         code = po_cli_failed(cli, &err);
     }

@@ -4,6 +4,7 @@
 #include "cli/cli_event.h"
 #include "cli/cli_guardian.h"
 #include "cli/cli_problems.h"
+#include "cli/cli_reboot.h"
 #include "cli/cli_recovery.h"
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
@@ -67,11 +68,13 @@ settle_reboot(struct po_cli *cli, struct po_host *host, const struct po_recover_
     if (reboot == NULL)
         return;
     if (!result->is_taken_back) {
+        po_cli_reboot_note(cli, host);
         po_cli_out_tell(&cli->out, PO_CLI_HINT,
                         "Reboot the machine: until then the restore is not finished. Then run "
                         "pobackup after-reboot");
         return;
     }
+    po_cli_reboot_forget(cli, host);
     if (reboot->cancel(host, &was_pending, &err) != PO_OK ||
         reboot->forget_after(host, &err) != PO_OK)
         po_cli_out_tell(&cli->out, PO_CLI_WARNING,

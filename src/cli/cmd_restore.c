@@ -86,8 +86,16 @@ run(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *ho
     struct po_restore_result result = { .outage_seconds = -1 };
     struct po_err err = { 0 };
     int code;
-    enum po_status st = po_restore_run(archive->reader, host, options, &cli->watch, &result, &err);
+    struct po_buf since = { 0 };
+    bool was_pending = po_cli_reboot_is_pending(host, &since);
+    enum po_status st;
 
+    po_buf_deinit(&since);
+    if (!options->rights_only)
+        po_cli_reboot_note(cli, host);
+    st = po_restore_run(archive->reader, host, options, &cli->watch, &result, &err);
+    if (st != PO_OK && !result.is_changed && !options->rights_only && !was_pending)
+        po_cli_reboot_forget(cli, host);
     if (st == PO_OK)
         code = po_cli_restore_tell(cli, &result);
     else

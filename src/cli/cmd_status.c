@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include "cli/cli_reboot.h"
 #include "cli/cli_recovery.h"
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
@@ -36,6 +37,25 @@ put_json(struct po_cli *cli, const struct po_recovery *recovery)
     po_cli_json_member(&cli->out, "ran_before", names_json(&recovery->services));
 }
 
+/* req: R8. Whether one is pending. */
+static bool
+tell_reboot(struct po_cli *cli, struct po_host *host)
+{
+    struct po_buf since = { 0 };
+    bool is_pending = po_cli_reboot_is_pending(host, &since);
+
+    po_cli_json_member(&cli->out, "reboot_pending_since",
+                       is_pending ? po_cli_json_text(po_buf_text(&since)) : json_null());
+    if (is_pending)
+        po_cli_out_tell(
+            &cli->out, PO_CLI_WARNING,
+            "unfinished: a reboot is pending since the restore of %s. Reboot the machine; "
+            "then pobackup after-reboot looks after the services",
+            po_buf_text(&since));
+    po_buf_deinit(&since);
+    return is_pending;
+}
+
 /* Whatever is pending, this is what people ask first. */
 static void
 tell_services(struct po_cli *cli, struct po_host *host)
@@ -70,6 +90,8 @@ show(struct po_cli *cli, struct po_host *host, const char *journals)
         po_cli_recovery_tell(cli, &recovery);
         put_json(cli, &recovery);
         if (recovery.state == PO_RECOVERY_UNCHANGED || recovery.state == PO_RECOVERY_INTERRUPTED)
+            code = PO_EXIT_PARTLY;
+        if (tell_reboot(cli, host))
             code = PO_EXIT_PARTLY;
     }
     tell_services(cli, host);
