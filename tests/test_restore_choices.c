@@ -373,7 +373,8 @@ START_TEST(the_folder_of_held_messages_is_the_sets_own)
         ck_assert_str_eq(rig_read(held_path(&rig, "postofficebackup", "control/1-Control")),
                          "control 1");
         ck_assert_str_eq(rig_read("site/" SPOOL "/postofficebackup/saved.reg"), "saved");
-        ck_assert(!rig_exists("site/" SPOOL "/PostOfficeBackup"));
+        /* Where names have a case. */
+        ck_assert(!OS_HAS_POSIX || !rig_exists("site/" SPOOL "/PostOfficeBackup"));
         close_rig(&rig);
         rig_leave();
         rig_enter();

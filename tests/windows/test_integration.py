@@ -245,6 +245,11 @@ class Site(unittest.TestCase):
         self.assertEqual(done.returncode, code, (arguments, done.stdout[-3000:], done.stderr.decode(errors="replace")[-3000:]))
         return done
 
+    def pobackup_json(self, codes, *arguments):
+        done = self.prefix.wine(PROGRAM, *arguments, "--json", timeout=180)
+        self.assertIn(done.returncode, codes, done.stderr.decode(errors="replace"))
+        return json.loads(done.stdout)
+
     def backup(self, code=0, *options):
         return self.pobackup(code, "backup", "-o", self.dest, "--allow-same-volume", *options)
 
@@ -255,7 +260,9 @@ class Matrix(Site):
     def values(self):
         data = self.export_key().decode("utf-16")
         self.assertIn("[", data)
-        return restore_model.parse_reg(data.encode("utf-16"), "wow64")
+        values = restore_model.parse_reg(data.encode("utf-16"), "wow64")
+        values.pop(("", "short dword"), None)  # Wine's regedit shows more bytes of it than there are
+        return values
 
     def files(self, place):
         return {str(path.relative_to(place)): path.read_bytes() for path in place.rglob("*") if path.is_file() and path.suffix != ".log"}
@@ -264,6 +271,7 @@ class Matrix(Site):
         """On Linux, as a folder that stands for a machine with the default places."""
         root = self.dir / view
         files = {"Post.OfficeConfigBackup/config/accounts.db": b"new", "Post.OfficeConfigBackup/new/file": b"new",
+                 "Post.OfficeConfigBackup/log/of the set": b"new",  # the services of the test write there
                  "Post.OfficemailboxBackup/user01/00000001.MSG": b"new", "Post.OfficemailboxBackup/user02/1.MSG": b"new",
                  "Post.OfficeexeBackup/tool.exe": b"new"}
         for name, content in files.items():
@@ -282,21 +290,22 @@ class Matrix(Site):
         # An exact registry has no value by which the places were found; the set's, rewritten, are as good, but "Similar" misleads.
         places = [f"--{part}={place}" for part, place in self.places.items()]
         for view, is_exact_key, is_exact, is_part in itertools.product(sets, (False, True), (False, True), (False, True)):
-            with self.subTest(view=view, exact_key=is_exact_key, exact=is_exact, part=is_part):
-                path, trees = sets[view]
-                arguments = [path, "--yes", "--reboot=never", *places, f"--registry={'exact' if is_exact_key else 'merge'}"]
-                arguments += ["--exact"] * is_exact + ["--only=registry,mailbox"] * is_part
-                done = self.pobackup_json((0,), "restore", *arguments)
-                self.assertGreater(done["registry"]["rewritten"], 0)
-                self.assertEqual(self.values(), restore_model.expected_values(here, restore_model.SET_VALUES, self.places, is_exact_key))
-                expected = dict(mailbox) if not is_exact else {}
-                self.assertEqual(self.files(self.mailbox), {**expected, **trees["Post.OfficemailboxBackup"]})
-                expected = dict(spool) if is_part or not is_exact else {}
-                self.assertEqual(self.files(self.spool), {**expected, **({} if is_part else trees["Post.OfficeConfigBackup"])})
-                self.assert_services_run()
-                self.pobackup_json((0,), "undo", "--yes", *places)
-                self.assertEqual(self.export_key(), raw)
-                self.assertEqual((self.files(self.spool), self.files(self.mailbox)), (spool, mailbox))
+            case = f"{view}, exact key {is_exact_key}, exact {is_exact}, part {is_part}"
+            path, trees = sets[view]
+            arguments = [path, "--yes", "--reboot=never", *places, f"--registry={'exact' if is_exact_key else 'merge'}"]
+            arguments += ["--exact"] * is_exact + ["--only=registry,mailbox"] * is_part
+            done = self.pobackup_json((0,), "restore", *arguments)
+            self.assertGreater(done["registry"]["rewritten"], 0)
+            found, wanted = self.values(), restore_model.expected_values(here, restore_model.SET_VALUES, self.places, is_exact_key)
+            self.assertEqual({name for name in {**found, **wanted} if found.get(name) != wanted.get(name)}, set(), case)
+            expected = dict(mailbox) if not is_exact else {}
+            self.assertEqual(self.files(self.mailbox), {**expected, **trees["Post.OfficemailboxBackup"]}, case)
+            expected = dict(spool) if is_part or not is_exact else {}
+            self.assertEqual(self.files(self.spool), {**expected, **({} if is_part else trees["Post.OfficeConfigBackup"])}, case)
+            self.assert_services_run()
+            self.pobackup_json((0,), "undo", "--yes", *places)
+            self.assertEqual(self.export_key(), raw)
+            self.assertEqual((self.files(self.spool), self.files(self.mailbox)), (spool, mailbox))
 
 
 class Job(Site):
@@ -369,11 +378,6 @@ class Job(Site):
             return self.prefix.wine(PROGRAM, *arguments).stderr
         finally:
             self.prefix.env = env
-
-    def pobackup_json(self, codes, *arguments):
-        done = self.prefix.wine(PROGRAM, *arguments, "--json", timeout=180)
-        self.assertIn(done.returncode, codes, done.stderr.decode(errors="replace"))
-        return json.loads(done.stdout)
 
     def backup_json(self):
         return self.pobackup_json((0,), "backup", "-o", self.dest, "--allow-same-volume")
