@@ -3,6 +3,7 @@
  * belongs to a node (told apart by file id), and the calls that look at nodes are linked to ours.
  */
 #include "base/mem.h"
+#include "engine/recover.h"
 #include "engine/restore.h"
 #include "os_help.h"
 #include "port/file.h"
@@ -10,6 +11,10 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#if OS_HAS_POSIX
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 #define NODES_MAX 256
 #define TEXT_SIZE 64
@@ -164,6 +169,8 @@ static bool fails_accounts;
 static bool fails_prepare;
 static const char *fails_set; /* at nodes whose right this is */
 static bool fails_apply;
+static bool applies; /* to all nodes that are known */
+static void (*while_applying)(void);
 static size_t unknown_count;
 static char said[2048]; /* what was asked of the host */
 static struct po_host_descriptors prepared;
@@ -260,6 +267,8 @@ static enum po_status
 fake_apply(struct po_host *self, enum po_rights rights, const bool parts[PO_PART_COUNT],
            const struct po_host_rights_watch *watch, uint64_t *done, struct po_err *err)
 {
+    static const char *const of_rule[] = { SPOOL,    SPOOL "/config", BOX,
+                                           BOX "/u", BOX "/u/1.MSG",  BOX "/local" };
     const struct po_err failure = { .status = PO_E_IO, .text = "refused" };
 
     (void)self;
@@ -268,6 +277,11 @@ fake_apply(struct po_host *self, enum po_rights rights, const bool parts[PO_PART
     /* All is in place, and the services may not look yet. */
     ck_assert(help_is_there(BOX "/u/1.MSG"));
     ck_assert_int_eq(host.states[HELP_MTA], PO_SERVICE_STOPPED);
+    if (while_applying != NULL)
+        while_applying();
+    for (size_t i = 0; applies && i < sizeof of_rule / sizeof *of_rule; i++)
+        if (help_is_there(of_rule[i]))
+            give(of_rule[i], "rule");
     watch->progress(watch->ctx, 10000);
     watch->waiting(watch->ctx, 61);
     *done = 7;
@@ -311,7 +325,8 @@ setup(void)
 {
     /* Where tests do not run in processes of their own. */
     node_count = 0;
-    has_poperms = fails_accounts = fails_prepare = fails_apply = false;
+    has_poperms = fails_accounts = fails_prepare = fails_apply = applies = false;
+    while_applying = NULL;
     fails_set = NULL;
     unknown_count = 0;
     said[0] = warnings[0] = '\0';
@@ -628,6 +643,119 @@ START_TEST(the_registry_alone_needs_no_rights)
 }
 END_TEST
 
+/* ---- taken back ---- */
+
+static const char *
+journals(void)
+{
+    static char path[512];
+
+    (void)snprintf(path, sizeof path, "%s/journals", help_directory());
+    return path;
+}
+
+static void
+assert_own(void)
+{
+    assert_text(SPOOL, "own spool");
+    assert_text(BOX, "own box");
+    assert_text(BOX "/u", "own u");
+    assert_text(BOX "/u/1.MSG", "own one");
+    assert_text(SPOOL "/config", "own config");
+}
+
+static void
+undo(void)
+{
+    struct po_recover_result undone = { 0 };
+
+    help_must(po_recover_undo(&host.host, journals(), &watch, &undone, &err), &err);
+    ck_assert_msg(undone.problems.count == 0, "%s", undone.problems.items[0].reason);
+    po_recover_result_deinit(&undone);
+}
+
+/* A rule changes files that are not restored too. req: R10 */
+START_TEST(undo_gives_back_the_rights_that_a_rule_has_changed)
+{
+    const enum po_rights rules[] = { PO_RIGHTS_DEFAULT, PO_RIGHTS_POPERMS };
+
+    has_poperms = true;
+    give_all();
+    back_up();
+    for (size_t i = 0; i < 2; i++) {
+        renew();
+        give(SPOOL "/config", "own config");
+        help_write_text(BOX "/local", "local");
+        give(BOX "/local", "own local");
+        options.rights = &rules[i];
+        options.journal_dir = journals();
+        applies = true;
+        help_must(run(), &err);
+        assert_text(SPOOL, "rule");
+        assert_text(BOX "/u/1.MSG", "rule");
+        assert_text(BOX "/local", "rule");
+        undo();
+        assert_own();
+        assert_text(BOX "/local", "own local");
+        applies = false;
+        help_must(po_recover_forget(journals(), &err), &err);
+    }
+}
+END_TEST
+
+#if OS_HAS_POSIX
+static void
+die(void)
+{
+    _exit(42);
+}
+
+/* The process dies while the rule is set. */
+START_TEST(a_restore_that_died_while_rights_were_set_is_finished_or_taken_back)
+{
+    const enum po_rights rule = PO_RIGHTS_DEFAULT;
+
+    give_all();
+    back_up();
+    for (int back = 0; back < 2; back++) {
+        int status = 0;
+        pid_t child;
+
+        renew();
+        give(SPOOL "/config", "own config");
+        options.rights = &rule;
+        options.journal_dir = journals();
+        while_applying = die;
+        child = fork();
+        if (child == 0) {
+            (void)!run();
+            _exit(1);
+        }
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_int_eq(WEXITSTATUS(status), 42);
+        while_applying = NULL;
+        /* The child has stopped them, and what it knew of them died with it. */
+        host.states[HELP_MTA] = PO_SERVICE_STOPPED;
+        said[0] = '\0';
+        applies = true;
+        if (back == 0) {
+            struct po_recover_result done = { 0 };
+
+            help_must(po_recover_resume(&host.host, journals(), &watch, &done, &err), &err);
+            ck_assert_str_eq(said, "default on 011;");
+            assert_text(BOX "/u/1.MSG", "rule");
+            po_recover_result_deinit(&done);
+        }
+        undo();
+        assert_own();
+        help_assert_services(&host);
+        applies = false;
+        help_must(po_recover_forget(journals(), &err), &err);
+    }
+}
+END_TEST
+#endif
+
 int
 main(void)
 {
@@ -653,6 +781,10 @@ main(void)
     tcase_add_test(tests, a_rule_that_fails_leaves_the_restore_standing);
     tcase_add_test(tests, rights_alone_change_nothing_else);
     tcase_add_test(tests, the_registry_alone_needs_no_rights);
+    tcase_add_test(tests, undo_gives_back_the_rights_that_a_rule_has_changed);
+#if OS_HAS_POSIX
+    tcase_add_test(tests, a_restore_that_died_while_rights_were_set_is_finished_or_taken_back);
+#endif
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

@@ -54,7 +54,7 @@ tell(struct po_cli *cli, const struct po_recover_result *result)
         po_cli_out_tell(&cli->out, PO_CLI_HINT,
                         "Mend what stands in the way, then run this again: nothing of it is lost");
     po_buf_deinit(&line);
-    return result->problems.count > 0 ? PO_EXIT_PARTLY : PO_EXIT_DONE;
+    return result->problems.count + result->rights_failed > 0 ? PO_EXIT_PARTLY : PO_EXIT_DONE;
 }
 
 /* req: R8. What was taken back needs no reboot, and nothing after it; what was finished does. */

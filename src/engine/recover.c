@@ -299,9 +299,31 @@ take_back(struct po_restore *r, struct po_recover_result *result, struct po_err 
 {
     enum po_status st = po_restore_journal_phase(r, PO_RESTORE_UNDOING, err);
 
+    if (st == PO_OK)
+        st = po_restore_rights_put_back(r, &result->problems, err);
     if (st == PO_OK && r->pending.has_registry)
         st = import_file(r, PO_RESTORE_FORMER_REG, r->pending.former_time, PO_REGISTRY_EXACT, err);
     return st == PO_OK ? po_recover_steps_back(r, result, err) : st;
+}
+
+/* A rule of rights is set on whole trees when all is in place; again, when that was interrupted. */
+static enum po_status
+finish_rights(struct po_restore *r, struct po_recover_result *result, struct po_err *err)
+{
+    enum po_status st = PO_OK;
+
+    if (!r->pending.has_rule || r->host->ops->rights == NULL)
+        return PO_OK;
+    r->result->rights.is_wanted = true;
+    r->result->rights.rights = r->pending.rule;
+    if (r->pending.phase < PO_RESTORE_RIGHTS)
+        st = po_restore_rights_save(r, err);
+    if (st == PO_OK)
+        st = po_restore_journal_phase(r, PO_RESTORE_RIGHTS, err);
+    if (st == PO_OK)
+        po_restore_rights_apply(r);
+    result->rights_failed = r->result->problems.count;
+    return st;
 }
 
 static enum po_status
@@ -311,7 +333,7 @@ go_on(struct po_restore *r, struct po_recover_result *result, struct po_err *err
 
     if (st == PO_OK && r->pending.has_registry)
         st = import_file(r, PO_RESTORE_NEW_REG, r->pending.new_time, r->pending.registry_how, err);
-    return st;
+    return st == PO_OK ? finish_rights(r, result, err) : st;
 }
 
 static enum po_status
@@ -396,7 +418,7 @@ static enum po_status
 recover(struct po_host *host, const char *journal_dir, bool wants_back,
         const struct po_watch *watch, struct po_recover_result *result, struct po_err *err)
 {
-    const struct po_restore_options options = { .threads = 1, .journal_dir = journal_dir };
+    struct po_restore_options options = { .threads = 1, .journal_dir = journal_dir };
     struct po_restore_result unused = { 0 };
     struct finder finder = { 0 };
     struct po_restore r;
@@ -420,6 +442,8 @@ recover(struct po_host *host, const char *journal_dir, bool wants_back,
     st = load(&r, finder.site, name, err);
     if (st == PO_OK && r.pending.phase == PO_RESTORE_UNDONE)
         st = po_fail(err, PO_E_USAGE, "the last restore has been taken back already");
+    memcpy(options.parts, r.pending.parts, sizeof options.parts);
+    options.no_safety_copy = r.pending.no_safety_copy;
     is_back = wants_back || r.pending.phase < PO_RESTORE_RENAMING ||
               r.pending.phase == PO_RESTORE_UNDOING || r.pending.phase == PO_RESTORE_CLEARED;
     if (st == PO_OK && r.pending.phase > PO_RESTORE_STAGING)

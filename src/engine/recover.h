@@ -43,6 +43,7 @@ struct po_recover_result {
     uint64_t steps;     /* renames that were done or taken back now */
     uint64_t came_back; /* of them, those that took something out of the site */
     struct po_problems problems;
+    uint64_t rights_failed; /* nodes on which a rule of rights could not be set; told as items */
     double seconds;
     double outage_seconds; /* negative: no service was stopped */
     bool are_services_lost;

@@ -180,6 +180,8 @@ po_restore_commit(struct po_restore *r, struct po_err *err)
         st = do_steps(r, err);
     if (st == PO_OK)
         st = po_restore_directory_facts(r, err);
+    if (st == PO_OK)
+        st = po_restore_rights_save(r, err);
     /* Last, as it is the one step that is not a rename: whole or not done at all. */
     if (st == PO_OK && r->registry_entry != PO_NONE)
         st = po_restore_import(r, err);

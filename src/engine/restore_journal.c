@@ -10,6 +10,7 @@
 #define VERSION 1u
 #define FOLDER_TRIES 1000
 
+#define NO_RULE 0xFFu
 #define FLAG_NO_SERVICES 1u
 #define FLAG_NO_SAFETY_COPY 2u
 
@@ -88,6 +89,10 @@ po_restore_journal_begin(struct po_restore *r, struct po_err *err)
                                   (options->no_safety_copy ? FLAG_NO_SAFETY_COPY : 0));
     po_buf_put_u64le(&record, (uint64_t)r->time);
     put_text(&record, options->archive_name != NULL ? options->archive_name : "");
+    po_buf_put_u8(&record,
+                  po_restore_rights_are_rule(r) ? (uint8_t)r->result->rights.rights : NO_RULE);
+    for (int i = 0; i < PO_PART_COUNT; i++)
+        po_buf_put_u8(&record, options->parts[i]);
     st = put(r, PO_RESTORE_RECORD_BEGIN, &record, err);
     return st == PO_OK ? po_restore_journal_phase(r, PO_RESTORE_STAGING, err) : st;
 }
@@ -280,6 +285,7 @@ load_begin(struct po_restore *r, struct po_cursor *record, struct po_err *err)
 {
     uint32_t version = po_cursor_u32(record);
     uint32_t flags = po_cursor_u32(record);
+    uint8_t rule;
 
     if (version != VERSION)
         return po_fail(err, PO_E_UNSUPPORTED, "journal: version %u; this program knows %u", version,
@@ -288,6 +294,11 @@ load_begin(struct po_restore *r, struct po_cursor *record, struct po_err *err)
     r->pending.no_safety_copy = (flags & FLAG_NO_SAFETY_COPY) != 0;
     r->time = (int64_t)po_cursor_u64(record);
     r->pending.archive = copy_text(record);
+    rule = po_cursor_u8(record);
+    r->pending.has_rule = rule < PO_RIGHTS_COUNT;
+    r->pending.rule = r->pending.has_rule ? (enum po_rights)rule : PO_RIGHTS_KEEP;
+    for (int i = 0; i < PO_PART_COUNT; i++)
+        r->pending.parts[i] = po_cursor_u8(record) != 0;
     return r->pending.archive == NULL ? po_fail_nomem(err, 0) : PO_OK;
 }
 

@@ -6,6 +6,7 @@
  *   journal      what was planned and how far it came (journal.h)
  *   new.reg      the registry that is imported
  *   former.reg   the one that was there; not there: there was none
+ *   rights       where a rule is set on whole trees: those that all had (restore_rights_former.c)
  *
  * Nothing in a site is changed before what is changed stands in the journal, on the disk. Each rename
  * can be told to be done or not by looking: it moves a name from one place to another. So the
@@ -20,10 +21,11 @@
 #define PO_RESTORE_JOURNAL "journal"
 #define PO_RESTORE_NEW_REG "new.reg"
 #define PO_RESTORE_FORMER_REG "former.reg"
+#define PO_RESTORE_RIGHTS_LOG "rights"
 
 /* The kinds of records. */
 enum po_restore_record {
-    PO_RESTORE_RECORD_BEGIN = 1, /* version, flags, time, archive */
+    PO_RESTORE_RECORD_BEGIN = 1, /* version, flags, time, archive, rule of rights, parts */
     PO_RESTORE_RECORD_BASE,      /* number, path, stage, set-aside, write time */
     PO_RESTORE_RECORD_TREE,      /* part, base, path, path below the base, was there */
     PO_RESTORE_RECORD_SERVICE,   /* name; it ran */

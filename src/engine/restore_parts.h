@@ -123,6 +123,9 @@ struct po_restore_pending {
     enum po_restore_phase phase;
     bool no_services;
     bool no_safety_copy;
+    bool has_rule; /* of rights, for whole trees */
+    enum po_rights rule;
+    bool parts[PO_PART_COUNT];
     char *archive;
     struct po_buf services; /* that ran, each with a NUL behind */
     bool has_registry;
@@ -278,6 +281,13 @@ PO_NODISCARD enum po_status po_restore_rights_entered(struct po_restore *r, uint
                                                       size_t path_size,
                                                       const struct po_restore_former *former,
                                                       struct po_err *err);
+/* Whether the rights that are chosen are a rule, set on whole trees when all is in place. */
+bool po_restore_rights_are_rule(const struct po_restore *r);
+/* Writes down the rights that these trees have; nothing when no rule is set, or no way back kept. */
+PO_NODISCARD enum po_status po_restore_rights_save(struct po_restore *r, struct po_err *err);
+/* Gives them back, before anything is renamed back; what cannot be is a problem. */
+PO_NODISCARD enum po_status
+po_restore_rights_put_back(struct po_restore *r, struct po_problems *problems, struct po_err *err);
 /* All is in place: what concerns whole trees. What fails is an item: the files stand. */
 void po_restore_rights_apply(struct po_restore *r);
 

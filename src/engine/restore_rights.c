@@ -355,7 +355,7 @@ po_restore_rights_apply(struct po_restore *r)
 
     if (!rights->is_wanted)
         return;
-    if (rights->rights == PO_RIGHTS_DEFAULT || rights->rights == PO_RIGHTS_POPERMS) {
+    if (po_restore_rights_are_rule(r)) {
         tell_start(r);
         st = apply_rule(r, &failure);
     } else if (rights->rights == PO_RIGHTS_RECORDED && r->options->rights_only) {
