@@ -1086,7 +1086,7 @@ class OneAtATime(Base):
     def test_the_lock_lies_in_the_state_directory(self):
         env = {"POBACKUP_STATE_DIR": str(self.dir / "new" / "state")}
         self.check(run("backup", self.arg, "-o", self.dir / "a", env=env), 0)
-        (lock,) = [name for name in os.listdir(self.dir / "new" / "state") if name != "pobackup.log"]
+        (lock,) = [name for name in os.listdir(self.dir / "new" / "state") if name.startswith("site-")]
         self.assertRegex(lock, r"^site-[0-9a-f]{16}\.lock$")
 
     def test_without_a_state_directory_a_backup_warns_and_a_restore_ends(self):

@@ -13,6 +13,7 @@
 #include "cli/cli_options.h"
 #include "cli/cli_out.h"
 #include "cli/cli_progress.h"
+#include "engine/history.h"
 
 /* The exit codes: a promise to scripts. */
 enum po_exit {
@@ -29,7 +30,9 @@ struct po_cli {
     struct po_cli_values values;
     struct po_cli_out out;
     struct po_cli_progress progress;
-    struct po_watch watch; /* for the engine */
+    struct po_watch watch;         /* for the engine */
+    struct po_history_run history; /* this one (cli_history.h) */
+    double began;                  /* po_sys_monotonic */
 };
 
 /* The program: returns the exit code. */

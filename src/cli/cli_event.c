@@ -1,5 +1,6 @@
 #include "cli/cli_event.h"
 
+#include "cli/cli_history.h"
 #include "cli/cli_state.h"
 #include "port/file.h"
 
@@ -34,6 +35,7 @@ po_cli_event(struct po_cli *cli, struct po_host *host, enum po_cli_event event, 
     bool is_in_file = false;
     struct po_err err;
 
+    po_cli_history_end(cli, host, code);
     if (host->ops->report == NULL)
         return;
     po_buf_printf(&text, "pobackup %s: %s (exit code %d)\n", cli->verb->name, outcomes[kind], code);

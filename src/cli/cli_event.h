@@ -1,4 +1,7 @@
-/* cli_event.h - one event a run in the system's log, where the site's machine has one. */
+/*
+ * cli_event.h - the end of a run: a line in the history, and one event in the system's log, where the
+ * site's machine has one.
+ */
 #ifndef PO_CLI_CLI_EVENT_H
 #define PO_CLI_CLI_EVENT_H
 
@@ -14,8 +17,9 @@ enum po_cli_event {
 };
 
 /*
- * Reports the run that ends with this exit code: all that was told. Where the log takes it not, the
- * file pobackup.log in the state directory does. A failure is a warning.
+ * Reports the run that ends with this exit code: what cli->history holds of it in the history, all
+ * that was told in the log. Where the log takes it not, the file pobackup.log in the state directory
+ * does. A failure is a warning.
  */
 void po_cli_event(struct po_cli *cli, struct po_host *host, enum po_cli_event event, int code);
 

@@ -204,7 +204,8 @@ run(struct po_cli *cli, int argc, char **argv)
 int
 po_cli_main(int argc, char **argv)
 {
-    struct po_cli cli = { 0 };
+    struct po_cli cli = { .began = po_sys_monotonic(),
+                          .history = { .created = POBACKUP_TIME_UNKNOWN, .outage_seconds = -1 } };
     int code;
 
     po_cli_out_init(&cli.out);

@@ -1,6 +1,7 @@
 /*
  * cli_state.h - the state directory: what the program keeps on this machine from run to run. In
- * this version these are the locks of the sites, and the journals of their restores.
+ * this version these are the locks of the sites, the journals of their restores, and the history of
+ * all runs (cli_history.h).
  */
 #ifndef PO_CLI_CLI_STATE_H
 #define PO_CLI_CLI_STATE_H

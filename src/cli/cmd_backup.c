@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/cli_event.h"
 #include "cli/cli_guardian.h"
+#include "cli/cli_history.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_recovery.h"
 #include "cli/cli_site.h"
@@ -298,10 +299,12 @@ save(struct po_cli *cli, struct po_host *host, const char *dest, const char *pat
     if (st != PO_OK)
         return tell_failure(cli, &result, &err);
     st = po_backup_run(host, sink, options, &cli->watch, &result, &err);
-    if (st == PO_OK)
+    if (st == PO_OK) {
+        po_cli_history_backup(cli, host, path, options, &result);
         code = finish(cli, path, options, &result);
-    else
+    } else {
         code = tell_failure(cli, &result, &err);
+    }
     put_json(&cli->out, &result);
     if (result.are_services_lost)
         code = tell_services(cli, result.services_text);

@@ -3,6 +3,7 @@
 
 #include "cli/cli_event.h"
 #include "cli/cli_guardian.h"
+#include "cli/cli_history.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_reboot.h"
 #include "cli/cli_recovery.h"
@@ -111,6 +112,7 @@ run(struct po_cli *cli, struct po_host *host, const char *journals, recover_fn r
     }
     if (result.are_services_lost)
         code = tell_services(cli, &result);
+    po_cli_history_recover(cli, &result);
     put_json(cli, &result);
     po_recover_result_deinit(&result);
     return code;

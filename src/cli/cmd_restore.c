@@ -4,6 +4,7 @@
 #include "cli/cli_archive.h"
 #include "cli/cli_event.h"
 #include "cli/cli_guardian.h"
+#include "cli/cli_history.h"
 #include "cli/cli_import.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_reboot.h"
@@ -96,6 +97,7 @@ run(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *ho
     st = po_restore_run(archive->reader, host, options, &cli->watch, &result, &err);
     if (st != PO_OK && !result.is_changed && !options->rights_only && !was_pending)
         po_cli_reboot_forget(cli, host);
+    po_cli_history_restore(cli, archive, &result);
     if (st == PO_OK)
         code = po_cli_restore_tell(cli, &result);
     else

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cli/cli_archive.h"
+#include "cli/cli_history.h"
 #include "cli/cli_parents.h"
 #include "engine/verify.h"
 #include "port/sys.h"
@@ -214,6 +215,30 @@ count_files(const struct po_index *index)
     return count;
 }
 
+/* For the history. What could not be looked at, or is of no use without a parent, is not checked. */
+static void
+note(struct po_cli *cli, const struct check *check, const struct po_reader *reader)
+{
+    bool is_whole = check->err.status == PO_OK && check->missing.count == 0;
+    struct po_history_run run = { .archive = check->path,
+                                  .created = POBACKUP_TIME_UNKNOWN,
+                                  .outage_seconds = -1,
+                                  .files = check->files,
+                                  .bytes = check->result.content_bytes,
+                                  .seconds = check->seconds,
+                                  .is_whole = is_whole };
+
+    if (is_whole || check->err.status == PO_E_FORMAT)
+        run.check = check->is_deep ? PO_HISTORY_DEEP : PO_HISTORY_QUICK;
+    if (reader != NULL) {
+        run.has_archive_id = true;
+        memcpy(run.archive_id, reader->trailer.archive_id, PO_ID_SIZE);
+        memcpy(run.digest, reader->digest, PO_DIGEST_SIZE);
+        run.created = reader->trailer.created;
+    }
+    cli->history = run;
+}
+
 /* *check is filled in, whatever comes. */
 static void
 check_one(struct po_cli *cli, struct check *check)
@@ -234,6 +259,7 @@ check_one(struct po_cli *cli, struct check *check)
         check->err = (struct po_err){ .status = PO_OK };
     check->verdict = verdict_of(st);
     check->seconds = po_sys_monotonic() - began;
+    note(cli, check, archive.reader);
     po_cli_archive_deinit(&archive);
 }
 
@@ -248,6 +274,7 @@ verify_one(struct po_cli *cli, const char *path, bool is_deep)
     if (code == PO_EXIT_DONE && check.missing.count > 0)
         code = PO_EXIT_PARTLY;
     put_json(&cli->out, &check);
+    po_cli_history_end(cli, NULL, code);
     if (check.err.status == PO_E_CANCELLED) {
         (void)po_cli_failed(cli, &check.err);
     } else if (cli->out.is_json) {

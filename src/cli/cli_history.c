@@ -1,0 +1,145 @@
+#include "cli/cli_history.h"
+
+#include "base/mem.h"
+#include "cli/cli_state.h"
+#include "port/file.h"
+#include "port/sys.h"
+
+#include <string.h>
+
+/* What is left at the target, for the trend. Not to be learned: then not. */
+static void
+note_space(struct po_history_run *run, const char *path)
+{
+    size_t dir_size;
+    size_t name_start;
+    struct po_dir *dir = NULL;
+    struct po_err ignored;
+    uint64_t total;
+    char *dir_path;
+
+    po_path_split(path, strlen(path), &dir_size, &name_start);
+    dir_path = name_start == 0 ? po_mem_strdup(".")
+                               : po_mem_copy(path, dir_size > 0 ? dir_size : name_start);
+    run->has_free = dir_path != NULL && po_dir_open(&dir, dir_path, &ignored) == PO_OK &&
+                    po_dir_space(dir, &run->free_bytes, &total, &ignored) == PO_OK;
+    po_dir_free(dir);
+    po_mem_free(dir_path);
+}
+
+void
+po_cli_history_backup(struct po_cli *cli, struct po_host *host, const char *path,
+                      const struct po_backup_options *options,
+                      const struct po_backup_result *result)
+{
+    struct po_history_run *run = &cli->history;
+
+    run->archive = path;
+    run->has_archive_id = true;
+    memcpy(run->archive_id, result->archive_id, PO_ID_SIZE);
+    memcpy(run->digest, result->digest, PO_DIGEST_SIZE);
+    run->created = options->created;
+    run->archive_bytes = result->archive_bytes;
+    run->archive_site = host->ops->identity(host);
+    run->is_complete = result->skipped.count == 0 && result->changed.count == 0 &&
+                       result->registry_problem[0] == '\0';
+    run->check = options->is_unchecked ? PO_HISTORY_UNCHECKED : PO_HISTORY_FRAMES;
+    run->is_whole = !options->is_unchecked;
+    run->files = result->files;
+    run->bytes = result->bytes;
+    run->seconds = result->seconds;
+    run->outage_seconds = result->outage_seconds;
+    if (strcmp(path, "-") != 0)
+        note_space(run, path);
+}
+
+void
+po_cli_history_restore(struct po_cli *cli, const struct po_cli_archive *archive,
+                       const struct po_restore_result *result)
+{
+    struct po_history_run *run = &cli->history;
+
+    run->archive = archive->path;
+    run->has_archive_id = true;
+    memcpy(run->archive_id, archive->reader->trailer.archive_id, PO_ID_SIZE);
+    memcpy(run->digest, archive->reader->digest, PO_DIGEST_SIZE);
+    run->created = archive->reader->trailer.created;
+    run->check = PO_HISTORY_DEEP;
+    run->is_whole = true;
+    for (int i = 0; i < PO_PART_COUNT; i++) {
+        if (!result->parts[i].is_wanted)
+            continue;
+        run->files += result->parts[i].files;
+        run->bytes += result->parts[i].bytes;
+    }
+    run->seconds = result->seconds;
+    run->outage_seconds = result->outage_seconds;
+}
+
+void
+po_cli_history_recover(struct po_cli *cli, const struct po_recover_result *result)
+{
+    cli->history.seconds = result->seconds;
+    cli->history.outage_seconds = result->outage_seconds;
+}
+
+/* false: there is no state directory, or it cannot be made. */
+static bool
+find_dir(struct po_buf *path, bool is_made)
+{
+    struct po_node_info info;
+    struct po_dir *dir = NULL;
+    struct po_err ignored;
+    bool exists = false;
+
+    if (po_cli_state_dir(path, &ignored) != PO_OK)
+        return false;
+    if (is_made)
+        exists = po_dir_open_make(&dir, po_buf_text(path), &ignored) == PO_OK;
+    else
+        (void)!po_os_stat(po_buf_text(path), &info, &exists, &ignored);
+    po_dir_free(dir);
+    return exists;
+}
+
+void
+po_cli_history_end(struct po_cli *cli, struct po_host *host, int code)
+{
+    struct po_history_run *run = &cli->history;
+    const char *typed = run->archive;
+    struct po_buf path = { 0 };
+    char *real = NULL;
+    struct po_err err = { 0 };
+
+    run->time = po_sys_now();
+    run->verb = cli->verb->name;
+    run->exit_code = code;
+    run->site = host == NULL ? NULL : host->ops->identity(host);
+    if (run->seconds <= 0)
+        run->seconds = po_sys_monotonic() - cli->began;
+    if (typed != NULL && strcmp(typed, "-") != 0 && po_os_path_real(&real, typed, &err) == PO_OK)
+        run->archive = real;
+    if (find_dir(&path, host != NULL) &&
+        po_history_append(po_buf_text(&path), run, PO_HISTORY_SIZE_MAX, &err) != PO_OK)
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING, "this run is not noted: %s", err.text);
+    run->archive = typed;
+    po_mem_free(real);
+    po_buf_deinit(&path);
+}
+
+bool
+po_cli_history_load(struct po_cli *cli, struct po_history **out)
+{
+    struct po_buf path = { 0 };
+    struct po_err err = { 0 };
+    enum po_status st = po_cli_state_dir(&path, &err);
+
+    *out = NULL;
+    if (st == PO_OK)
+        st = po_history_load(out, po_buf_text(&path), &err);
+    if (st != PO_OK)
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING, "what was run before cannot be told: %s",
+                        err.text);
+    po_buf_deinit(&path);
+    return st == PO_OK;
+}

@@ -1,0 +1,37 @@
+/*
+ * cli_history.h - the runs' history (engine/history.h) in the state directory: each verb notes in
+ * cli->history what it did, and at its end the line is written. Nothing of this ever makes a run
+ * fail.
+ */
+#ifndef PO_CLI_CLI_HISTORY_H
+#define PO_CLI_CLI_HISTORY_H
+
+#include "cli/cli.h"
+#include "cli/cli_archive.h"
+#include "engine/backup.h"
+#include "engine/history.h"
+#include "engine/recover.h"
+#include "engine/restore.h"
+#include "host/host.h"
+
+/* An archive was written to `path` ("-": standard output), which lives until the line is written. */
+void po_cli_history_backup(struct po_cli *cli, struct po_host *host, const char *path,
+                           const struct po_backup_options *options,
+                           const struct po_backup_result *result);
+/* An archive that was opened, and verified deeply, was restored, or was not. */
+void po_cli_history_restore(struct po_cli *cli, const struct po_cli_archive *archive,
+                            const struct po_restore_result *result);
+void po_cli_history_recover(struct po_cli *cli, const struct po_recover_result *result);
+
+/*
+ * The run ends with this exit code: the line is written. `host` is the site that it worked on, or
+ * NULL (verify), and then no state directory is made: who keeps none here has no history. Where no
+ * state directory can be had at all nothing is told, as the lock has told it; a line that cannot be
+ * written is a warning.
+ */
+void po_cli_history_end(struct po_cli *cli, struct po_host *host, int code);
+
+/* false when it cannot be read, which is told as a warning; *out is NULL then. */
+bool po_cli_history_load(struct po_cli *cli, struct po_history **out);
+
+#endif
