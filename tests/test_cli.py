@@ -1195,6 +1195,153 @@ class AfterReboot(Base):  # req: R9
         self.assertEqual(self.site.running(), ["puf"])
 
 
+class History(Base):
+    """What was run is known afterwards: the last runs, the last good backup, the last verified one."""
+
+    def setUp(self):
+        super().setUp()
+        self.state = self.dir / "state"
+        self.env = {"POBACKUP_STATE_DIR": str(self.state)}
+        self.a = self.dir / "a.tar.zst"
+
+    def must(self, *arguments, code=0, contains=""):
+        return self.check(run(*arguments, env=self.env), code, contains)
+
+    def save(self, path, code=0, *more):
+        self.must("backup", self.arg, "-o", path, "--allow-same-volume", *more, code=code)
+
+    def status(self, *more, code=0):
+        return self.must("status", self.arg, "--json", *more, code=code).json
+
+    def lines(self):
+        return [json.loads(line) for line in (self.state / "history").read_text().splitlines()]
+
+    def test_each_run_is_noted_and_status_tells_the_last_ones(self):
+        self.save(self.a)
+        self.must("verify", self.a)
+        self.must("verify", "--quick", self.a)
+        self.must("restore", self.a, self.arg, "--yes")
+        self.must("undo", self.arg, "--yes")
+        document = self.status()
+        self.assertEqual([(item["verb"], item["check"], item["whole"]) for item in document["runs"]],
+                         [("undo", "none", None), ("restore", "deep", True), ("verify", "quick", True), ("verify", "deep", True),
+                          ("backup", "frames", True)])
+        backup = document["last_backup"]
+        self.assertEqual(backup, document["runs"][-1])
+        self.assertEqual(document["last_verified"], document["runs"][1])
+        self.assertEqual(backup["path"], str(self.a))
+        self.assertTrue(backup["complete"])
+        self.assertEqual((backup["exit_code"], backup["files"] > 30, backup["bytes"] > 9000 * 32), (0, True, True))
+        self.assertIsNotNone(backup["space_free"])
+        self.assertLess(document["last_backup_age_seconds"], 100)
+        self.assertEqual({item["archive_id"] for item in document["runs"][1:]}, {backup["archive_id"]})
+        self.assertRegex(backup["time"], r"^\d{4}-\d\d-\d\dT[\d:.]+Z$")
+        text = self.must("status", self.arg).text
+        for part in "undo: done", "verify: whole (deep)", "last good backup: ", "last verified backup: ":
+            self.assertIn(part, text)
+        self.assertEqual([line["verb"] for line in self.lines()], ["backup", "verify", "verify", "restore", "undo"])
+
+    def test_what_changes_nothing_is_not_noted(self):
+        self.save(self.a)
+        self.must("backup", self.arg, "-o", self.dir / "b", "--dry-run")
+        self.must("restore", self.a, self.arg, "--dry-run")
+        run("doctor", self.arg, env=self.env)
+        self.must("list", self.a)
+        self.assertEqual(len(self.lines()), 1)
+
+    def test_no_frame_check_is_no_check(self):
+        self.save(self.a, 0, "--no-frame-check")
+        self.assertEqual((self.lines()[0].get("check"), self.status()["last_backup"]["whole"]), (None, None))
+
+    def test_verify_makes_no_state_directory(self):
+        self.backup("a.tar.zst")
+        self.must("verify", self.a)
+        self.assertFalse(self.state.exists())
+
+    def test_the_runs_of_other_sites_are_not_told(self):
+        other = self.new_site("other")
+        self.must("backup", f"--site=folder:{other.root}", "-o", self.a, "--allow-same-volume")
+        self.must("verify", self.a)
+        document = self.status()
+        self.assertEqual((document["runs"], document["last_backup"], document["last_verified"]), ([], None, None))
+        self.assertEqual(len(self.lines()), 2)
+
+    def test_max_age_without_a_backup(self):
+        done = self.must("status", self.arg, "--max-age=24", code=1, contains="no good backup of this site is known here")
+        self.assertIn("no older than 24 hours", done.text)
+        self.must("status", self.arg)
+        self.must("status", self.arg, "--max-age=0", code=3)
+        self.must("status", self.arg, "--max-age=1", "--forget", code=3)
+
+    def set_back(self, hours):
+        """The clock of the past, as it were."""
+        def earlier(match):
+            at = time.time() - hours * 3600
+            return f'"{match[1]}":"{time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))}.0000000Z"'
+        path = self.state / "history"
+        path.write_text(re.sub(r'"(time|created)":"[^"]*"', earlier, path.read_text()))
+
+    def test_max_age_of_an_old_backup(self):
+        self.save(self.a)
+        self.status("--max-age=1")
+        self.set_back(25.5)
+        self.status("--max-age=26")
+        document = self.status("--max-age=25", code=1)
+        self.assertEqual(len(document["warnings"]), 1)
+        self.assertIn("the last good backup was made 25 h 30 min ago", document["warnings"][0])
+        self.assertAlmostEqual(document["last_backup_age_seconds"], 25.5 * 3600, delta=60)
+        self.set_back(72)
+        self.assertIn("3.0 days ago", self.status("--max-age=25", code=1)["warnings"][0])
+
+    def test_a_backup_of_the_future_is_none_to_rely_on(self):
+        self.save(self.a)
+        self.set_back(-48)
+        self.assertIn("in the future", self.status("--max-age=25", code=1)["warnings"][0])
+
+    def test_a_backup_with_something_left_out_is_not_a_good_one(self):
+        self.save(self.a)
+        os.mkfifo(self.site.spool / "pipe")
+        self.save(self.dir / "b", 1)
+        document = self.status("--max-age=24")
+        self.assertEqual(document["last_backup"]["path"], str(self.a))
+        self.assertEqual([item["exit_code"] for item in document["runs"]], [1, 0])
+
+    def test_a_damaged_backup_is_not_a_good_one(self):
+        self.save(self.a)
+        self.save(self.dir / "b")
+        for damage in "cut", "flipped":
+            content = bytearray((self.dir / "b").read_bytes())
+            whole = bytes(content)
+            if damage == "cut":
+                content = content[:-100]  # it cannot even be opened
+            else:
+                content[400] ^= 1
+            (self.dir / "b").write_bytes(content)
+            run("verify", self.dir / "b", env=self.env)
+            document = self.status()
+            self.assertEqual(document["last_backup"]["path"], str(self.a), damage)
+            self.assertEqual(document["runs"][0]["whole"], False)
+            (self.dir / "b").write_bytes(whole)
+            self.must("verify", self.dir / "b")
+            self.assertEqual(self.status()["last_backup"]["path"], str(self.dir / "b"))
+
+    def test_a_history_that_cannot_be_written_is_a_warning(self):
+        self.save(self.a)
+        (self.state / "history").unlink()
+        (self.state / "history").mkdir()
+        for arguments in ("verify", self.a), ("backup", self.arg, "-o", self.dir / "b", "--allow-same-volume"):
+            self.must(*arguments, contains="warning: this run is not noted: history: ")
+        self.must("status", self.arg, contains="what was run before cannot be told: history: ")
+        self.must("status", self.arg, "--max-age=1", code=1)
+
+    def test_a_torn_line_is_passed_over(self):
+        self.save(self.a)
+        with open(self.state / "history", "ab") as file:
+            file.write(b'{"time":"2026-11-2')
+        self.must("verify", self.a)
+        self.assertEqual([item["verb"] for item in self.status()["runs"]], ["verify", "backup"])
+
+
 class Doctor(Base):
     def test_a_good_site_is_good(self):
         self.site.start()

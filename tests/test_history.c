@@ -436,6 +436,27 @@ START_TEST(a_backup_that_cannot_be_opened_any_more_is_known_by_its_place)
 }
 END_TEST
 
+START_TEST(an_age_is_told_in_seconds_to_days)
+{
+    static const struct {
+        int64_t age;
+        const char *text;
+    } ages[] = { { 90 * INT64_C(10000000), "1 min 30 s ago" },
+                 { 5 * HOUR, "5 h 00 min ago" },
+                 { 47 * HOUR, "47 h 00 min ago" },
+                 { 84 * HOUR, "3.5 days ago" },
+                 { -1, "in the future" } };
+    struct po_buf text = { 0 };
+
+    for (size_t i = 0; i < COUNT(ages); i++) {
+        po_buf_clear(&text);
+        po_history_put_age(&text, NOON - ages[i].age, NOON);
+        ck_assert_str_eq(po_buf_text(&text), ages[i].text);
+    }
+    po_buf_deinit(&text);
+}
+END_TEST
+
 /* ---- failures ---- */
 
 START_TEST(without_the_directory_nothing_is_written)
@@ -485,6 +506,7 @@ history_suite(void)
     tcase_add_test(tc, a_verification_is_of_the_site_whose_backup_it_looked_at);
     tcase_add_test(tc, a_backup_found_damaged_is_not_good_until_it_is_found_whole_again);
     tcase_add_test(tc, a_backup_that_cannot_be_opened_any_more_is_known_by_its_place);
+    tcase_add_test(tc, an_age_is_told_in_seconds_to_days);
     tcase_add_test(tc, without_the_directory_nothing_is_written);
     tcase_add_test(tc, what_is_no_file_is_told);
     suite_add_tcase(suite, tc);

@@ -58,6 +58,7 @@ enum po_cli_id {
     PO_CLI_RIGHTS,
     PO_CLI_WAIT,
     PO_CLI_FORGET,
+    PO_CLI_MAX_AGE,
     PO_CLI_YES,
     PO_CLI_ID_COUNT
 };

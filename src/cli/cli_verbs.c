@@ -171,6 +171,8 @@ static const struct po_cli_option status_options[] = {
     SITE,
     FLAG(PO_CLI_FORGET, "forget", 0,
          "remove what is kept of the last restore: it cannot be taken back any more"),
+    NUMBER(PO_CLI_MAX_AGE, "max-age", "HOURS", 1, 87600,
+           "exit code 1 when the last good backup is older, or none is known"),
     END,
 };
 
@@ -242,10 +244,12 @@ const struct po_cli_verb po_cli_verbs[] = {
     { "resume", "[--yes] [OPTIONS]", "finish a restore that was interrupted",
       "Does what is left of it; one that had not changed a file yet is taken back.",
       recover_options, NULL, 0, 0, po_cmd_resume },
-    { "status", "[--forget] [OPTIONS]", "what is pending, and the services",
-      "Tells whether a restore was interrupted or can be taken back, what is kept of it, and which "
-      "services run. Exit code 1: one was interrupted.",
-      status_options, "max-age", 0, 0, po_cmd_status },
+    { "status", "[--forget] [--max-age HOURS] [OPTIONS]",
+      "what is pending, the services, the last runs",
+      "Tells whether a restore was interrupted or can be taken back, what is kept of it, which "
+      "services run, what was run last, and which are the last good and the last verified backup. "
+      "Exit code 1: a restore was interrupted, or the backup is older than --max-age.",
+      status_options, NULL, 0, 0, po_cmd_status },
     { "doctor", "--site folder:DIR [-o DEST]", "can this site be backed up and restored?",
       "Makes every check and changes nothing. Exit code 0: all good, 1: warnings, 2: something "
       "must "

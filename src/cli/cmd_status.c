@@ -2,6 +2,7 @@
 
 #include "cli/cli_reboot.h"
 #include "cli/cli_recovery.h"
+#include "cli/cli_runs.h"
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
 #include "port/file.h"
@@ -81,6 +82,7 @@ show(struct po_cli *cli, struct po_host *host, const char *journals)
     struct po_recovery recovery = { 0 };
     struct po_err err = { 0 };
     int code = PO_EXIT_DONE;
+    int runs_code;
 
     if (po_recovery_find(&recovery, journals, &err) != PO_OK) {
         code = po_cli_failed(cli, &err);
@@ -95,8 +97,9 @@ show(struct po_cli *cli, struct po_host *host, const char *journals)
             code = PO_EXIT_PARTLY;
     }
     tell_services(cli, host);
+    runs_code = po_cli_runs_tell(cli, host, po_cli_number(cli, PO_CLI_MAX_AGE, 0));
     po_recovery_deinit(&recovery);
-    return code;
+    return runs_code > code ? runs_code : code;
 }
 
 static int
@@ -125,6 +128,8 @@ po_cmd_status(struct po_cli *cli)
     struct po_err err = { 0 };
     int code;
 
+    if (po_cli_has(cli, PO_CLI_FORGET) && po_cli_has(cli, PO_CLI_MAX_AGE))
+        return po_cli_usage(cli, "--forget or --max-age: one of them");
     if (!po_cli_site_open(cli, &host, &code))
         return code;
     if (po_cli_state_journals(host, &journals, &err) != PO_OK)

@@ -1,6 +1,7 @@
 #include "engine/history.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "engine/history_line.h"
 #include "port/file.h"
 #include "port/sys.h"
@@ -14,6 +15,7 @@
 /* Another process holds the lock for as long as an append takes: a sync of a small file. */
 #define LOCK_WAIT_MS 20u
 #define LOCK_TRIES 500u
+#define DAY_SECONDS (24.0 * 60 * 60)
 
 /* A line of the file, and what it says. */
 struct row {
@@ -237,6 +239,27 @@ po_history_last_verified(const struct po_history *history, const char *site)
             return run;
     }
     return NULL;
+}
+
+int64_t
+po_history_made_at(const struct po_history_run *run)
+{
+    return run->created != POBACKUP_TIME_UNKNOWN ? run->created : run->time;
+}
+
+void
+po_history_put_age(struct po_buf *out, int64_t then, int64_t now)
+{
+    double seconds = (double)(now - then) / 1e7;
+
+    if (seconds < 0)
+        po_buf_put_text(out, "in the future");
+    else if (seconds < 2 * DAY_SECONDS)
+        po_text_put_seconds(out, seconds);
+    else
+        po_buf_printf(out, "%.1f days", seconds / DAY_SECONDS);
+    if (seconds >= 0)
+        po_buf_put_text(out, " ago");
 }
 
 /* ---- writing ---- */

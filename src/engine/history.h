@@ -85,4 +85,9 @@ const struct po_history_run *po_history_last_backup(const struct po_history *his
  * found it damaged since. NULL = none. */
 const struct po_history_run *po_history_last_verified(const struct po_history *history,
                                                       const char *site);
+/* When the archive of a run was made; when the run ended, where that is not known. */
+int64_t po_history_made_at(const struct po_history_run *run);
+/* "20 min 3 s ago", "3.5 days ago"; "in the future" when the clock has been set back. */
+void po_history_put_age(struct po_buf *out, int64_t then, int64_t now);
+
 #endif
