@@ -1063,6 +1063,8 @@ class OneAtATime(Base):
         self.check(run("restore", archive, self.arg, "--dry-run"), 0)
         other = self.new_site("other")
         self.backup("other.tar.zst", site=other)
+        locks = [check for check in run("doctor", self.arg, "--json").json["checks"] if check["id"] == "lock"]
+        self.assertEqual([check["state"] for check in locks], ["note"])
         self.assertIsNone(first.poll())
         self.end(first)
         self.assertFalse(list(self.dir.glob("second*")))
@@ -1161,6 +1163,10 @@ class Guardian(Base):  # req: B7
         self.slow_down("mta")
         self.assertLess(self.kill_when("mta stop", "restore", archive, self.arg, "--yes"), 10)
         self.check(run("status", self.arg), 1, "was interrupted before it had changed a file")
+        document = self.check(run("doctor", self.arg, "--json"), 2).json
+        (pending,) = [check for check in document["checks"] if check["id"] == "pending"]
+        self.assertEqual(pending["state"], "bad")
+        self.assertIn("was interrupted: pobackup resume finishes it", pending["text"])
         self.check(run("undo", self.arg, "--yes"), 0)
         self.assertEqual(self.site.running(), ["mta", "puf"])
 
@@ -1360,6 +1366,42 @@ class Doctor(Base):
     def test_the_target_is_checked(self):
         self.assertIn(b"target", run("doctor", self.arg, "-o", self.dir).out)
         self.check(run("doctor", self.arg, "-o", self.site.spool), 2)
+
+    def states(self, *more, env=None):
+        checks = run("doctor", self.arg, "--json", *more, env=env).json["checks"]
+        return {check["id"]: check["state"] for check in checks}, {check["id"]: check["text"] for check in checks}
+
+    def test_it_knows_of_backups_and_verifications(self):  # req: K1
+        env = {"POBACKUP_STATE_DIR": str(self.dir / "state")}
+        states, texts = self.states(env=env)
+        self.assertEqual((states["backup"], states["uninstall"], states.get("verified"), states.get("target")),
+                         ("warning", "note", None, None))
+        self.assertFalse((self.dir / "state").exists())  # nothing is changed
+        (self.dir / "target").mkdir()
+        archive = self.dir / "target" / "a.tar.zst"
+        self.check(run("backup", self.arg, "-o", archive, "--allow-same-volume", env=env), 0)
+        states, texts = self.states(env=env)
+        self.assertEqual((states["backup"], states["verified"], states["uninstall"], states["target"]),
+                         ("good", "warning", "note", "good"))
+        self.check(run("verify", archive, env=env), 0)
+        states, texts = self.states(env=env)
+        self.assertEqual((states["backup"], states["verified"], states["uninstall"]), ("good", "good", "good"))
+        self.assertIn(str(archive), texts["verified"])
+        self.assertIn(str(archive.parent), texts["target"])
+        os.rename(archive.parent, self.dir / "moved")
+        states, texts = self.states(env=env)
+        self.assertEqual((states["target"], texts["target"]), ("warning", f"{archive.parent}, where the last good backup went, is not there"))
+
+    def test_what_the_last_restore_keeps_is_a_note(self):
+        archive = self.backup()
+        self.check(run("restore", archive, self.arg, "--yes"), 0)
+        for verb in "undo", "status":
+            states, texts = self.states()
+            self.assertEqual((states["leftovers"], states["pending"]), ("note", "good"))
+            self.assertIn("kept of the last restore until pobackup status --forget", texts["leftovers"])
+            self.check(run(verb, self.arg, *["--yes"] * (verb == "undo")), 0)
+        self.check(run("status", self.arg, "--forget"), 0)
+        self.assertNotIn("leftovers", self.states()[0])
 
     def test_quiet_leaves_out_what_is_good(self):
         self.assertNotIn(b"good", run("doctor", self.arg, "--quiet").out)

@@ -123,7 +123,8 @@ run(const char *target)
     struct po_err err;
 
     open_host();
-    if (po_doctor_run(host, target, on_check, &lines, &worst, &err) != PO_OK)
+    if (po_doctor_run(host, &(struct po_doctor_options){ .target = target }, on_check, &lines,
+                      &worst, &err) != PO_OK)
         ck_abort_msg("%s", err.text);
 }
 
@@ -433,7 +434,8 @@ START_TEST(a_target_without_the_space_is_warned_of)
     if (!os_set_size(at("site/" BOX "/mail"), size))
         return;
     run(at("target"));
-    ck_assert_str_eq(po_buf_text(&lines), "WARNING space\n");
+    ck_assert_str_eq(po_buf_text(&lines), "WARNING disk\nWARNING space\n");
+    assert_text("WARNING disk: spool and mailbox: ");
 }
 END_TEST
 

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define LOCK_ID_SIZE 8u /* bytes of the hash in a lock's name */
+#define LOCK_TRIES 3
+#define LOCK_WAIT_MS 50u
 
 /* Appends a variable's value; one that is empty counts as not set. */
 static bool
@@ -91,6 +93,12 @@ po_cli_state_reboot(struct po_host *host, struct po_buf *out, struct po_err *err
     return put_path(host, ".reboot", out, err);
 }
 
+enum po_status
+po_cli_state_lock(struct po_host *host, struct po_buf *out, struct po_err *err)
+{
+    return put_path(host, ".lock", out, err);
+}
+
 /* *lock = NULL and PO_OK when somebody else holds it. */
 static enum po_status
 take_lock(struct po_host *host, struct po_lock **lock, struct po_err *err)
@@ -104,11 +112,14 @@ take_lock(struct po_host *host, struct po_lock **lock, struct po_err *err)
     st = po_dir_open_make(&dir, po_buf_text(&path), err);
     if (st != PO_OK)
         goto done;
-    po_buf_put_text(&path, "/");
-    put_name(&path, host, ".lock");
-    st = po_buf_check(&path, err);
-    if (st == PO_OK)
+    po_buf_clear(&path);
+    st = po_cli_state_lock(host, &path, err);
+    /* `doctor` takes it for a moment, to see whether it is free. */
+    for (int tries = 0; tries < LOCK_TRIES && st == PO_OK && *lock == NULL; tries++) {
+        if (tries > 0)
+            po_sys_sleep_ms(LOCK_WAIT_MS);
         st = po_lock_take(lock, po_buf_text(&path), err);
+    }
 done:
     po_dir_free(dir);
     po_buf_deinit(&path);

@@ -32,6 +32,10 @@ PO_NODISCARD enum po_status po_cli_state_import(struct po_host *set, struct po_b
 PO_NODISCARD enum po_status po_cli_state_reboot(struct po_host *host, struct po_buf *out,
                                                 struct po_err *err);
 
+/* The path of the site's lock, likewise. */
+PO_NODISCARD enum po_status po_cli_state_lock(struct po_host *host, struct po_buf *out,
+                                              struct po_err *err);
+
 /*
  * Requirement B7: two jobs at once on one site would take each other's stopped services for
  * services that are to stay stopped, and each other's new files for the site's. So whatever stops

@@ -180,7 +180,8 @@ static const struct po_cli_option guardian_options[] = { SITE, END };
 
 static const struct po_cli_option doctor_options[] = {
     SITE,
-    TEXT(PO_CLI_OUTPUT, "output", 'o', "DEST", "check this place for backups too"),
+    TEXT(PO_CLI_OUTPUT, "output", 'o', "DEST",
+         "check this place for backups (default: where the last good one went)"),
     END,
 };
 

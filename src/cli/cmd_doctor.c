@@ -1,6 +1,8 @@
 #include "cli/cli.h"
 
+#include "cli/cli_history.h"
 #include "cli/cli_site.h"
+#include "cli/cli_state.h"
 #include "engine/doctor.h"
 
 #include <string.h>
@@ -62,13 +64,42 @@ tell_worst(struct po_cli *cli, enum po_check_state worst)
     return PO_EXIT_FAILED;
 }
 
+/* Without a state directory there is no history, no journal and no lock: all that is left out. */
+static int
+run(struct po_cli *cli, struct po_host *host, const char *target)
+{
+    enum po_check_state worst = PO_CHECK_GOOD;
+    struct po_history *history = NULL;
+    struct po_buf journals = { 0 };
+    struct po_buf lock = { 0 };
+    struct po_doctor_options options = { .target = target };
+    struct po_err err = { 0 };
+    int code;
+
+    if (po_cli_history_load(cli, &history))
+        options.history = history;
+    if (po_cli_state_journals(host, &journals, &err) == PO_OK)
+        options.journal_dir = po_buf_text(&journals);
+    if (po_cli_state_lock(host, &lock, &err) == PO_OK)
+        options.lock_path = po_buf_text(&lock);
+    po_cli_json_array_begin(&cli->out, "checks");
+    if (po_doctor_run(host, &options, tell_check, cli, &worst, &err) == PO_OK) {
+        po_cli_json_array_end(&cli->out);
+        code = tell_worst(cli, worst);
+    } else {
+        code = po_cli_failed(cli, &err);
+    }
+    po_history_free(history);
+    po_buf_deinit(&journals);
+    po_buf_deinit(&lock);
+    return code;
+}
+
 int
 po_cmd_doctor(struct po_cli *cli)
 {
     const char *target = po_cli_text(cli, PO_CLI_OUTPUT);
-    enum po_check_state worst = PO_CHECK_GOOD;
     struct po_host *host = NULL;
-    struct po_err err = { 0 };
     int code;
 
     /* A configuration file that is shared with backup may say so. */
@@ -76,13 +107,7 @@ po_cmd_doctor(struct po_cli *cli)
         target = NULL;
     if (!po_cli_site_open(cli, &host, &code))
         return code;
-    po_cli_json_array_begin(&cli->out, "checks");
-    if (po_doctor_run(host, target, tell_check, cli, &worst, &err) == PO_OK) {
-        po_cli_json_array_end(&cli->out);
-        code = tell_worst(cli, worst);
-    } else {
-        code = po_cli_failed(cli, &err);
-    }
+    code = run(cli, host, target);
     po_cli_site_free(host);
     return code;
 }

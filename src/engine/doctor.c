@@ -206,30 +206,56 @@ check_clock(struct po_doctor *doctor, struct po_err *err)
     return st;
 }
 
-enum po_status
-po_doctor_run(struct po_host *host, const char *target, po_check_fn each, void *ctx,
-              enum po_check_state *worst, struct po_err *err)
+/* Of the site itself. */
+static enum po_status
+check_site(struct po_doctor *doctor, const struct po_doctor_options *options, struct po_err *err)
 {
-    struct po_doctor doctor = {
-        .host = host, .each = each, .ctx = ctx, .newest = POBACKUP_TIME_UNKNOWN
-    };
     enum po_status st;
 
-    check_rights(&doctor);
-    check_services(&doctor);
-    st = check_registry(&doctor, err);
+    check_rights(doctor);
+    check_services(doctor);
+    st = check_registry(doctor, err);
     if (st == PO_OK)
-        st = po_doctor_trees(&doctor, err);
+        st = po_doctor_trees(doctor, err);
     if (st == PO_OK)
-        st = po_doctor_leftovers(&doctor, err);
+        st = po_doctor_product(doctor, err);
     if (st == PO_OK)
-        st = po_doctor_queue(&doctor, err);
+        st = options->journal_dir == NULL ? PO_OK
+                                          : po_doctor_pending(doctor, options->journal_dir, err);
     if (st == PO_OK)
-        st = check_clock(&doctor, err);
-    if (st == PO_OK && target != NULL)
-        st = po_doctor_check_target(&doctor, target, err);
+        st = po_doctor_leftovers(doctor, err);
+    if (st == PO_OK && options->lock_path != NULL)
+        st = po_doctor_lock(doctor, options->lock_path, err);
     if (st == PO_OK)
+        st = po_doctor_queue(doctor, err);
+    if (st == PO_OK)
+        st = check_clock(doctor, err);
+    if (st == PO_OK)
+        po_doctor_disk(doctor);
+    return st;
+}
+
+enum po_status
+po_doctor_run(struct po_host *host, const struct po_doctor_options *options, po_check_fn each,
+              void *ctx, enum po_check_state *worst, struct po_err *err)
+{
+    struct po_doctor doctor = { .host = host,
+                                .each = each,
+                                .ctx = ctx,
+                                .history = options->history,
+                                .site = host->ops->identity(host),
+                                .now = options->now != 0 ? options->now : po_sys_now(),
+                                .newest = POBACKUP_TIME_UNKNOWN };
+    enum po_status st = check_site(&doctor, options, err);
+
+    if (st == PO_OK)
+        st = options->target != NULL ? po_doctor_check_target(&doctor, options->target, err)
+                                     : po_doctor_usual_target(&doctor, err);
+    if (st == PO_OK) {
+        po_doctor_history(&doctor);
         *worst = doctor.worst;
+    }
+    po_recovery_deinit(&doctor.recovery);
     po_buf_deinit(&doctor.newest_path);
     return st;
 }

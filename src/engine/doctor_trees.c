@@ -132,6 +132,7 @@ walk_tree(struct trees *trees, enum po_part part, const char *place, struct po_e
         put_counts(&text, &counts);
         po_doctor_say(trees->doctor, PO_CHECK_GOOD, "trees", "%s: %s: %s", po_part_name(part),
                       place, po_buf_text(&text));
+        trees->doctor->tree_bytes[part] = counts.bytes;
         trees->all.files += counts.files;
         trees->all.directories += counts.directories;
         trees->all.links += counts.links;
@@ -234,6 +235,27 @@ struct leftovers {
     size_t seen_count;
 };
 
+/* Whether the last restore, done or taken back, keeps it on purpose: undo, or the user, may want it. */
+static enum po_status
+is_kept(const struct leftovers *leftovers, const char *name, bool *is_it, struct po_err *err)
+{
+    const struct po_recovery *last = &leftovers->doctor->recovery;
+    bool is_over = last->state == PO_RECOVERY_DONE || last->state == PO_RECOVERY_TAKEN_BACK;
+    const struct po_buf *kept = &last->kept;
+    char *path = po_os_path_join(leftovers->place, name);
+    enum po_status st = path == NULL ? po_fail_nomem(err, strlen(name)) : PO_OK;
+
+    *is_it = false;
+    for (size_t at = 0; st == PO_OK && is_over && !*is_it && at < kept->size;) {
+        const char *folder = (const char *)kept->bytes + at;
+
+        st = po_os_path_is_inside(is_it, folder, path, err);
+        at += strlen(folder) + 1;
+    }
+    po_mem_free(path);
+    return st;
+}
+
 /* What was set aside is kept on purpose; anything else is of a run that did not end. */
 static enum po_status
 note_leftover(void *ctx, const char *name, size_t name_size, const struct po_node_info *info,
@@ -242,6 +264,7 @@ note_leftover(void *ctx, const char *name, size_t name_size, const struct po_nod
     struct leftovers *leftovers = ctx;
     struct po_buf text = { 0 };
     bool is_set_aside = strncmp(name, PO_NAME_SET_ASIDE, sizeof PO_NAME_SET_ASIDE - 1) == 0;
+    bool is_of_last = false;
     enum po_status st;
 
     (void)info;
@@ -251,11 +274,15 @@ note_leftover(void *ctx, const char *name, size_t name_size, const struct po_nod
     po_text_put_name(&text, name, name_size);
     st = po_buf_check(&text, err);
     if (st == PO_OK)
-        po_doctor_say(leftovers->doctor, is_set_aside ? PO_CHECK_NOTE : PO_CHECK_WARNING,
-                      "leftovers", "%s in %s: %s; it takes space, and is not backed up",
-                      po_buf_text(&text), leftovers->place,
-                      is_set_aside ? "what an earlier restore replaced"
-                                   : "of a restore that did not come to its end");
+        st = is_kept(leftovers, name, &is_of_last, err);
+    if (st == PO_OK)
+        po_doctor_say(leftovers->doctor,
+                      is_set_aside || is_of_last ? PO_CHECK_NOTE : PO_CHECK_WARNING, "leftovers",
+                      "%s in %s: %s; it takes space, and is not backed up", po_buf_text(&text),
+                      leftovers->place,
+                      is_of_last     ? "kept of the last restore until pobackup status --forget"
+                      : is_set_aside ? "what an earlier restore replaced"
+                                     : "of a restore that did not come to its end");
     po_buf_deinit(&text);
     return st;
 }
