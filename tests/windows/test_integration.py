@@ -323,6 +323,13 @@ class Job(Site):
         self.assert_services_run()
         # Both builds and the independent reader take it for whole.
         self.pobackup(0, "verify", self.dest)
+        # What was run is known, and doctor and status go by it.  req: K1
+        known = self.pobackup_json((0,), "status", "--max-age=1")
+        self.assertEqual([item["verb"] for item in known["runs"][:2]], ["verify", "backup"])
+        self.assertEqual((known["last_backup"]["archive_id"], known["last_verified"]["whole"]), (shown["archive_id"], True))
+        states = {check["id"]: check["state"] for check in self.pobackup_json((0, 1), "doctor")["checks"]}
+        self.assertEqual({name: states.get(name) for name in ("product", "pending", "lock", "disk", "target", "backup", "verified", "uninstall")},
+                         dict.fromkeys(("product", "pending", "lock", "disk", "target", "backup", "verified", "uninstall"), "good"))
         run(LINUX, "verify", self.archive, check=True)
         run(sys.executable, READER, "verify", self.archive, check=True, timeout=300)
         names = run(LINUX, "list", self.archive, check=True).stdout.decode()
