@@ -1331,6 +1331,15 @@ class History(Base):
             self.must("verify", self.dir / "b")
             self.assertEqual(self.status()["last_backup"]["path"], str(self.dir / "b"))
 
+    def test_a_restore_that_finds_damage_says_so_of_the_backup(self):
+        self.save(self.a)
+        self.must("verify", self.a)
+        shutil.copy(self.damage(self.a), self.a)
+        self.must("restore", self.a, self.arg, "--yes", code=4)
+        document = self.status()
+        self.assertEqual((document["runs"][0]["verb"], document["runs"][0]["whole"]), ("restore", False))
+        self.assertEqual((document["last_backup"], document["last_verified"]), (None, None))
+
     def test_a_history_that_cannot_be_written_is_a_warning(self):
         self.save(self.a)
         (self.state / "history").unlink()

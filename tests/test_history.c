@@ -433,6 +433,11 @@ START_TEST(a_backup_that_cannot_be_opened_any_more_is_known_by_its_place)
     load();
     ck_assert_ptr_null(po_history_last_backup(history, SITE));
     ck_assert(po_history_is_of(at(2), SITE));
+    one = backup(SITE, 2); /* at the same place */
+    one.check = PO_HISTORY_UNCHECKED;
+    append(&one);
+    load();
+    ck_assert_uint_eq(po_history_last_backup(history, SITE)->archive_id[0], 2);
 }
 END_TEST
 

@@ -102,15 +102,29 @@ find_dir(struct po_buf *path, bool is_made)
     return exists;
 }
 
+/* What is damaged is not restored, and so has noted nothing; that it is damaged is worth to know. */
+static void
+note_damage(struct po_cli *cli)
+{
+    if (strcmp(cli->verb->name, "restore") != 0 || cli->values.arg_count == 0)
+        return;
+    cli->history.archive = cli->values.args[0];
+    cli->history.check = PO_HISTORY_DEEP;
+    cli->history.is_whole = false;
+}
+
 void
 po_cli_history_end(struct po_cli *cli, struct po_host *host, int code)
 {
     struct po_history_run *run = &cli->history;
-    const char *typed = run->archive;
+    const char *typed;
     struct po_buf path = { 0 };
     char *real = NULL;
     struct po_err err = { 0 };
 
+    if (code == PO_EXIT_DAMAGED && run->archive == NULL)
+        note_damage(cli);
+    typed = run->archive;
     run->time = po_sys_now();
     run->verb = cli->verb->name;
     run->exit_code = code;

@@ -202,15 +202,20 @@ find_made(const struct po_history *history, const struct po_history_run *about)
     return NULL;
 }
 
-/* Whoever looked last found it so: it may have been mended, or been another copy. */
+/* Whoever looked last found it so: it may have been mended, or been another copy. What was at its
+ * place before it was made is no concern of it. */
 static bool
 is_damaged(const struct po_history *history, const struct po_history_run *about)
 {
     for (size_t i = history->count; i > 0; i--) {
         const struct po_history_run *run = po_history_at(history, i - 1);
 
-        if (run->check != PO_HISTORY_UNCHECKED && is_same_archive(run, about))
+        if (!is_same_archive(run, about))
+            continue;
+        if (run->check != PO_HISTORY_UNCHECKED)
             return !run->is_whole;
+        if (is_text(run->verb, "backup"))
+            return false;
     }
     return false;
 }
