@@ -406,7 +406,7 @@ class Registry(Base):
         os.symlink(real, self.site / REGISTRY)
         before = real.read_bytes()
         self.backup(0)
-        real.write_bytes(before + b"\r\n")
+        real.write_bytes(before + "\r\n".encode("utf-16-le"))
         must(test_interop.PROGRAM, "restore", "--yes", "--only", "registry", "--site", f"folder:{self.site}", self.archive)
         self.assertTrue((self.site / REGISTRY).is_symlink())
         self.assertEqual(real.read_bytes(), before)

@@ -1060,7 +1060,8 @@ class OneAtATime(Base):
         self.assertEqual((document["error"]["message"], document["exit_code"]), (self.MESSAGE, 2))
         # What changes nothing may go on, and other sites have locks of their own.
         self.check(run("backup", self.arg, "-o", self.dir / "second", "--dry-run"), 0)
-        self.check(run("restore", archive, self.arg, "--dry-run"), 0)
+        done = self.check(run("restore", archive, self.arg, "--dry-run"), 2, "another pobackup is working on this site")
+        self.assertIn("restore from ", done.text)  # all the same: what would be, and what else is in the way (req: R1)
         other = self.new_site("other")
         self.backup("other.tar.zst", site=other)
         locks = [check for check in run("doctor", self.arg, "--json").json["checks"] if check["id"] == "lock"]
