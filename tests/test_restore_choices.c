@@ -430,6 +430,138 @@ START_TEST(files_are_added_while_the_services_run_and_none_is_replaced)
 }
 END_TEST
 
+/* ---- room ---- */
+
+static uint64_t space_left; /* 0: as it is */
+
+enum po_status __real_po_dir_space(struct po_dir *dir, uint64_t *space, uint64_t *total,
+                                   struct po_err *err);
+enum po_status __wrap_po_dir_space(struct po_dir *dir, uint64_t *space, uint64_t *total,
+                                   struct po_err *err);
+enum po_status
+__wrap_po_dir_space(struct po_dir *dir, uint64_t *space, uint64_t *total, struct po_err *err)
+{
+    enum po_status st = __real_po_dir_space(dir, space, total, err);
+
+    if (space_left > 0)
+        *space = space_left;
+    return st;
+}
+
+#define BIG (2u << 20)
+static const struct rig_item big_set[] = {
+    { .path = BOX, .type = POBACKUP_DIRECTORY },
+    { .path = BOX "/u/1.MSG", .size = BIG },
+    { .path = BOX "/u/2.MSG", .text = "two" },
+};
+
+static volatile int fails_reads;
+
+/* The old file and the new one do not fit at once; either alone does. */
+static void
+open_tight(struct rig *rig)
+{
+    static char bytes[BIG];
+
+    rig_write_bytes("site/" BOX "/u/1.MSG", bytes, sizeof bytes);
+    rig_write("site/" BOX "/u/3.MSG", "local");
+    open_rig(rig, big_set, RIG_COUNT(big_set));
+    rig->archive.fail_reads = &fails_reads;
+    rig->options.parts[PO_PART_MAILBOX] = true;
+    rig->options.journal_dir = rig_at("journals");
+    space_left = (16u << 20) + (1u << 20);
+}
+
+static enum po_recovery_state
+recovery_state(void)
+{
+    struct po_recovery recovery = { 0 };
+    struct po_err err;
+    enum po_recovery_state state;
+
+    ck_assert_int_eq(po_recovery_find(&recovery, rig_at("journals"), &err), PO_OK);
+    state = recovery.state;
+    po_recovery_deinit(&recovery);
+    return state;
+}
+
+START_TEST(what_does_not_fit_at_once_is_told_with_the_way_out)
+{
+    struct rig rig;
+
+    open_tight(&rig);
+    ck_assert_int_eq(run(&rig), PO_E_IO);
+    ck_assert_ptr_nonnull(strstr(rig.err.text, "with --no-safety-copy the old files go first"));
+    space_left = 1u << 20;
+    ck_assert_int_eq(run(&rig), PO_E_IO);
+    ck_assert_ptr_nonnull(strstr(rig.err.text, "also not enough if the old files went first"));
+    rig.options.no_safety_copy = true;
+    ck_assert_int_eq(run(&rig), PO_E_IO);
+    ck_assert_uint_eq(rig_stat("site/" BOX "/u/1.MSG").size, BIG);
+    space_left = 0;
+    close_rig(&rig);
+}
+END_TEST
+
+START_TEST(old_files_go_first_where_both_do_not_fit)
+{
+    struct rig rig;
+
+    open_tight(&rig);
+    rig.options.no_safety_copy = true;
+    plan_well(&rig);
+    ck_assert(rig.result.makes_room);
+    run_well(&rig);
+    rig_assert_made_up("site/" BOX "/u/1.MSG", BOX "/u/1.MSG", BIG);
+    ck_assert_str_eq(rig_read("site/" BOX "/u/2.MSG"), "two");
+    ck_assert_str_eq(rig_read("site/" BOX "/u/3.MSG"), "local");
+    ck_assert_int_eq(recovery_state(), PO_RECOVERY_NONE);
+    space_left = 0;
+    close_rig(&rig);
+}
+END_TEST
+
+static void
+fail_when_removing(void *ctx, const struct po_event *event)
+{
+    (void)ctx;
+    if (event->kind == PO_EVENT_PHASE && strstr(event->text, "removing") != NULL)
+        fails_reads = 1;
+}
+
+/* Nothing lies: files are missing, and that is what is told until they are there. */
+START_TEST(a_failure_without_the_old_files_is_told_and_run_again)
+{
+    static const struct po_watch watch = { .event = fail_when_removing };
+    struct po_recover_result recovered = { 0 };
+    struct rig rig;
+
+    open_tight(&rig);
+    rig.options.no_safety_copy = true;
+    ck_assert_int_ne(
+        po_restore_run(rig.archive.reader, rig.host, &rig.options, &watch, &rig.result, &rig.err),
+        PO_OK);
+    ck_assert(rig.result.is_changed);
+    ck_assert_ptr_nonnull(strstr(rig.err.text, "run the restore again"));
+    ck_assert(!rig_exists("site/" BOX "/u/1.MSG"));
+    ck_assert_str_eq(rig_read("site/" BOX "/u/3.MSG"), "local");
+    ck_assert_int_eq(recovery_state(), PO_RECOVERY_INCOMPLETE);
+    ck_assert_int_eq(po_recover_undo(rig.host, rig_at("journals"), NULL, &recovered, &rig.err),
+                     PO_E_USAGE);
+    po_recover_result_deinit(&recovered);
+    ck_assert_int_eq(po_recover_resume(rig.host, rig_at("journals"), NULL, &recovered, &rig.err),
+                     PO_E_USAGE);
+    po_recover_result_deinit(&recovered);
+    ck_assert_int_eq(po_recover_clear_room(rig_at("journals"), &rig.err), PO_OK);
+    fails_reads = 0;
+    space_left = 0;
+    run_well(&rig);
+    rig_assert_made_up("site/" BOX "/u/1.MSG", BOX "/u/1.MSG", BIG);
+    ck_assert_int_eq(recovery_state(), PO_RECOVERY_NONE);
+    close_rig(&rig);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -437,6 +569,7 @@ main(void)
     TCase *registry = tcase_create("registry");
     TCase *queue = tcase_create("queue");
     TCase *live = tcase_create("live");
+    TCase *room = tcase_create("room");
     SRunner *runner = srunner_create(suite);
     int failed;
 
@@ -456,6 +589,11 @@ main(void)
     suite_add_tcase(suite, registry);
     suite_add_tcase(suite, queue);
     suite_add_tcase(suite, live);
+    tcase_add_checked_fixture(room, rig_enter, rig_leave);
+    tcase_add_test(room, what_does_not_fit_at_once_is_told_with_the_way_out);
+    tcase_add_test(room, old_files_go_first_where_both_do_not_fit);
+    tcase_add_test(room, a_failure_without_the_old_files_is_told_and_run_again);
+    suite_add_tcase(suite, room);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -67,6 +67,14 @@ po_cli_recovery_tell(struct po_cli *cli, const struct po_recovery *recovery)
             po_cli_out_tell(&cli->out, PO_CLI_HINT, "Or take it back with: pobackup undo%s",
                             arguments);
         break;
+    case PO_RECOVERY_INCOMPLETE:
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "%s, was interrupted when old files had been removed to make room "
+                        "(--no-safety-copy) and new ones were not in place: files are missing, and "
+                        "its services may be down",
+                        text);
+        po_cli_out_tell(&cli->out, PO_CLI_HINT, "Run the restore again, or one of another archive");
+        break;
     case PO_RECOVERY_DONE:
         po_cli_out_tell(&cli->out, PO_CLI_SAY, "%s, is done", text);
         tell_kept(cli, &recovery->kept, "what it replaced is kept in");
@@ -113,7 +121,13 @@ po_cli_recovery_allows(struct po_cli *cli, struct po_host *host, bool only_chang
         (void)po_fail(&err, PO_E_IO, "a restore of this site is not finished; nothing was done");
         *code = po_cli_failed(cli, &err);
         is_free = false;
-    } else if (recovery.state == PO_RECOVERY_UNCHANGED) {
+    } else if (recovery.state == PO_RECOVERY_INCOMPLETE && only_changed) {
+        po_cli_recovery_tell(cli, &recovery);
+        (void)po_fail(&err, PO_E_IO, "files of this site are missing; nothing was done");
+        *code = po_cli_failed(cli, &err);
+        is_free = false;
+    } else if (recovery.state == PO_RECOVERY_UNCHANGED ||
+               recovery.state == PO_RECOVERY_INCOMPLETE) {
         po_cli_recovery_tell(cli, &recovery);
     }
     po_recovery_deinit(&recovery);

@@ -8,8 +8,9 @@
 
 /*
  * Whether the site may be worked on. false when a restore of it was interrupted (told, with what to
- * type; *code is the exit code), or its journals cannot be read. `only_changed`: one that had changed
- * nothing yet, and journals that cannot be read, are only warned of.
+ * type; *code is the exit code), or its journals cannot be read. `only_changed` (a backup): one
+ * that had changed nothing yet, and journals that cannot be read, are only warned of; one that is
+ * to be run again is a hindrance for a backup, and not for a restore.
  */
 bool po_cli_recovery_allows(struct po_cli *cli, struct po_host *host, bool only_changed, int *code);
 /* "--site ..." as it was given, as words for a shell, for hints; "" when it was not. */

@@ -322,6 +322,12 @@ po_cli_restore_plan(struct po_cli *cli, const struct po_cli_archive *archive, st
     tell_queue(cli, &result->queue);
     tell_rights(cli, &result->rights);
     tell_services(cli, host);
+    if (result->makes_room)
+        po_cli_out_tell(
+            &cli->out, PO_CLI_WARNING,
+            "old and new files do not fit at once: the old ones are removed, with the "
+            "services stopped, before the new ones are written. If that is interrupted, "
+            "files are missing until a restore is run again");
     if (po_cli_has(cli, PO_CLI_NO_SAFETY_COPY))
         po_cli_out_tell(&cli->out, PO_CLI_WARNING,
                         "replaced files are not kept (--no-safety-copy): there is no way back");

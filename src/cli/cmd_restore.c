@@ -12,6 +12,7 @@
 #include "cli/cli_restore.h"
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
+#include "engine/recover.h"
 #include "engine/restore.h"
 #include "engine/verify.h"
 #include "port/file.h"
@@ -233,6 +234,19 @@ open_source(struct po_cli *cli, struct po_cli_archive *archive, struct po_host *
     return po_cli_import_open(cli, archive, path, host, code);
 }
 
+/* What a restore that is run again had staged; space is counted afterwards. */
+static void
+clear_room(struct po_cli *cli, struct po_host *host)
+{
+    struct po_buf journals = { 0 };
+    struct po_err err;
+
+    if (po_cli_state_journals(host, &journals, &err) == PO_OK &&
+        po_recover_clear_room(po_buf_text(&journals), &err) != PO_OK)
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING, "%s", err.text);
+    po_buf_deinit(&journals);
+}
+
 static int
 run_for(struct po_cli *cli, struct po_host *host, bool *is_declined)
 {
@@ -245,6 +259,8 @@ run_for(struct po_cli *cli, struct po_host *host, bool *is_declined)
         bool is_free = po_cli_site_lock(cli, host, &lock, &lock_code) &&
                        po_cli_recovery_allows(cli, host, false, &lock_code);
 
+        if (is_free && !po_cli_has(cli, PO_CLI_DRY_RUN))
+            clear_room(cli, host);
         tell_unused_options(cli, host);
         /* A dry run tells all that is in the way, and does nothing. req: R1 */
         if (is_free || po_cli_has(cli, PO_CLI_DRY_RUN)) {

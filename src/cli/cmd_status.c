@@ -13,7 +13,8 @@ static const char *const states[] = { [PO_RECOVERY_NONE] = "none",
                                       [PO_RECOVERY_UNCHANGED] = "interrupted-unchanged",
                                       [PO_RECOVERY_INTERRUPTED] = "interrupted",
                                       [PO_RECOVERY_DONE] = "done",
-                                      [PO_RECOVERY_TAKEN_BACK] = "taken-back" };
+                                      [PO_RECOVERY_TAKEN_BACK] = "taken-back",
+                                      [PO_RECOVERY_INCOMPLETE] = "incomplete" };
 
 static json_t *
 names_json(const struct po_buf *names)
@@ -91,7 +92,8 @@ show(struct po_cli *cli, struct po_host *host, const char *journals)
             po_cli_out_tell(&cli->out, PO_CLI_SAY, "no restore is pending");
         po_cli_recovery_tell(cli, &recovery);
         put_json(cli, &recovery);
-        if (recovery.state == PO_RECOVERY_UNCHANGED || recovery.state == PO_RECOVERY_INTERRUPTED)
+        if (recovery.state == PO_RECOVERY_UNCHANGED || recovery.state == PO_RECOVERY_INTERRUPTED ||
+            recovery.state == PO_RECOVERY_INCOMPLETE)
             code = PO_EXIT_PARTLY;
         if (tell_reboot(cli, host))
             code = PO_EXIT_PARTLY;

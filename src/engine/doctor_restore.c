@@ -81,7 +81,9 @@ po_doctor_pending(struct po_doctor *doctor, const char *journal_dir, struct po_e
     else if (st != PO_OK)
         po_doctor_say(doctor, PO_CHECK_BAD, "pending",
                       "whether a restore was interrupted cannot be told: %s", why.text);
-    else if (recovery->state == PO_RECOVERY_UNCHANGED || recovery->state == PO_RECOVERY_INTERRUPTED)
+    else if (recovery->state == PO_RECOVERY_UNCHANGED ||
+             recovery->state == PO_RECOVERY_INTERRUPTED ||
+             recovery->state == PO_RECOVERY_INCOMPLETE)
         tell_pending(doctor, recovery);
     else
         po_doctor_say(doctor, PO_CHECK_GOOD, "pending", "no restore was interrupted");

@@ -1,212 +1,15 @@
 #include "engine/recover.h"
 
 #include "base/mem.h"
-#include "base/text.h"
+#include "engine/recover_find.h"
 #include "engine/recover_steps.h"
-#include "engine/restore_journal.h"
 #include "engine/watch.h"
 #include "port/sys.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #define REG_SIZE_MAX (UINT64_C(256) << 20)
-
-/* ---- which journal ---- */
-
-struct finder {
-    struct po_dir *site;
-    char unfinished[80]; /* names sort by time */
-    char done[80];
-};
-
-/* Nothing is left to be done about it. */
-static bool
-is_done(enum po_restore_phase phase)
-{
-    return phase == PO_RESTORE_DONE || phase == PO_RESTORE_UNDONE;
-}
-
-static enum po_status
-note_phase(void *ctx, uint8_t kind, struct po_cursor *record, struct po_err *err)
-{
-    enum po_restore_phase *phase = ctx;
-
-    (void)err;
-    if (kind == PO_RESTORE_RECORD_PHASE)
-        *phase = (enum po_restore_phase)po_cursor_u8(record);
-    return PO_OK;
-}
-
-static enum po_status
-phase_of(struct po_dir *site, const char *name, enum po_restore_phase *phase, struct po_err *err)
-{
-    struct po_dir *dir = NULL;
-    enum po_status st = po_dir_open_below(&dir, site, name, strlen(name), err);
-
-    *phase = PO_RESTORE_STAGING;
-    if (st == PO_OK)
-        st = po_journal_read(dir, PO_RESTORE_JOURNAL, note_phase, phase, err);
-    po_dir_free(dir);
-    /* Made, and then the crash came: nothing was done yet. */
-    return st == PO_E_IO && err->os_code == ENOENT ? PO_OK : st;
-}
-
-static enum po_status
-look_at(void *ctx, const char *name, size_t name_size, const struct po_node_info *info,
-        const struct po_err *failure, struct po_err *err)
-{
-    struct finder *finder = ctx;
-    enum po_restore_phase phase;
-    char *best;
-    enum po_status st;
-
-    (void)failure;
-    if (info->type != PO_NODE_DIRECTORY || name_size >= sizeof finder->done)
-        return PO_OK;
-    st = phase_of(finder->site, name, &phase, err);
-    if (st != PO_OK)
-        return po_err_prefix(err, "%s", name);
-    best = is_done(phase) ? finder->done : finder->unfinished;
-    if (strcmp(name, best) > 0)
-        (void)snprintf(best, sizeof finder->done, "%s", name);
-    return PO_OK;
-}
-
-/* *site stays NULL, and PO_OK, when the site has no journals. */
-static enum po_status
-find(struct finder *finder, const char *journal_dir, struct po_err *err)
-{
-    enum po_status st = po_dir_open(&finder->site, journal_dir, err);
-
-    if (st == PO_E_IO && (err->os_code == ENOENT || err->os_code == ENOTDIR))
-        return PO_OK;
-    if (st == PO_OK)
-        st = po_dir_list(finder->site, "", 0, look_at, finder, err);
-    if (st != PO_OK) {
-        po_dir_free(finder->site);
-        finder->site = NULL;
-    }
-    return st == PO_OK ? st : po_err_prefix(err, "%s", journal_dir);
-}
-
-static const char *
-found_name(const struct finder *finder)
-{
-    return finder->unfinished[0] != '\0' ? finder->unfinished
-           : finder->done[0] != '\0'     ? finder->done
-                                         : NULL;
-}
-
-/* ---- a restore from its journal ---- */
-
-static const struct po_restore_options no_options = { .threads = 1 };
-
-/* Whether the folders of the bases are there now. */
-static enum po_status
-look_at_folders(struct po_restore *r, struct po_err *err)
-{
-    struct po_node_info info;
-    enum po_status st = PO_OK;
-
-    for (size_t i = 0; i < r->base_count && st == PO_OK; i++) {
-        struct po_restore_base *base = &r->bases[i];
-
-        if (base->dir == NULL)
-            continue;
-        st = po_dir_stat(base->dir, base->stage, strlen(base->stage), &info, &base->has_stage, err);
-        if (st == PO_OK)
-            st = po_dir_stat(base->dir, base->aside, strlen(base->aside), &info, &base->has_aside,
-                             err);
-    }
-    return st;
-}
-
-static enum po_status
-load(struct po_restore *r, struct po_dir *site, const char *name, struct po_err *err)
-{
-    enum po_status st = po_dir_open_below(&r->journal_dir, site, name, strlen(name), err);
-
-    (void)snprintf(r->journal_name, sizeof r->journal_name, "%s", name);
-    if (st == PO_OK)
-        st = po_restore_journal_load(r, r->journal_dir, err);
-    /* Made, and then the crash came: without a folder of ours in the site nothing was done. */
-    if (((st == PO_E_IO && err->os_code == ENOENT) || st == PO_E_FORMAT) && r->base_count == 0) {
-        r->pending.phase = PO_RESTORE_STAGING;
-        st = PO_OK;
-    }
-    return st == PO_OK ? look_at_folders(r, err) : st;
-}
-
-/* ---- telling ---- */
-
-void
-po_recovery_deinit(struct po_recovery *recovery)
-{
-    po_mem_free(recovery->archive);
-    po_mem_free(recovery->folder);
-    po_buf_deinit(&recovery->kept);
-    po_buf_deinit(&recovery->services);
-    *recovery = (struct po_recovery){ 0 };
-}
-
-static enum po_status
-describe(struct po_recovery *out, const struct po_restore *r, const char *name, struct po_err *err)
-{
-    enum po_restore_phase phase = r->pending.phase;
-
-    out->state = phase == PO_RESTORE_DONE     ? PO_RECOVERY_DONE
-                 : phase == PO_RESTORE_UNDONE ? PO_RECOVERY_TAKEN_BACK
-                 : phase < PO_RESTORE_RENAMING || phase == PO_RESTORE_CLEARED
-                     ? PO_RECOVERY_UNCHANGED
-                     : PO_RECOVERY_INTERRUPTED;
-    out->was_undoing = phase == PO_RESTORE_UNDOING;
-    out->time = r->time;
-    out->archive = po_mem_strdup(r->pending.archive == NULL ? "" : r->pending.archive);
-    out->folder = po_mem_strdup(name);
-    for (size_t i = 0; i < r->base_count; i++) {
-        const struct po_restore_base *base = &r->bases[i];
-        bool is_back = out->state == PO_RECOVERY_TAKEN_BACK;
-        const char *folder = is_back ? base->stage : base->aside;
-        char *path = (is_back ? base->has_stage : base->has_aside)
-                         ? po_os_path_join(base->os_path, folder)
-                         : NULL;
-
-        if (path != NULL)
-            po_buf_put(&out->kept, path, strlen(path) + 1);
-        po_mem_free(path);
-    }
-    po_buf_put(&out->services, r->pending.services.bytes, r->pending.services.size);
-    if (out->archive == NULL || out->folder == NULL || out->kept.failed || out->services.failed)
-        return po_fail_nomem(err, 0);
-    return PO_OK;
-}
-
-enum po_status
-po_recovery_find(struct po_recovery *out, const char *journal_dir, struct po_err *err)
-{
-    struct po_restore_result result = { 0 };
-    struct finder finder = { 0 };
-    struct po_restore r;
-    enum po_status st = find(&finder, journal_dir, err);
-    const char *name = found_name(&finder);
-
-    *out = (struct po_recovery){ 0 };
-    if (st != PO_OK || name == NULL) {
-        po_dir_free(finder.site);
-        return st;
-    }
-    po_restore_init(&r, NULL, NULL, &no_options, NULL, &result);
-    st = load(&r, finder.site, name, err);
-    if (st == PO_OK)
-        st = describe(out, &r, name, err);
-    if (st != PO_OK)
-        po_recovery_deinit(out);
-    po_restore_deinit(&r);
-    po_dir_free(finder.site);
-    return st == PO_OK ? st : po_err_prefix(err, "%s/%s", journal_dir, name);
-}
 
 /* ---- services ---- */
 
@@ -381,7 +184,7 @@ drop_asides(struct po_restore *r)
 static enum po_status
 keep_stages(struct po_restore *r, struct po_recover_result *result, struct po_err *err)
 {
-    enum po_status st = look_at_folders(r, err);
+    enum po_status st = po_recover_look_at_folders(r, err);
 
     for (size_t i = 0; i < r->base_count && st == PO_OK && result->kept == NULL; i++)
         if (r->bases[i].has_stage)
@@ -420,15 +223,15 @@ recover(struct po_host *host, const char *journal_dir, bool wants_back,
 {
     struct po_restore_options options = { .threads = 1, .journal_dir = journal_dir };
     struct po_restore_result unused = { 0 };
-    struct finder finder = { 0 };
+    struct po_recover_finder finder = { 0 };
     struct po_restore r;
     const char *name = NULL;
     double started = po_sys_monotonic();
     bool is_back;
-    enum po_status st = find(&finder, journal_dir, err);
+    enum po_status st = po_recover_find_journal(&finder, journal_dir, err);
 
     *result = (struct po_recover_result){ .outage_seconds = -1 };
-    name = wants_back ? found_name(&finder)
+    name = wants_back ? po_recover_found_name(&finder)
                       : (finder.unfinished[0] != '\0' ? finder.unfinished : NULL);
     if (st == PO_OK && name == NULL)
         st = po_fail(err, PO_E_USAGE,
@@ -439,9 +242,14 @@ recover(struct po_host *host, const char *journal_dir, bool wants_back,
         return st;
     }
     po_restore_init(&r, NULL, host, &options, watch, &unused);
-    st = load(&r, finder.site, name, err);
+    st = po_recover_load(&r, finder.site, name, err);
     if (st == PO_OK && r.pending.phase == PO_RESTORE_UNDONE)
         st = po_fail(err, PO_E_USAGE, "the last restore has been taken back already");
+    if (st == PO_OK && r.pending.phase == PO_RESTORE_MAKING_ROOM)
+        st = po_fail(err, PO_E_USAGE,
+                     "the old files were removed to make room (--no-safety-copy), and the new ones "
+                     "are not in place: it can neither be finished nor taken back; run the restore "
+                     "again");
     memcpy(options.parts, r.pending.parts, sizeof options.parts);
     options.no_safety_copy = r.pending.no_safety_copy;
     is_back = wants_back || r.pending.phase < PO_RESTORE_RENAMING ||
@@ -482,82 +290,4 @@ po_recover_result_deinit(struct po_recover_result *result)
     po_problems_deinit(&result->problems);
     po_mem_free(result->kept);
     result->kept = NULL;
-}
-
-/* ---- forgetting ---- */
-
-enum po_status
-po_recover_forget(const char *journal_dir, struct po_err *err)
-{
-    const struct po_restore_options options = { .threads = 1, .journal_dir = journal_dir };
-    struct po_restore_result unused = { 0 };
-    struct finder finder = { 0 };
-    struct po_restore r;
-    enum po_status st = find(&finder, journal_dir, err);
-
-    if (st == PO_OK && finder.unfinished[0] != '\0')
-        st = po_fail(err, PO_E_USAGE,
-                     "a restore was interrupted: finish it (resume) or take it back (undo) first");
-    if (st == PO_OK && finder.done[0] == '\0')
-        st = po_fail(err, PO_E_USAGE, "there is nothing to forget");
-    if (st != PO_OK) {
-        po_dir_free(finder.site);
-        return st;
-    }
-    po_restore_init(&r, NULL, NULL, &options, NULL, &unused);
-    st = load(&r, finder.site, finder.done, err);
-    for (size_t i = 0; i < r.base_count && st == PO_OK; i++) {
-        const struct po_restore_base *base = &r.bases[i];
-
-        if (base->has_aside)
-            st = po_dir_remove_all(base->dir, base->aside, strlen(base->aside), err);
-        if (st == PO_OK && base->has_stage)
-            st = po_dir_remove_all(base->dir, base->stage, strlen(base->stage), err);
-    }
-    if (st == PO_OK)
-        po_restore_journal_drop(&r);
-    po_restore_deinit(&r);
-    po_dir_free(finder.site);
-    return st;
-}
-
-struct dropper {
-    struct po_dir *site;
-    const char *keep;
-    struct po_buf names;
-};
-
-static enum po_status
-note_other(void *ctx, const char *name, size_t name_size, const struct po_node_info *info,
-           const struct po_err *failure, struct po_err *err)
-{
-    struct dropper *dropper = ctx;
-    enum po_restore_phase phase;
-
-    (void)failure;
-    if (info->type != PO_NODE_DIRECTORY || strcmp(name, dropper->keep) == 0 ||
-        phase_of(dropper->site, name, &phase, err) != PO_OK || !is_done(phase))
-        return PO_OK;
-    po_buf_put(&dropper->names, name, name_size);
-    po_buf_put_u8(&dropper->names, '\0');
-    return po_buf_check(&dropper->names, err);
-}
-
-enum po_status
-po_recover_drop_others(const char *journal_dir, const char *name, struct po_err *err)
-{
-    struct dropper dropper = { .keep = name };
-    enum po_status st = po_dir_open(&dropper.site, journal_dir, err);
-
-    if (st == PO_OK)
-        st = po_dir_list(dropper.site, "", 0, note_other, &dropper, err);
-    for (size_t at = 0; st == PO_OK && at < dropper.names.size;) {
-        const char *other = (const char *)dropper.names.bytes + at;
-
-        st = po_dir_remove_all(dropper.site, other, strlen(other), err);
-        at += strlen(other) + 1;
-    }
-    po_dir_free(dropper.site);
-    po_buf_deinit(&dropper.names);
-    return st;
 }

@@ -18,7 +18,9 @@ enum po_recovery_state {
     PO_RECOVERY_UNCHANGED,   /* interrupted before a file of the site was changed */
     PO_RECOVERY_INTERRUPTED, /* in between */
     PO_RECOVERY_DONE,        /* done: it can be taken back */
-    PO_RECOVERY_TAKEN_BACK   /* it was; what had been restored is kept */
+    PO_RECOVERY_TAKEN_BACK,  /* it was; what had been restored is kept */
+    PO_RECOVERY_INCOMPLETE   /* old files were removed first, and new ones are missing: to be run
+                                again (restore_room.c) */
 };
 
 struct po_recovery {
@@ -68,7 +70,10 @@ PO_NODISCARD enum po_status po_recover_resume(struct po_host *host, const char *
 /* The folders that are kept go, and the journal: it cannot be taken back any more. Not of one that
  * was interrupted. */
 PO_NODISCARD enum po_status po_recover_forget(const char *journal_dir, struct po_err *err);
-/* Removes the journals of restores that were done, but for the one of this name; their files stay. */
+/* Of one that is incomplete: removes what it had staged, which is of no use and takes room. */
+PO_NODISCARD enum po_status po_recover_clear_room(const char *journal_dir, struct po_err *err);
+/* Removes the journals of restores that were done or are incomplete, but for the one of this name;
+ * their files stay. */
 PO_NODISCARD enum po_status po_recover_drop_others(const char *journal_dir, const char *name,
                                                    struct po_err *err);
 

@@ -258,7 +258,7 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
     }
     if (st == PO_OK && !options->rights_only)
         st = po_restore_journal_begin(&r, err);
-    if (st == PO_OK && !options->rights_only)
+    if (st == PO_OK && !options->rights_only && !result->makes_room)
         st = po_restore_stage(&r, err);
     if (st == PO_OK)
         st = commit_stopped(&r, err);
@@ -275,7 +275,7 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
     /* One that could be taken back only in part may be tried again: by what is in the stage. */
     if (!is_done)
         note_phase(&r, result->is_changed ? PO_RESTORE_UNDOING : PO_RESTORE_CLEARED);
-    if (is_done || !result->is_changed)
+    if (is_done || !result->is_changed || r.has_made_room)
         po_restore_unstage(&r, is_done);
     if (!is_done && !result->is_changed)
         po_restore_journal_drop(&r);

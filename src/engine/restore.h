@@ -28,9 +28,10 @@ struct po_restore_options {
     bool is_registry_exact;         /* values that the set does not have go */
     const struct po_reg_move *maps; /* --map: what registry data are to say instead (req: R4) */
     size_t map_count;
-    bool holds_queue;    /* messages that wait are set aside in the spool (req: R11) */
-    bool is_live;        /* services run on: files of the mailbox may be added, and nothing else */
-    bool no_safety_copy; /* replaced files are not kept */
+    bool holds_queue; /* messages that wait are set aside in the spool (req: R11) */
+    bool is_live;     /* services run on: files of the mailbox may be added, and nothing else */
+    /* Replaced files are not kept; where old and new ones do not fit at once, they go first. */
+    bool no_safety_copy;
     bool no_services;
     bool is_planned; /* the plan has been told: what it warns of is not told again */
     unsigned stop_timeout_s;
@@ -111,6 +112,8 @@ struct po_restore_result {
     struct po_restore_queue queue;
     char version_set[24]; /* of Post.Office.exe in the set and here; "" = not known (req: R1) */
     char version_here[24];
+    /* Old files are removed before new ones are written: see no_safety_copy. */
+    bool makes_room;
     uint64_t streams;      /* alternate streams that were put back */
     uint64_t streams_left; /* the file system has none: they are only in the archive */
     double seconds;

@@ -149,9 +149,10 @@ do_steps(struct po_restore *r, struct po_err *err)
         const struct po_restore_step *step = &r->log.steps[r->log.done];
         const struct po_restore_tree *tree = &r->trees[step->tree];
 
-        if (step->kind == PO_RESTORE_ENTERED)
+        /* Once the old files are gone, there is only one way. */
+        if (step->kind == PO_RESTORE_ENTERED && !r->has_made_room)
             st = po_watch_check(r->watch, err);
-        if (st == PO_OK)
+        if (st == PO_OK && !(step->kind == PO_RESTORE_ASIDE && r->has_made_room))
             st = do_step(&c, step, err);
         if (st == PO_OK)
             r->log.done++;
@@ -163,19 +164,28 @@ do_steps(struct po_restore *r, struct po_err *err)
     return st;
 }
 
+/* What is done before the first file is renamed. */
+static enum po_status
+prepare(struct po_restore *r, struct po_err *err)
+{
+    enum po_status st = po_restore_note_registry(r, err);
+
+    if (st == PO_OK)
+        st = po_restore_merge(r, err);
+    if (st == PO_OK && r->result->makes_room)
+        return po_restore_make_room(r, err);
+    if (st == PO_OK)
+        st = po_restore_journal_steps(r, err);
+    return st == PO_OK ? po_restore_journal_phase(r, PO_RESTORE_RENAMING, err) : st;
+}
+
 enum po_status
 po_restore_commit(struct po_restore *r, struct po_err *err)
 {
     enum po_status st;
 
     po_watch_phase(r->watch, "putting files into place");
-    st = po_restore_note_registry(r, err);
-    if (st == PO_OK)
-        st = po_restore_merge(r, err);
-    if (st == PO_OK)
-        st = po_restore_journal_steps(r, err);
-    if (st == PO_OK)
-        st = po_restore_journal_phase(r, PO_RESTORE_RENAMING, err);
+    st = prepare(r, err);
     if (st == PO_OK)
         st = do_steps(r, err);
     if (st == PO_OK)
@@ -185,7 +195,9 @@ po_restore_commit(struct po_restore *r, struct po_err *err)
     /* Last, as it is the one step that is not a rename: whole or not done at all. */
     if (st == PO_OK && r->registry_entry != PO_NONE)
         st = po_restore_import(r, err);
-    if (st != PO_OK)
+    if (st != PO_OK && r->has_made_room)
+        po_restore_tell_no_way_back(r, err);
+    else if (st != PO_OK)
         po_restore_take_back(r, err);
     return st;
 }

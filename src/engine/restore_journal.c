@@ -232,7 +232,8 @@ po_restore_journal_phase(struct po_restore *r, enum po_restore_phase phase, stru
     const uint8_t byte = (uint8_t)phase;
     enum po_status st = PO_OK;
 
-    if (r->journal == NULL)
+    if (r->journal == NULL ||
+        (r->has_made_room && phase != PO_RESTORE_MAKING_ROOM && phase != PO_RESTORE_DONE))
         return PO_OK;
     st = po_journal_put(r->journal, PO_RESTORE_RECORD_PHASE, &byte, 1, err);
     return st == PO_OK ? po_journal_sync(r->journal, err) : st;

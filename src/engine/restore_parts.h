@@ -49,6 +49,7 @@ struct po_restore_tree {
     char *rel;  /* of the tree below the base; "" = the base is the tree itself */
     size_t rel_size;
     bool exists;
+    uint64_t freed; /* by removing what is replaced or removed, at least */
     uint32_t first; /* its wanted entries: order[first] to order[end - 1] */
     uint32_t end;
     bool has_aside;
@@ -114,8 +115,9 @@ enum po_restore_phase {
     PO_RESTORE_STARTING,
     PO_RESTORE_DONE, /* it stands, and can be taken back */
     PO_RESTORE_UNDOING,
-    PO_RESTORE_UNDONE, /* taken back; what had been restored is kept in the stages */
-    PO_RESTORE_CLEARED /* taken back; only folders of ours are left to be removed */
+    PO_RESTORE_UNDONE,     /* taken back; what had been restored is kept in the stages */
+    PO_RESTORE_CLEARED,    /* taken back; only folders of ours are left to be removed */
+    PO_RESTORE_MAKING_ROOM /* old files are removed, new ones not in place (restore_room.c) */
 };
 
 /* What a journal says besides. */
@@ -168,6 +170,7 @@ struct po_restore {
     struct po_buf former;   /* the site's; empty: there was none */
     int64_t former_time;
     bool has_registry_aside;
+    bool has_made_room;          /* the old files are gone */
     struct po_err registry_loss; /* a failed import that could not be taken back */
     size_t reason_count;
     struct po_err reason; /* the first */
@@ -202,8 +205,8 @@ po_restore_move_inside(struct po_restore *r, struct po_restore_tree *tree, struc
 PO_NODISCARD enum po_status po_restore_registry_place(struct po_restore *r, const char *place,
                                                       struct po_err *err);
 /* Compares the tree as it is with what is wanted: counts, and reasons. */
-PO_NODISCARD enum po_status
-po_restore_survey(struct po_restore *r, const struct po_restore_tree *tree, struct po_err *err);
+PO_NODISCARD enum po_status po_restore_survey(struct po_restore *r, struct po_restore_tree *tree,
+                                              struct po_err *err);
 /* Whether something that the set does not have is to go. */
 bool po_restore_removes(const struct po_restore *r, const char *path, size_t size);
 
@@ -224,6 +227,10 @@ PO_NODISCARD enum po_status po_restore_make_stage(struct po_restore *r,
 PO_NODISCARD enum po_status po_restore_make_aside(struct po_restore *r,
                                                   struct po_restore_base *base, struct po_err *err);
 
+/* With result.makes_room, once all steps are known: removes the old files, and stages then. */
+PO_NODISCARD enum po_status po_restore_make_room(struct po_restore *r, struct po_err *err);
+/* A failure after it. */
+void po_restore_tell_no_way_back(struct po_restore *r, struct po_err *err);
 /* What a file of this size may cost on a disk. */
 uint64_t po_restore_space(uint64_t size);
 /* Notes the steps that put everything into place. */

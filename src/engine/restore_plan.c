@@ -352,6 +352,41 @@ space_needed(const struct po_restore *r, const struct po_restore_tree *tree)
     return sum + (tree->part == PO_PART_SPOOL ? r->held_bytes : 0);
 }
 
+/* What the trees of one volume come to. */
+struct volume {
+    uint64_t needed;
+    uint64_t freed; /* when old files go first */
+    uint64_t space;
+};
+
+/* Old and new files do not fit at once. */
+static enum po_status
+tell_space(struct po_restore *r, const struct po_restore_tree *tree, const struct volume *volume,
+           struct po_err *err)
+{
+    bool would_fit = volume->space + volume->freed >= volume->needed;
+    struct po_buf text = { 0 };
+    enum po_status st;
+
+    if (would_fit && r->options->no_safety_copy) {
+        r->result->makes_room = true;
+        return PO_OK;
+    }
+    po_text_put_size(&text, volume->needed);
+    po_buf_put_text(&text, " needed on the volume of ");
+    po_buf_put_text(&text, tree->path);
+    po_buf_put_text(&text, ", but free are ");
+    po_text_put_size(&text, volume->space);
+    if (would_fit)
+        po_buf_put_text(&text, "; with --no-safety-copy the old files go first, and it fits: but "
+                               "then mail is down while all is written, and there is no way back");
+    else if (volume->freed > 0)
+        po_buf_put_text(&text, ", also not enough if the old files went first");
+    st = po_restore_reason(r, err, PO_E_IO, "%s", po_buf_text(&text));
+    po_buf_deinit(&text);
+    return st;
+}
+
 /* Old and new files are there at once; each volume is asked once for all its trees. */
 static enum po_status
 check_space(struct po_restore *r, struct po_err *err)
@@ -360,9 +395,9 @@ check_space(struct po_restore *r, struct po_err *err)
 
     for (size_t i = 0; i < r->tree_count && st == PO_OK; i++) {
         struct po_restore_tree *tree = &r->trees[i];
+        struct po_restore_part *part = &r->result->parts[tree->part];
         uint64_t device = tree->base == NULL ? 0 : po_dir_device(tree->base->dir);
-        uint64_t needed = SPACE_SLACK + r->stream_bytes;
-        uint64_t space = 0;
+        struct volume volume = { .needed = SPACE_SLACK + r->stream_bytes };
         uint64_t total = 0;
         bool is_first = true;
 
@@ -371,23 +406,15 @@ check_space(struct po_restore *r, struct po_err *err)
         for (size_t j = 0; j < r->tree_count; j++) {
             if (r->trees[j].base == NULL || po_dir_device(r->trees[j].base->dir) != device)
                 continue;
-            needed += space_needed(r, &r->trees[j]);
+            volume.needed += space_needed(r, &r->trees[j]);
+            volume.freed += r->trees[j].freed;
             is_first = is_first && j >= i;
         }
-        st = po_dir_space(tree->base->dir, &space, &total, err);
-        r->result->parts[tree->part].space_free = space;
-        r->result->parts[tree->part].space_needed = space_needed(r, tree);
-        if (st == PO_OK && is_first && needed > space) {
-            struct po_buf text = { 0 };
-
-            po_text_put_size(&text, needed);
-            po_buf_put_text(&text, " needed on the volume of ");
-            po_buf_put_text(&text, tree->path);
-            po_buf_put_text(&text, ", but free are ");
-            po_text_put_size(&text, space);
-            st = po_restore_reason(r, err, PO_E_IO, "%s", po_buf_text(&text));
-            po_buf_deinit(&text);
-        }
+        st = po_dir_space(tree->base->dir, &volume.space, &total, err);
+        part->space_free = volume.space;
+        part->space_needed = space_needed(r, tree);
+        if (st == PO_OK && is_first && volume.needed > volume.space)
+            st = tell_space(r, tree, &volume, err);
     }
     return st;
 }

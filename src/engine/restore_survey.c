@@ -16,7 +16,7 @@ enum fate {
 
 struct survey {
     struct po_restore *r;
-    const struct po_restore_tree *tree;
+    struct po_restore_tree *tree;
     uint64_t device;
     uint64_t replaced; /* wanted files and links that something has the name of */
     struct po_buf
@@ -106,15 +106,25 @@ pop(struct survey *s)
     s->todo.size = end - size;
 }
 
+/* Another name of a file keeps its content. */
 static void
-count_stranger(struct survey *s, enum fate fate)
+count_freed(struct survey *s, const struct po_node_info *info)
+{
+    if (info->type == PO_NODE_FILE && info->link_count <= 1)
+        s->tree->freed += info->size;
+}
+
+static void
+count_stranger(struct survey *s, enum fate fate, const struct po_node_info *info)
 {
     struct po_restore_part *part = &s->r->result->parts[s->tree->part];
 
-    if (fate == FATE_REMOVED)
+    if (fate == FATE_REMOVED) {
         part->removed++;
-    else
+        count_freed(s, info);
+    } else {
         part->left++;
+    }
 }
 
 /* A child of a directory that is merged. */
@@ -148,6 +158,7 @@ look_at(struct survey *s, const char *name, size_t name_size, const struct po_no
             return PO_OK;
         }
         part->replaced++;
+        count_freed(s, info);
         s->replaced += !wants_directory;
         return PO_OK;
     }
@@ -155,7 +166,7 @@ look_at(struct survey *s, const char *name, size_t name_size, const struct po_no
     if (is_directory)
         push(s, name, name_size, fate);
     else
-        count_stranger(s, fate);
+        count_stranger(s, fate, info);
     return PO_OK;
 }
 
@@ -172,7 +183,7 @@ each_child(void *ctx, const char *name, size_t name_size, const struct po_node_i
     if (info->type == PO_NODE_DIRECTORY && info->device == s->device)
         push(s, name, name_size, (enum fate)s->fate);
     else
-        count_stranger(s, (enum fate)s->fate);
+        count_stranger(s, (enum fate)s->fate, info);
     return PO_OK;
 }
 
@@ -209,7 +220,7 @@ list_all(struct survey *s, struct po_err *err)
 }
 
 enum po_status
-po_restore_survey(struct po_restore *r, const struct po_restore_tree *tree, struct po_err *err)
+po_restore_survey(struct po_restore *r, struct po_restore_tree *tree, struct po_err *err)
 {
     struct po_restore_part *part = &r->result->parts[tree->part];
     struct survey s = { .r = r, .tree = tree };
