@@ -24,6 +24,7 @@
 #define RIG_TIME INT64_C(17639784001234567) /* 2025-11-24, with 100 ns steps that matter */
 #define RIG_FRAME (64u << 10)               /* the smallest: files span frames soon */
 #define RIG_PATH_MAX 4096
+#define RIG_HOST "old-host-of-the-tests" /* on which archives were made */
 
 /* One value of one name, so that nothing of the old one survives the new one. */
 #define RIG_REGISTRY(who)                                                                          \
@@ -414,9 +415,11 @@ static inline void
 rig_make(struct rig_archive *archive, const struct rig_item *items, size_t count)
 {
     struct pobackup_sink sink = { &archive->bytes, rig_sink };
-    struct pobackup_writer_options options = {
-        .level = 1, .frame_size = RIG_FRAME, .no_frame_check = 1, .archive_id = { 7 }
-    };
+    struct pobackup_writer_options options = { .level = 1,
+                                               .frame_size = RIG_FRAME,
+                                               .no_frame_check = 1,
+                                               .archive_id = { 7 },
+                                               .host = RIG_HOST };
     struct pobackup_writer *writer = NULL;
     struct po_err err;
 

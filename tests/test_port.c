@@ -4,6 +4,24 @@
 
 /* ---- paths ---- */
 
+/* req: W2 */
+START_TEST(addresses_of_this_machine_are_told_without_those_all_have)
+{
+    struct po_buf out = { 0 };
+
+    po_sys_put_addresses(&out);
+    ck_assert(!out.failed);
+    for (size_t at = 0; at < out.size; at += strlen((const char *)out.bytes + at) + 1) {
+        const char *address = (const char *)out.bytes + at;
+
+        ck_assert_uint_eq(strspn(address, "0123456789."), strlen(address));
+        ck_assert_int_ne(strncmp(address, "127.", 4), 0);
+        ck_assert_int_ne(strncmp(address, "169.254.", 8), 0);
+    }
+    po_buf_deinit(&out);
+}
+END_TEST
+
 START_TEST(unclean_paths_are_refused_everywhere)
 {
     static const struct {
@@ -747,6 +765,7 @@ add_file(Suite *suite)
     BOTH(tc, names_come_through_unchanged_or_are_refused);
     BOTH(tc, components_of_255_bytes_work_and_256_do_not);
     BOTH(tc, paths_of_any_length_work_in_every_call);
+    tcase_add_test(tc, addresses_of_this_machine_are_told_without_those_all_have);
     tcase_add_test(tc, messages_of_long_paths_keep_both_ends);
     tcase_add_test(tc, path_text_is_split_and_joined);
     tcase_add_test(tc, a_path_is_inside_a_directory_by_whole_components);

@@ -76,6 +76,7 @@ run_well(struct rig *rig)
 
 static const char set_registry[] =
     HEAD "\"Root\"=\"C:\\\\Post.Office\\\\spool\"\n\"Both\"=\"2\"\n\"New\"=\"x\"\n"
+         "\"Smtp\"=\"" RIG_HOST ".example.jp:25\"\n"
          "\"Raw\"=hex:43,3a,5c,50,6f,73,74,2e,4f,66,66,69,63,65,5c,73,70,6f,6f,6c,00\n";
 static const char site_registry[] = HEAD "\"Both\"=\"1\"\n\"Only\"=\"here\"\n";
 
@@ -132,11 +133,15 @@ START_TEST(the_plan_tells_of_each_value_and_the_import_does_just_that)
     ck_assert(rig.result.registry.is_compared);
     counts = rig.result.registry.counts;
     ck_assert_uint_eq(counts[PO_RESTORE_VALUE_CHANGED], 1);
-    ck_assert_uint_eq(counts[PO_RESTORE_VALUE_ADDED], 3);
+    ck_assert_uint_eq(counts[PO_RESTORE_VALUE_ADDED], 4);
     ck_assert_uint_eq(counts[PO_RESTORE_VALUE_LEFT], 1);
     ck_assert_uint_eq(counts[PO_RESTORE_VALUE_REMOVED], 0);
     ck_assert_uint_eq(counts[PO_RESTORE_VALUE_REWRITTEN], 1);
     ck_assert_uint_eq(counts[PO_RESTORE_VALUE_OLD_PLACE], 1);
+    ck_assert_uint_eq(counts[PO_RESTORE_VALUE_OLD_HOST], 1);
+    value = find_value(&rig, PO_RESTORE_VALUE_OLD_HOST, "Smtp"); /* req: W2 */
+    ck_assert_str_eq(value->before, RIG_HOST);
+    ck_assert_str_eq(value->after, RIG_HOST ".example.jp:25");
     value = find_value(&rig, PO_RESTORE_VALUE_REWRITTEN, "Root");
     ck_assert_str_eq(value->key, KEY);
     ck_assert_str_eq(value->before, "C:\\Post.Office\\spool");

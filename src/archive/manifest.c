@@ -155,17 +155,18 @@ enum po_status
 po_manifest_put(struct po_buf *out, const struct po_manifest *manifest, struct po_err *err)
 {
     json_t *root = json_pack(
-        "{s:{s:s, s:i, s:[]}, s:o, s:o, s:s, s:o, s:{s:s, s:s}, s:{s:o, s:o, s:o}, s:{s:o, s:{s:o, "
+        "{s:{s:s, s:i, s:[]}, s:o, s:o, s:s, s:o, s:{s:s, s:s}, s:{s:o, s:o, s:o, s:o*}, s:{s:o, "
+        "s:{s:o, "
         "s:o, s:o}}, s:o}",
         "format", "name", "pobackup", "version", (int)PO_FORMAT_VERSION, "critical", /**/
         "archive_id", json_hex(manifest->archive_id, PO_ID_SIZE), "created",
         json_time(manifest->created), "kind", manifest->parent_count > 0 ? "diff" : "full",
         "parents", json_parents(manifest), "program", "name", "pobackup", "version",
         pobackup_version(), "host", "name", json_text(manifest->host_name), "system",
-        json_text(manifest->host_system), "kind", json_text(manifest->host_kind), "site",
-        "registry", json_text(manifest->registry), "trees", "bin", json_text(manifest->bin),
-        "spool", json_text(manifest->spool), "mailbox", json_text(manifest->mailbox), "services",
-        json_services(manifest));
+        json_text(manifest->host_system), "kind", json_text(manifest->host_kind), "addresses",
+        json_names(manifest->host_addresses), "site", "registry", json_text(manifest->registry),
+        "trees", "bin", json_text(manifest->bin), "spool", json_text(manifest->spool), "mailbox",
+        json_text(manifest->mailbox), "services", json_services(manifest));
 
     return print_take(out, root, err);
 }

@@ -26,6 +26,7 @@ struct po_manifest {
     const char *host_name;
     const char *host_system;
     const char *host_kind;
+    const struct po_buf *host_addresses; /* a NUL behind each; NULL: left out */
     const char *registry;
     const char *bin;
     const char *spool;

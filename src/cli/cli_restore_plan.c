@@ -288,8 +288,7 @@ tell_by_hand(struct po_cli *cli, const struct po_host *host, const struct origin
                     "this is another machine: register the licence again, and check host name, "
                     "addresses and DNS in the system configuration");
     if (result->registry.counts[PO_RESTORE_VALUE_OLD_HOST] > 0) {
-        po_buf_printf(&text, "registry values that hold the old machine's name, %s: %llu",
-                      origin->host,
+        po_buf_printf(&text, "registry values that hold the old machine's name or address: %llu",
                       (unsigned long long)result->registry.counts[PO_RESTORE_VALUE_OLD_HOST]);
         say_by_hand(cli, &is_first, po_buf_text(&text));
         tell_values(cli, &result->registry, PO_RESTORE_VALUE_OLD_HOST);

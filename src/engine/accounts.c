@@ -124,6 +124,7 @@ po_accounts_gather(struct po_accounts *accounts, struct po_host *host,
 void
 po_origin_deinit(struct po_origin *origin)
 {
+    po_buf_deinit(&origin->addresses);
     po_mem_free(origin->accounts);
     json_decref(origin->manifest);
     json_decref(origin->summary);
@@ -175,6 +176,17 @@ take_accounts(struct po_origin *out, const json_t *list, struct po_err *err)
     return PO_OK;
 }
 
+static void
+take_addresses(struct po_origin *out, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *address = json_string_value(json_array_get(list, i));
+
+        if (address != NULL && *address != '\0')
+            po_buf_put(&out->addresses, address, strlen(address) + 1);
+    }
+}
+
 enum po_status
 po_origin_load(struct po_origin *out, const struct po_reader *reader, struct po_err *err)
 {
@@ -203,6 +215,10 @@ po_origin_load(struct po_origin *out, const struct po_reader *reader, struct po_
     for (int part = PO_PART_BIN; part < PO_PART_COUNT; part++)
         out->places[part] =
             json_string_value(json_object_get(trees, po_part_name((enum po_part)part)));
+    take_addresses(out, json_object_get(json_object_get(out->manifest, "host"), "addresses"));
+    st = po_buf_check(&out->addresses, err);
+    if (st != PO_OK)
+        return st;
     out->origin.service_account = service_account(json_object_get(out->manifest, "services"));
     return take_accounts(out, json_object_get(out->summary, "accounts"), err);
 }

@@ -30,6 +30,7 @@ PO_NODISCARD enum po_status po_accounts_gather(struct po_accounts *accounts, str
 struct po_origin {
     struct po_host_origin origin;      /* texts are in the two documents */
     const char *places[PO_PART_COUNT]; /* of trees, as they were known then; NULL: not told */
+    struct po_buf addresses;           /* of that machine, a NUL behind each */
     int64_t created;                   /* POBACKUP_TIME_UNKNOWN: not told */
     struct po_host_account *accounts;
     void *manifest;

@@ -299,6 +299,7 @@ pack_manifest(struct po_backup_run *run, const struct outage *outage, struct po_
     struct po_manifest_service *services = po_mem_new(outage->services.count, sizeof *services);
     struct po_buf host = { 0 };
     struct po_buf system = { 0 };
+    struct po_buf addresses = { 0 };
     struct po_buf json = { 0 };
     enum po_status st = PO_OK;
 
@@ -318,15 +319,20 @@ pack_manifest(struct po_backup_run *run, const struct outage *outage, struct po_
     }
     po_sys_put_host(&host);
     po_sys_put_system(&system);
+    po_sys_put_addresses(&addresses);
+    manifest.host_addresses = &addresses;
     memcpy(manifest.archive_id, run->archive_id, PO_ID_SIZE);
     manifest.host_name = po_buf_text(&host);
     manifest.host_system = po_buf_text(&system);
     manifest.services = services;
     manifest.service_count = outage->services.count;
-    st = po_manifest_put(&json, &manifest, err);
+    st = po_buf_check(&addresses, err);
+    if (st == PO_OK)
+        st = po_manifest_put(&json, &manifest, err);
     if (st == PO_OK)
         st = po_writer_pack_manifest(&run->writer, &run->packer, &run->list, &json, err);
     po_buf_deinit(&json);
+    po_buf_deinit(&addresses);
     po_buf_deinit(&system);
     po_buf_deinit(&host);
     po_mem_free(services);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define LISTED_MAX 10000u
+#define OLD_WORDS_MAX 64u
 /* Moves besides those of --map: three trees, and the directories that they lay in. */
 #define OWN_MOVES (2u * PO_RESTORE_TREES)
 
@@ -267,20 +268,62 @@ tell_word(void *ctx, const struct po_reg_key *key, const struct po_reg_value *va
     return data_text(&item->after, value->type, value->data, value->data_size, err);
 }
 
-/* req: W2. A name such as "localhost" says nothing of a machine. */
+/* A name such as "localhost" says nothing of a machine. */
+static bool
+is_of_old_machine(const char *name, const char *here)
+{
+    return name != NULL && *name != '\0' && !po_text_is_equal_nocase(name, "localhost") &&
+           !po_text_is_equal_nocase(name, here);
+}
+
+static bool
+has_text(const struct po_buf *texts, const char *text)
+{
+    for (size_t at = 0; at < texts->size; at += strlen((const char *)texts->bytes + at) + 1)
+        if (strcmp((const char *)texts->bytes + at, text) == 0)
+            return true;
+    return false;
+}
+
+/* Its name and its addresses, as far as they are not this machine's too. */
+static size_t
+list_words(const struct po_restore *r, const struct po_buf *here, const struct po_buf *addresses,
+           const char **list)
+{
+    const struct po_buf *old = &r->origin.addresses;
+    size_t count = 0;
+
+    if (is_of_old_machine(r->origin.origin.host, (const char *)here->bytes))
+        list[count++] = r->origin.origin.host;
+    for (size_t at = 0; at < old->size && count < OLD_WORDS_MAX;) {
+        const char *address = (const char *)old->bytes + at;
+
+        if (!has_text(addresses, address))
+            list[count++] = address;
+        at += strlen(address) + 1;
+    }
+    return count;
+}
+
+/* req: W2 */
 static enum po_status
 find_old_host(struct po_restore *r, const struct po_reg *reg, struct po_err *err)
 {
+    const char *list[OLD_WORDS_MAX];
     struct po_buf here = { 0 };
-    const char *old = r->origin.origin.host;
-    struct words words = { .r = r, .words = &old };
-    enum po_status st = PO_OK;
+    struct po_buf addresses = { 0 };
+    struct words words = { .r = r, .words = list };
+    enum po_status st;
 
     po_sys_put_host(&here);
-    if (old != NULL && *old != '\0' && !po_text_is_equal_nocase(old, "localhost") &&
-        !po_text_is_equal_nocase(old, po_buf_text(&here)))
-        st = po_reg_find_words(reg, words.words, 1, tell_word, &words, err);
+    po_buf_put_u8(&here, 0);
+    po_sys_put_addresses(&addresses);
+    st = here.failed || addresses.failed ? po_fail_nomem(err, here.size) : PO_OK;
+    if (st == PO_OK)
+        st = po_reg_find_words(reg, list, list_words(r, &here, &addresses, list), tell_word, &words,
+                               err);
     po_buf_deinit(&here);
+    po_buf_deinit(&addresses);
     return st;
 }
 

@@ -15,6 +15,9 @@ PO_NODISCARD enum po_status po_sys_random(void *bytes, size_t size, struct po_er
 /* Host name and "Linux 6.1 x86_64"; "unknown" when the system does not say. Appended. */
 void po_sys_put_host(struct po_buf *out);
 void po_sys_put_system(struct po_buf *out);
+/* This machine's addresses in the network, IPv4 in digits and dots, a NUL behind each; not those
+ * that other machines have too (loopback, link-local). Appended; nothing when it is not told. */
+void po_sys_put_addresses(struct po_buf *out);
 /* Local time for people with the offset: "2026-11-24 03:00:00 +0100". */
 void po_sys_put_local_time(struct po_buf *out, int64_t time);
 /* Process id and peak resident set in bytes (0 = not known). */

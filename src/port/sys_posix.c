@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -138,6 +141,28 @@ po_sys_put_host(struct po_buf *out)
         po_buf_put_text(out, names.nodename);
     else
         po_buf_put_text(out, "unknown");
+}
+
+void
+po_sys_put_addresses(struct po_buf *out)
+{
+    struct ifaddrs *list = NULL;
+
+    if (getifaddrs(&list) != 0)
+        return;
+    for (const struct ifaddrs *at = list; at != NULL; at = at->ifa_next) {
+        struct sockaddr_in address;
+        const uint8_t *b = (const uint8_t *)&address.sin_addr;
+
+        if (at->ifa_addr == NULL || at->ifa_addr->sa_family != AF_INET)
+            continue;
+        memcpy(&address, at->ifa_addr, sizeof address);
+        if (b[0] == 127 || (b[0] == 169 && b[1] == 254))
+            continue;
+        po_buf_printf(out, "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
+        po_buf_put_u8(out, 0);
+    }
+    freeifaddrs(list);
 }
 
 void

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <io.h>
+#include <iphlpapi.h>
 #include <ntsecapi.h>
 #include <psapi.h>
 #include <shlobj.h>
@@ -126,6 +127,32 @@ po_sys_put_host(struct po_buf *out)
 }
 
 typedef LONG(WINAPI *get_version_fn)(RTL_OSVERSIONINFOW *version);
+
+void
+po_sys_put_addresses(struct po_buf *out)
+{
+    MIB_IPADDRTABLE *table = NULL;
+    ULONG size = 0;
+
+    /* The table may grow between the two calls: then it is not told. */
+    if (GetIpAddrTable(NULL, &size, FALSE) != ERROR_INSUFFICIENT_BUFFER)
+        return;
+    table = po_mem_new(size, 1);
+    if (table != NULL && GetIpAddrTable(table, &size, FALSE) == NO_ERROR) {
+        for (DWORD i = 0; i < table->dwNumEntries; i++) {
+            const DWORD address = table->table[i].dwAddr; /* its bytes are in the network's order */
+            unsigned a = address & 0xFF;
+            unsigned b = address >> 8 & 0xFF;
+
+            if (a == 0 || a == 127 || (a == 169 && b == 254))
+                continue;
+            po_buf_printf(out, "%u.%u.%u.%u", a, b, (unsigned)(address >> 16 & 0xFF),
+                          (unsigned)(address >> 24));
+            po_buf_put_u8(out, 0);
+        }
+    }
+    po_mem_free(table);
+}
 
 void
 po_sys_put_system(struct po_buf *out)
