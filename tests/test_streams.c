@@ -570,11 +570,15 @@ note_warning(void *ctx, const struct po_event *event)
         (void)snprintf(warning, sizeof warning, "%s", event->text);
 }
 
+static const char *only; /* what is restored, a pattern; NULL: all of it */
+
 /* Of the mailbox, into a folder site "dest" that has an empty one. */
 static enum po_status
 restore(bool is_plan)
 {
     const struct po_restore_options options = { .parts[PO_PART_MAILBOX] = true,
+                                                .patterns = &only,
+                                                .pattern_count = only != NULL,
                                                 .no_services = true,
                                                 .threads = 2,
                                                 .stream_ops = &help_streams };
@@ -596,6 +600,7 @@ restore_teardown(void)
 {
     po_restore_result_deinit(&restored);
     restored = (struct po_restore_result){ 0 };
+    only = NULL;
     teardown();
 }
 
@@ -665,6 +670,27 @@ START_TEST(streams_come_back_with_what_a_restore_makes)
     ck_assert_ptr_nonnull(strstr(restored.problems.items[0].reason,
                                  "its alternate stream of the root is not restored"));
     po_buf_deinit(&large);
+}
+END_TEST
+
+/* The archive has the streams under the file's first name. */
+START_TEST(a_hard_link_that_is_restored_alone_has_the_files_streams)
+{
+    teardown();
+    setup();
+    help_write_text(BOX "/new/h1", "h");
+    ck_assert_int_eq(link(BOX "/new/h1", BOX "/new/h2"), 0);
+    help_write_text("ads/new%h1@s", "h's");
+    help_write_text("ads/new%h2@s", "h's");
+    back_up(NULL);
+    os_remove("ads");
+    help_make_directory("ads");
+    only = BOX "/new/h2";
+    ck_assert_msg(restore(false) == PO_OK, "%s", err.text);
+    ck_assert_uint_eq(restored.problems.count, 0);
+    ck_assert_uint_eq(restored.streams, 1);
+    assert_restored("new%h2@s", "h's", 3);
+    ck_assert(!help_is_there("dest/" BOX "/new/h1"));
 }
 END_TEST
 
@@ -749,6 +775,7 @@ main(void)
     tcase_add_checked_fixture(restoring, restore_setup, restore_teardown);
     tcase_set_timeout(restoring, 60);
     tcase_add_test(restoring, streams_come_back_with_what_a_restore_makes);
+    tcase_add_test(restoring, a_hard_link_that_is_restored_alone_has_the_files_streams);
     tcase_add_test(restoring, what_the_target_cannot_hold_is_told_and_stays_in_the_archive);
     tcase_add_loop_test(restoring, a_stream_that_cannot_be_put_is_named_and_the_rest_is_restored, 0,
                         3);

@@ -38,6 +38,14 @@ po_cli_reboot_plan(struct po_cli *cli, const struct po_host *host)
         po_cli_out_tell(&cli->out, PO_CLI_SAY, "reboot    %u s after it", delay_s(cli));
 }
 
+json_t *
+po_cli_reboot_planned(const struct po_cli *cli, const struct po_host *host)
+{
+    if (host->ops->reboot == NULL || choice(cli) == PO_CLI_REBOOT_NEVER)
+        return json_null();
+    return json_pack("{s:b, s:i}", "scheduled", 0, "delay_seconds", (int)delay_s(cli));
+}
+
 /* ---- what runs after it ---- */
 
 /* The same site: with the options that it was given by. */

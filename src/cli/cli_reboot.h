@@ -10,6 +10,8 @@ enum po_cli_reboot { PO_CLI_REBOOT_SCHEDULE, PO_CLI_REBOOT_NOW, PO_CLI_REBOOT_NE
 
 /* A line of the plan: what will be. Nothing where there is nothing to reboot. */
 void po_cli_reboot_plan(struct po_cli *cli, const struct po_host *host);
+/* The same for JSON: the member of a run that has not come so far; null where none would be. */
+json_t *po_cli_reboot_planned(const struct po_cli *cli, const struct po_host *host);
 /*
  * After a restore that stands: registers after-reboot and asks for the reboot, or says that it is to
  * be done. The exit code: PO_EXIT_PARTLY when that failed and is left to the user.

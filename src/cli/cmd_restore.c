@@ -138,7 +138,9 @@ plan(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *h
             po_cli_reboot_plan(cli, host);
         cli->out.is_quiet = is_quiet;
         if (po_cli_has(cli, PO_CLI_DRY_RUN) || code == PO_EXIT_FAILED)
-            po_cli_json_member(&cli->out, "reboot", json_null());
+            po_cli_json_member(&cli->out, "reboot",
+                               options->rights_only ? json_null()
+                                                    : po_cli_reboot_planned(cli, host));
         if (po_cli_has(cli, PO_CLI_DRY_RUN)) {
             po_cli_restore_json(&cli->out, &result, true);
         } else if (code == PO_EXIT_FAILED) {

@@ -123,6 +123,39 @@ tell_left(const struct po_restore *r, const struct po_stream_path *first)
     po_watch_warning(r->plan_watch, text);
 }
 
+/*
+ * As which entry a stream's owner is restored: itself, or a hard link to it that is wanted when it is
+ * not, and is written as the file then; PO_NONE: not at all. Streams are few, so that all entries may
+ * be asked.
+ */
+static uint32_t
+restored_as(const struct po_restore *r, const char *path, size_t path_size)
+{
+    const struct po_index *index = r->reader->index;
+    uint32_t owner = po_index_find(index, path, path_size);
+
+    if (owner == PO_NONE || r->wanted[owner] != 0)
+        return owner;
+    for (uint32_t i = 0; i < index->count; i++) {
+        size_t size;
+        const char *link = po_index_link(index, i, &size);
+
+        if (r->wanted[i] != 0 && po_index_type(index, i) == POBACKUP_HARDLINK &&
+            size == path_size && memcmp(link, path, size) == 0)
+            return i;
+    }
+    return PO_NONE;
+}
+
+static const struct po_restore_tree *
+tree_of_entry(const struct po_restore *r, uint32_t entry)
+{
+    size_t size;
+    const char *path = po_index_path(r->reader->index, entry, &size);
+
+    return tree_of(r, path, size);
+}
+
 enum po_status
 po_restore_plan_streams(struct po_restore *r, struct po_err *err)
 {
@@ -144,9 +177,9 @@ po_restore_plan_streams(struct po_restore *r, struct po_err *err)
         st = po_stream_parse_path(&parts, path, size, err);
         if (st != PO_OK)
             break;
-        owner = po_index_find(index, po_buf_text(&parts.owner), parts.owner.size);
-        tree = tree_of(r, po_buf_text(&parts.owner), parts.owner.size);
-        if (owner == PO_NONE || r->wanted[owner] == 0 || tree == NULL || tree->base == NULL)
+        owner = restored_as(r, po_buf_text(&parts.owner), parts.owner.size);
+        tree = owner == PO_NONE ? NULL : tree_of_entry(r, owner);
+        if (tree == NULL || tree->base == NULL)
             continue;
         if (ops->are_known(tree->base->dir)) {
             r->stream_bytes += po_index_size(index, entry);
@@ -182,10 +215,9 @@ choose(struct putting *p, struct po_err *err)
         st = po_stream_parse_path(&p->parts, path, size, err);
         if (st != PO_OK)
             break;
-        owner = po_index_find(index, po_buf_text(&p->parts.owner), p->parts.owner.size);
-        tree = tree_of(r, po_buf_text(&p->parts.owner), p->parts.owner.size);
-        if (owner == PO_NONE || r->wanted[owner] == 0 || tree == NULL ||
-            !p->ops->are_known(tree->base->stage_dir))
+        owner = restored_as(r, po_buf_text(&p->parts.owner), p->parts.owner.size);
+        tree = owner == PO_NONE ? NULL : tree_of_entry(r, owner);
+        if (tree == NULL || !p->ops->are_known(tree->base->stage_dir))
             continue;
         st = why_not(p, entry, owner, &reason, err);
         if (st == PO_OK && reason != NULL)
