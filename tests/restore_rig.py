@@ -185,8 +185,8 @@ class Rig:
 
     # ---- what is pending ----
 
-    def status(self, old, new):
-        """What `status` tells in JSON, and what is wrong with that: "" = nothing."""
+    def status(self, old, new, excused=()):
+        """What `status` tells in JSON, and what is wrong with that: "" = nothing. `excused`: paths that need not be as in `new`."""
         done = self.run("status", self.arg, "--json")
         told = json.loads(done.stdout)
         words, code = STATES[told["restore"]]
@@ -199,16 +199,14 @@ class Rig:
                                  ("while it was taken back" if told["was_undoing"] else "while files were put in place") not in text):
             return told, f"status of {told['restore']} says {said}: {text[:300]}"
         wanted = {"none": old, "interrupted-unchanged": old, "taken-back": old, "done": new}.get(told["restore"])
-        ours = [line for line in self.picture(with_ours=False)] if wanted is not None else None
-        if wanted is not None and ours != wanted:
-            return told, f"status says {told['restore']}, but: {differences(ours, wanted)}"
-        return told, ""
+        problem = "" if wanted is None else differences(self.picture(with_ours=False), wanted, excused if wanted is new else ())
+        return told, problem and f"status says {told['restore']}, but: {problem}"
 
-    def settle(self, verb, told, old, new, needs_services=True):
+    def settle(self, verb, told, old, new, needs_services=True, excused=()):
         """Ends what is pending by `resume` or `undo`; what is wrong then: "" = nothing."""
         state = told["restore"]
         wanted = old if state in ("none", "interrupted-unchanged", "taken-back") or verb == "undo" or told["was_undoing"] else new
-        if state in ("interrupted", "interrupted-unchanged") or (state == "done" and verb == "undo"):
+        if is_pending(told, verb):
             done = self.run(*self.job(verb))
             if done.returncode != 0:
                 return f"{verb}: exit code {done.returncode}: {done.stderr.decode()[-500:]}"
@@ -221,12 +219,20 @@ class Rig:
         services = [service["state"] for service in told["services"]]
         if needs_services and services != ["running", "running"]:
             return f"services {services}"
-        picture = self.picture()
-        return "" if picture == wanted else f"after {verb}, {state} differs: {differences(picture, wanted)}"
+        problem = differences(self.picture(), wanted, excused if wanted is new else ())
+        return problem and f"after {verb}, {state} differs: {problem}"
 
 
-def differences(ours, wanted):
-    return [line[:150] for line in sorted(set(ours) ^ set(wanted))[:6]]
+def is_pending(told, verb):
+    """Whether the verb has something to do."""
+    return told["restore"] in ("interrupted", "interrupted-unchanged") or (told["restore"] == "done" and verb == "undo")
+
+
+def differences(ours, wanted, excused=()):
+    """The first few lines that only one of the pictures has; "" = none. Those of excused paths, and of what lies below, do not count."""
+    lines = [line for line in sorted(set(ours) ^ set(wanted))
+             if not any(line.startswith((path + " ", path + "/")) for path in excused)]
+    return "; ".join(line[:150] for line in lines[:6])
 
 
 def choose(rng, calls, count):

@@ -30,8 +30,7 @@ def one(rig, call, number, verb, kills, rng, old, new):
     if done.returncode == 0 and not problem:
         outcome = "not killed"
     for _ in range(kills):
-        is_pending = told["restore"] in ("interrupted", "interrupted-unchanged") or (told["restore"] == "done" and verb == "undo")
-        if problem or not is_pending:
+        if problem or not restore_rig.is_pending(told, verb):
             break
         # Which calls it makes depends on how far the restore came.
         rig.save()
