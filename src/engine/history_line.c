@@ -80,9 +80,9 @@ put_hex(struct po_buf *out, const char *key, const uint8_t *bytes, size_t size)
 static void
 put_seconds(struct po_buf *out, const char *key, double seconds)
 {
-    double ms = seconds * 1000;
+    double ms = seconds * 1000 + 0.5;
 
-    if (ms >= 0 && ms < 9e15)
+    if (seconds >= 0 && ms < 9e15)
         po_buf_printf(out, ",\"%s\":%" PRIu64, key, (uint64_t)ms);
 }
 
@@ -230,9 +230,9 @@ get_run(struct object *object, struct po_history_run *run, struct po_err *err)
     run->files = get_u64(object, "files");
     run->bytes = get_u64(object, "bytes");
     get_archive(object, run);
+    if (!json_is_string(json_object_get(object->json, "verb")))
+        return po_fail(err, PO_E_FORMAT, "history: a line without a verb");
     st = get_text(object, "verb", &run->verb, err);
-    if (st == PO_OK && run->verb == NULL)
-        st = po_fail(err, PO_E_FORMAT, "history: a line without a verb");
     if (st == PO_OK)
         st = get_text(object, "site", &run->site, err);
     if (st == PO_OK)

@@ -44,6 +44,14 @@ GLOBS = ["a\0a", "*\0abc", "**\0a/b/c", "**/x\0x", "**/x\0a/b/x", "a/**/z\0a/b/c
          "Post.OfficeConfigBackup\0Post.OfficeConfigBackup/a/b", "a/\0a/b", "[]\0]", "[\0[", "\\\0\\", "*a*a*a*a*b\0aaaaaaaaaaaa",
          "\0", "\0a", "**\0"]
 
+# Lines of the history.
+RUNS = ['{"time":"2026-11-28T05:40:00.8233790Z","verb":"backup","site":"folder:/a","exit_code":0,"ms":33,"outage_ms":0,"files":2,"bytes":71,'
+        '"archive":"/b/a \\u001b\\"\\\\.zst","archive_id":"' + "a6" * 16 + '","digest":"' + "c5" * 32 + '","archive_bytes":3881,'
+        '"created":"2026-11-28T05:40:00.7892851Z","archive_site_hex":"ff41","complete":true,"check":"frames","whole":true,"free":9}',
+        '{"time":"2026-11-28T05:40:00.0000000Z","verb":"verify","check":"deep","whole":false,"moon":[{"x":null}]}',
+        '{"time":"2026-11-28T05:40:00.0000000Z","verb":"undo","exit_code":-5,"ms":1e300,"files":-1,"free":99999999999999999999}',
+        '{"time":"2026-11-28T05:40', "{}"]
+
 # Security descriptors, and the same language as text.
 SDDL = ["O:BAG:SYD:PAI(A;OICI;FA;;;BA)(D;;FW;;;BG)", "O:S-1-5-21-1-2-3-1005D:(A;ID;0x1301bf;;;S-1-5-21-1-2-3-1005)S:AI(AU;SAFA;FA;;;WD)",
         "D:NO_ACCESS_CONTROL", "D:P(A;OICIIO;FRFW;;;CO)(A;;RCSDCCWO;;;S-1-0x010203040506-7)"]
@@ -158,6 +166,8 @@ def main():
             seeds.put("reg", f"{name}-line-{number}", (head + line + "\r\n").encode("utf-8"))
     for number, text in enumerate(GLOBS):
         seeds.put("glob", str(number), text.encode("utf-8"))
+    for number, text in enumerate(RUNS):
+        seeds.put("history", str(number), text.encode("utf-8"))
     for number, text in enumerate(SDDL):
         seeds.put("security", f"sddl-{number}", text.encode("ascii"))
     for number, digits in enumerate(DESCRIPTORS):
