@@ -306,6 +306,7 @@ struct rig_archive {
     struct po_buf bytes;
     struct po_reader *reader;
     const volatile int *fail_reads; /* not NULL and not 0: reading the archive fails */
+    uint64_t *bytes_read;           /* not NULL: counts them */
 };
 
 static inline enum po_status
@@ -322,6 +323,8 @@ rig_read_at(void *ctx, uint64_t offset, void *bytes, size_t size, struct po_err 
 {
     const struct rig_archive *archive = ctx;
 
+    if (archive->bytes_read != NULL)
+        *archive->bytes_read += size;
     if (archive->fail_reads != NULL && *archive->fail_reads != 0)
         return po_fail(err, PO_E_IO, "the disk is gone");
     if (offset + size > archive->bytes.size)

@@ -9,6 +9,7 @@
 static _Thread_local char thread_mark; /* its address is the thread's own */
 
 struct rig {
+    bool is_audited;
     struct rig_archive archive;
     struct po_dir *dir;
     struct po_target_options options;
@@ -83,8 +84,8 @@ rig_run(struct rig *rig, unsigned threads)
     po_extract_result_deinit(&rig->result);
     rig->items = 0;
     rig->bytes_done = 0;
-    return po_extract_run(rig->archive.reader, rig->wanted, &rig->options, threads, &watch,
-                          &rig->result, &rig->err);
+    return po_extract_run(rig->archive.reader, rig->wanted, &rig->options, rig->is_audited, threads,
+                          &watch, &rig->result, &rig->err);
 }
 
 static uint32_t
@@ -315,6 +316,62 @@ START_TEST(what_is_there_is_named_and_the_rest_is_written)
 END_TEST
 
 /* ---- damage ---- */
+
+/* Wherever it is, in what is wanted or not. req: R1 */
+START_TEST(an_audited_run_tells_of_all_damage)
+{
+    size_t count = make_messages();
+    struct rig rig;
+
+    rig_begin(&rig, messages, count);
+    rig.is_audited = true;
+    (void)rig_select(&rig, "box/long-1");
+    ck_assert_int_eq(rig_run(&rig, 2), PO_OK);
+    ck_assert_msg(!rig.result.is_damaged, "%s", rig.result.damage.text);
+    ck_assert_uint_eq(rig.result.files, 1);
+    rig_assert_made_up("target/box/long-1", "box/long-1", rig_stat("target/box/long-1").size);
+    rig_end(&rig);
+    for (int audited = 0; audited < 2; audited++) {
+        rig_leave();
+        rig_enter();
+        rig_begin(&rig, messages, count);
+        rig_damage_frame(&rig.archive, po_index_frame(rig.archive.reader->index,
+                                                      rig_entry(&rig.archive, "box/long-2")));
+        rig.is_audited = audited != 0;
+        (void)rig_select(&rig, "box/long-1");
+        ck_assert_int_eq(rig_run(&rig, 2), PO_OK);
+        ck_assert_int_eq(rig.result.is_damaged, audited);
+        ck_assert_int_eq(rig.result.damage.status, audited != 0 ? PO_E_FORMAT : PO_OK);
+        ck_assert_uint_eq(rig.result.problems.count, 0);
+        ck_assert_uint_eq(rig.result.files, 1);
+        rig_end(&rig);
+    }
+}
+END_TEST
+
+/* What is audited is just as well written: long files, links, all of it. */
+START_TEST(an_audited_run_writes_the_same)
+{
+    size_t count = make_messages();
+    char *pictures[2];
+    struct rig rig;
+
+    for (int audited = 0; audited < 2; audited++) {
+        rig_begin(&rig, messages, count);
+        rig.is_audited = audited != 0;
+        (void)rig_select(&rig, "box");
+        ck_assert_int_eq(rig_run(&rig, 3), PO_OK);
+        ck_assert_uint_eq(rig.result.problems.count, 0);
+        pictures[audited] = rig_picture("target/box", NULL, true);
+        rig_end(&rig);
+        rig_leave();
+        rig_enter();
+    }
+    ck_assert(strcmp(pictures[0], pictures[1]) == 0);
+    free(pictures[0]);
+    free(pictures[1]);
+}
+END_TEST
 
 /* spec-test: READ-2, READ-3 */
 START_TEST(damage_hits_only_what_lies_in_it)
@@ -591,6 +648,8 @@ main(void)
     tcase_add_test(tests, one_name_of_a_file_brings_the_content);
     tcase_add_test(tests, what_is_there_is_named_and_the_rest_is_written);
     tcase_add_loop_test(tests, damage_hits_only_what_lies_in_it, 0, 2);
+    tcase_add_test(tests, an_audited_run_tells_of_all_damage);
+    tcase_add_test(tests, an_audited_run_writes_the_same);
     os_add_posix_test(tests, a_file_with_another_hash_is_not_written);
     os_add_posix_test(tests, what_lies_in_a_parent_is_named);
     tcase_add_test(tests, a_cancelled_run_says_so_and_leaves_no_half_file);

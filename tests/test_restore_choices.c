@@ -435,6 +435,102 @@ START_TEST(files_are_added_while_the_services_run_and_none_is_replaced)
 }
 END_TEST
 
+/* ---- what is read ---- */
+
+static const struct rig_item many_set[] = {
+    { .path = REG, .text = set_registry },
+    { .path = "Post.OfficeexeBackup/program", .size = 3 * RIG_FRAME },
+    { .path = BOX "/user01/1.MSG", .size = RIG_FRAME / 2 },
+    { .path = BOX "/user01/2.MSG", .size = RIG_FRAME / 2 },
+    { .path = BOX "/user02/1.MSG", .size = 8 * RIG_FRAME },
+    { .path = BOX "/user03/1.MSG", .size = RIG_FRAME / 2 },
+};
+
+/* Bytes of the frames that an entry is in. */
+static uint64_t
+frames_of(const struct rig *rig, const char *path)
+{
+    const struct po_reader *reader = rig->archive.reader;
+    uint32_t entry = po_index_find(reader->index, path, strlen(path));
+
+    ck_assert_uint_ne(entry, PO_NONE);
+    return reader->seeks[po_index_frame(reader->index, entry)].compressed_size;
+}
+
+/* The index is read when an archive is opened; summary and manifest tell where it is from. */
+START_TEST(one_message_is_one_frame)
+{
+    static const char *const message[] = { BOX "/user03/1.MSG" };
+    uint64_t read = 0;
+    uint64_t documents;
+    struct rig rig;
+
+    open_rig(&rig, many_set, RIG_COUNT(many_set));
+    rig.archive.bytes_read = &read;
+    rig.options.threads = 1;
+    rig.options.parts[PO_PART_MAILBOX] = true;
+    rig.options.patterns = message;
+    rig.options.pattern_count = 1;
+    plan_well(&rig);
+    documents = read;
+    ck_assert_uint_lt(documents, RIG_FRAME / 2);
+    read = 0;
+    run_well(&rig);
+    ck_assert_uint_eq(read, documents + frames_of(&rig, message[0]));
+    ck_assert(!rig.result.is_verified);
+    rig_assert_made_up("site/" BOX "/user03/1.MSG", BOX "/user03/1.MSG", RIG_FRAME / 2);
+    close_rig(&rig);
+}
+END_TEST
+
+/* req: R1 */
+START_TEST(all_of_an_archive_is_verified_and_read_once)
+{
+    uint64_t read = 0;
+    uint64_t documents;
+    struct rig rig;
+
+    open_rig(&rig, many_set, RIG_COUNT(many_set));
+    rig.archive.bytes_read = &read;
+    rig.options.threads = 1;
+    rig.options.parts[PO_PART_MAILBOX] = true;
+    plan_well(&rig);
+    documents = read;
+    read = 0;
+    run_well(&rig);
+    ck_assert(rig.result.is_verified);
+    /* Manifest and summary are looked at again by the audit. */
+    ck_assert_uint_le(read, rig.archive.bytes.size + 2 * documents);
+    close_rig(&rig);
+}
+END_TEST
+
+/* What is damaged is not wanted: it is an archive that nobody should trust. req: R1 */
+START_TEST(damage_anywhere_changes_nothing)
+{
+    static const char *const program = "Post.OfficeexeBackup/program";
+    const enum po_part parts[] = { PO_PART_MAILBOX, PO_PART_REGISTRY };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct rig rig;
+        uint32_t frame;
+
+        rig_write("site/" REG, site_registry);
+        open_rig(&rig, many_set, RIG_COUNT(many_set));
+        frame = po_index_frame(rig.archive.reader->index,
+                               po_index_find(rig.archive.reader->index, program, strlen(program)));
+        rig_damage_frame(&rig.archive, frame + 1);
+        rig.options.parts[parts[i]] = true;
+        ck_assert_int_eq(run(&rig), PO_E_FORMAT);
+        ck_assert(!rig.result.is_changed);
+        ck_assert(!rig.result.is_verified);
+        ck_assert(!rig_exists("site/" BOX));
+        ck_assert_str_eq(rig_read("site/" REG), site_registry);
+        close_rig(&rig);
+    }
+}
+END_TEST
+
 /* ---- room ---- */
 
 static uint64_t space_left; /* 0: as it is */
@@ -574,6 +670,7 @@ main(void)
     TCase *registry = tcase_create("registry");
     TCase *queue = tcase_create("queue");
     TCase *live = tcase_create("live");
+    TCase *reading = tcase_create("reading");
     TCase *room = tcase_create("room");
     SRunner *runner = srunner_create(suite);
     int failed;
@@ -594,6 +691,11 @@ main(void)
     suite_add_tcase(suite, registry);
     suite_add_tcase(suite, queue);
     suite_add_tcase(suite, live);
+    tcase_add_checked_fixture(reading, rig_enter, rig_leave);
+    tcase_add_test(reading, one_message_is_one_frame);
+    tcase_add_test(reading, all_of_an_archive_is_verified_and_read_once);
+    tcase_add_test(reading, damage_anywhere_changes_nothing);
+    suite_add_tcase(suite, reading);
     tcase_add_checked_fixture(room, rig_enter, rig_leave);
     tcase_add_test(room, what_does_not_fit_at_once_is_told_with_the_way_out);
     tcase_add_test(room, old_files_go_first_where_both_do_not_fit);

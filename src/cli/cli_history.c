@@ -64,8 +64,9 @@ po_cli_history_restore(struct po_cli *cli, const struct po_cli_archive *archive,
     memcpy(run->archive_id, archive->reader->trailer.archive_id, PO_ID_SIZE);
     memcpy(run->digest, archive->reader->digest, PO_DIGEST_SIZE);
     run->created = archive->reader->trailer.created;
-    run->check = PO_HISTORY_DEEP;
-    run->is_whole = true;
+    /* Of a part of it only what is needed is looked at; a set made by hand is no archive. */
+    run->is_whole = result->is_verified && !archive->is_import;
+    run->check = run->is_whole ? PO_HISTORY_DEEP : PO_HISTORY_UNCHECKED;
     for (int i = 0; i < PO_PART_COUNT; i++) {
         if (!result->parts[i].is_wanted)
             continue;
@@ -122,7 +123,7 @@ po_cli_history_end(struct po_cli *cli, struct po_host *host, int code)
     char *real = NULL;
     struct po_err err = { 0 };
 
-    if (code == PO_EXIT_DAMAGED && run->archive == NULL)
+    if (code == PO_EXIT_DAMAGED)
         note_damage(cli);
     typed = run->archive;
     run->time = po_sys_now();

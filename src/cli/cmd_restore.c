@@ -23,7 +23,10 @@
 
 /* ---- the steps ---- */
 
-/* req: R1. Not a byte of a damaged archive goes into a site. */
+/*
+ * req: R1. Not a byte of a damaged archive goes into a site. Before anybody is asked, and in a dry
+ * run; else the archive is verified while it is staged, and here only to name what damage hits.
+ */
 static int
 verify(struct po_cli *cli, const struct po_cli_archive *archive)
 {
@@ -81,6 +84,13 @@ ask(struct po_cli *cli)
     return po_text_is_equal_nocase(answer, "y") || po_text_is_equal_nocase(answer, "yes");
 }
 
+/* Found on the way: what it hits is not known yet. */
+static bool
+is_damage(const struct po_restore_options *options, const struct po_err *err)
+{
+    return !options->is_verified && err->status == PO_E_FORMAT;
+}
+
 static int
 run(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *host,
     const struct po_restore_options *options)
@@ -101,7 +111,7 @@ run(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *ho
     po_cli_history_restore(cli, archive, &result);
     if (st == PO_OK)
         code = po_cli_restore_tell(cli, &result);
-    else
+    else if (!is_damage(options, &err) || (code = verify(cli, archive)) == PO_EXIT_DONE)
         code = po_cli_restore_failed(cli, &result, &err);
     /* Also when services are missing: the reboot starts them, and what runs after it looks. */
     if (st != PO_OK || options->rights_only) {
@@ -129,7 +139,9 @@ plan(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *h
 
     *goes_on = false;
     if (po_restore_plan(archive->reader, host, options, &cli->watch, &result, &err) != PO_OK) {
-        code = po_cli_failed(cli, &err);
+        code = is_damage(options, &err) ? verify(cli, archive) : PO_EXIT_DONE;
+        if (code == PO_EXIT_DONE)
+            code = po_cli_failed(cli, &err);
     } else {
         /* Nobody can say yes to what he has not seen. */
         cli->out.is_quiet = is_quiet && !asks;
@@ -178,7 +190,8 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
      * on. */
     if (po_cli_has(cli, PO_CLI_YES) || po_cli_has(cli, PO_CLI_DRY_RUN))
         po_cli_catch_interrupts(cli);
-    code = verify(cli, archive);
+    options->is_verified = !po_cli_has(cli, PO_CLI_YES) || po_cli_has(cli, PO_CLI_DRY_RUN);
+    code = options->is_verified ? verify(cli, archive) : PO_EXIT_DONE;
     if (code != PO_EXIT_DONE) {
         tell_other_reasons(cli, archive, host, options);
         goto done;

@@ -1,5 +1,6 @@
 #include "engine/extract.h"
 
+#include "archive/audit.h"
 #include "archive/hash.h"
 #include "archive/layout.h"
 #include "base/mem.h"
@@ -18,6 +19,8 @@ struct extract {
     uint32_t *stand_ins; /* as the target's; NULL = none */
     const struct po_watch *watch;
     struct po_layout layout;
+    bool is_audited;
+    struct po_audit audit;
     struct po_target *target;
     struct po_extract_result *result;
     struct po_mutex *lock; /* around result->problems, is_damaged and broken */
@@ -41,6 +44,7 @@ struct found {
     uint32_t
         long_entry; /* a wanted file that begins here and goes on in the next frame, or PO_NONE */
     size_t long_at; /* where its content begins */
+    struct po_audit_part part; /* of an audited run */
 };
 
 /* ---- selecting ---- */
@@ -204,11 +208,31 @@ take_file(struct extract *x, uint32_t entry, const struct po_frame_job *job, str
         found->long_at = at;
         return PO_OK;
     }
-    po_xxh3(job->content + at, (size_t)size, hash);
-    if (memcmp(hash, po_index_hash(x->index, entry), sizeof hash) != 0) /* spec: READ-3 */
+    /* An audit has compared it. */
+    if (!x->is_audited)
+        po_xxh3(job->content + at, (size_t)size, hash);
+    if (!x->is_audited &&
+        memcmp(hash, po_index_hash(x->index, entry), sizeof hash) != 0) /* spec: READ-3 */
         return po_fail(err, PO_E_FORMAT,
                        "its content does not have the hash that the index says" PO_RULE("READ-3"));
     return po_target_file(x->target, written_as(x, entry), job->content + at, (size_t)size, err);
+}
+
+static enum po_status
+decode(const struct extract *x, struct po_frame_job *job, struct po_frame_decoder *decoder)
+{
+    const struct po_seek_entry *seek = &x->reader->seeks[job->frame];
+    enum po_status st;
+
+    if (x->is_audited)
+        return po_audit_frame(&x->audit, decoder, job->frame, job->bytes, job->content,
+                              &((struct found *)job->user)->part, &job->err);
+    st = po_reader_check_frame(x->reader, job->frame, job->bytes, false, &job->err);
+    if (st != PO_OK)
+        return st;
+    st = po_frame_decode(decoder, job->bytes, seek->compressed_size, job->content,
+                         seek->content_size, NULL, &job->err);
+    return st == PO_OK ? st : po_err_prefix(&job->err, "frame %u", job->frame);
 }
 
 static void
@@ -220,16 +244,9 @@ work_on_frame(void *ctx, struct po_frame_job *job, struct po_frame_decoder *deco
     uint32_t count;
 
     *found = (struct found){ .long_entry = PO_NONE };
-    job->status = po_reader_check_frame(x->reader, job->frame, job->bytes, false, &job->err);
+    job->status = decode(x, job, decoder);
     if (job->status != PO_OK)
         return;
-    job->status =
-        po_frame_decode(decoder, job->bytes, x->reader->seeks[job->frame].compressed_size,
-                        job->content, x->reader->seeks[job->frame].content_size, NULL, &job->err);
-    if (job->status != PO_OK) {
-        job->status = po_err_prefix(&job->err, "frame %u", job->frame);
-        return;
-    }
     po_layout_frame(&x->layout, job->frame, &first, &count);
     for (uint32_t i = 0; i < count && job->status == PO_OK; i++) {
         uint32_t entry = x->layout.entries[first + i];
@@ -327,6 +344,55 @@ lose_frame(struct extract *x, const struct po_frame_job *job)
     }
 }
 
+static void
+note_first_damage(struct extract *x, const struct po_err *damage)
+{
+    if (x->result->damage.status == PO_OK)
+        x->result->damage = *damage;
+    po_mutex_lock(x->lock);
+    x->result->is_damaged = true;
+    po_mutex_unlock(x->lock);
+}
+
+/* What crosses the frames' borders, and what no file is: as a verification has it. */
+static enum po_status
+audit_frame(struct extract *x, const struct po_frame_job *job, struct po_err *err)
+{
+    const struct found *found = job->user;
+    struct po_err damage;
+    enum po_status st;
+
+    if (job->status != PO_OK)
+        note_first_damage(x, &job->err);
+    else if (po_reader_check_seek(x->reader, job->frame, job->bytes, &damage) != PO_OK)
+        note_first_damage(x, &damage);
+    st = po_audit_join(&x->audit, &found->part, job->content, &damage);
+    if (st == PO_E_FORMAT || st == PO_E_UNSUPPORTED) {
+        note_first_damage(x, &damage);
+        return PO_OK;
+    }
+    if (st != PO_OK)
+        *err = damage;
+    return st;
+}
+
+static enum po_status
+end_audit(struct extract *x, struct po_err *err)
+{
+    struct po_err damage;
+    enum po_status st = po_audit_end(&x->audit, &damage);
+
+    if (st == PO_OK)
+        st = po_audit_documents(x->reader, &damage);
+    if (st == PO_E_FORMAT || st == PO_E_UNSUPPORTED) {
+        note_first_damage(x, &damage);
+        return PO_OK;
+    }
+    if (st != PO_OK)
+        *err = damage;
+    return st;
+}
+
 static enum po_status
 join_frame(void *ctx, struct po_frame_job *job, struct po_err *err)
 {
@@ -334,8 +400,10 @@ join_frame(void *ctx, struct po_frame_job *job, struct po_err *err)
     const struct found *found = job->user;
     uint32_t first;
     uint32_t count;
-    enum po_status st = PO_OK;
+    enum po_status st = x->is_audited ? audit_frame(x, job, err) : PO_OK;
 
+    if (st != PO_OK)
+        return st;
     po_layout_frame(&x->layout, job->frame, &first, &count);
     if (x->open_entry != PO_NONE && (job->frame != x->open_frame || count > 0))
         lose_open(x, "its content ends before its size");
@@ -403,7 +471,7 @@ static enum po_status
 write_files(struct extract *x, uint8_t *frames, unsigned threads, struct po_err *err)
 {
     struct po_frames_run run = { .reader = x->reader,
-                                 .wanted = frames,
+                                 .wanted = x->is_audited ? NULL : frames,
                                  .threads = threads,
                                  .watch = x->watch,
                                  .ctx = x,
@@ -420,7 +488,9 @@ write_files(struct extract *x, uint8_t *frames, unsigned threads, struct po_err 
         return st;
     if (x->open_entry != PO_NONE)
         lose_open(x, "its content ends before its size");
-    return po_target_finish(x->target, err);
+    if (x->is_audited)
+        st = end_audit(x, err);
+    return st == PO_OK ? po_target_finish(x->target, err) : st;
 }
 
 static enum po_status
@@ -439,6 +509,8 @@ init_extract(struct extract *x, const struct po_target_options *options, struct 
         st = po_mutex_new(&x->lock, err);
     if (st == PO_OK)
         st = po_layout_init(&x->layout, x->index, err);
+    if (st == PO_OK && x->is_audited)
+        st = po_audit_init(&x->audit, x->reader, err);
     if (st == PO_OK)
         st = po_hasher_new(&x->hasher, err);
     if (st == PO_OK)
@@ -448,12 +520,13 @@ init_extract(struct extract *x, const struct po_target_options *options, struct 
 
 enum po_status
 po_extract_run(const struct po_reader *reader, const uint8_t *wanted,
-               const struct po_target_options *options, unsigned threads,
+               const struct po_target_options *options, bool is_audited, unsigned threads,
                const struct po_watch *watch, struct po_extract_result *result, struct po_err *err)
 {
     struct extract x = { .reader = reader,
                          .index = reader->index,
                          .wanted = wanted,
+                         .is_audited = is_audited,
                          .watch = watch,
                          .result = result,
                          .open_entry = PO_NONE };
@@ -479,6 +552,7 @@ done:
     result->seconds = po_sys_monotonic() - started;
     po_target_free(x.target);
     po_hasher_free(x.hasher);
+    po_audit_deinit(&x.audit);
     po_layout_deinit(&x.layout);
     po_mutex_free(x.lock);
     po_mem_free(x.stand_ins);

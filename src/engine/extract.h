@@ -18,6 +18,7 @@ struct po_extract_result {
     uint64_t failed;             /* wanted entries that are not there now */
     struct po_problems problems; /* refused, damaged, or not written: each named */
     bool is_damaged;             /* the archive is: exit code 4 */
+    struct po_err damage;        /* of an audited run: the first, wherever it is */
     double seconds;
 };
 
@@ -34,9 +35,12 @@ uint32_t po_extract_select(const struct po_index *index, const char *const *patt
  * is not wanted, one becomes that file. A file of a source other than 0 becomes a problem "lies in
  * a parent archive", one whose frame is damaged is not written. PO_OK with problems is exit code 1,
  * or 4 when is_damaged. The result is to be freed in any case.
+ *
+ * `is_audited`: the whole archive is verified on the way, as deeply as by po_engine_verify, each
+ * frame decoded once; damage is told by is_damaged, whether it hits what is wanted or not.
  */
 PO_NODISCARD enum po_status po_extract_run(const struct po_reader *reader, const uint8_t *wanted,
-                                           const struct po_target_options *options,
+                                           const struct po_target_options *options, bool is_audited,
                                            unsigned threads, const struct po_watch *watch,
                                            struct po_extract_result *result, struct po_err *err);
 void po_extract_result_deinit(struct po_extract_result *result);

@@ -4,6 +4,7 @@
 #include "engine/recover.h"
 #include "engine/restore_journal.h"
 #include "engine/services.h"
+#include "engine/verify.h"
 #include "engine/watch.h"
 #include "port/sys.h"
 
@@ -240,6 +241,29 @@ end_journal(struct po_restore *r, bool keeps_asides)
         po_restore_journal_drop(r);
 }
 
+/*
+ * Where the files are not staged before the first change, or are none, there is no pass on which the
+ * archive could be verified. req: R1
+ */
+static enum po_status
+verify_first(struct po_restore *r, struct po_err *err)
+{
+    const struct po_restore_options *options = r->options;
+    bool has_pass = r->tree_count > 0 && !r->result->makes_room && !options->rights_only;
+    struct po_verify_result result = { 0 };
+    enum po_status st;
+
+    if (options->is_verified || (options->pattern_count > 0 && !r->result->makes_room))
+        return PO_OK;
+    r->is_verified = true; /* if it ends well */
+    r->audits = has_pass;
+    if (has_pass)
+        return PO_OK;
+    st = po_engine_verify(r->reader, true, options->threads, r->watch, &result, err);
+    po_verify_result_deinit(&result);
+    return st == PO_OK ? st : po_fail(err, st, "%s; nothing was changed", err->text);
+}
+
 enum po_status
 po_restore_run(const struct po_reader *reader, struct po_host *host,
                const struct po_restore_options *options, const struct po_watch *watch,
@@ -256,6 +280,8 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
         *err = r.reason;
         st = err->status;
     }
+    if (st == PO_OK)
+        st = verify_first(&r, err);
     if (st == PO_OK && !options->rights_only)
         st = po_restore_journal_begin(&r, err);
     if (st == PO_OK && !options->rights_only && !result->makes_room)
@@ -263,6 +289,7 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
     if (st == PO_OK)
         st = commit_stopped(&r, err);
     is_done = st == PO_OK;
+    result->is_verified = options->is_verified || (is_done && r.is_verified);
     if (is_done) {
         bool is_durable = sync_bases(&r);
 

@@ -33,7 +33,8 @@ struct po_restore_options {
     /* Replaced files are not kept; where old and new ones do not fit at once, they go first. */
     bool no_safety_copy;
     bool no_services;
-    bool is_planned; /* the plan has been told: what it warns of is not told again */
+    bool is_verified; /* deeply, by the caller; else see po_restore_run */
+    bool is_planned;  /* the plan has been told: what it warns of is not told again */
     unsigned stop_timeout_s;
     unsigned threads;
     const char *archive_name; /* for the journal */
@@ -112,6 +113,7 @@ struct po_restore_result {
     struct po_restore_queue queue;
     char version_set[24]; /* of Post.Office.exe in the set and here; "" = not known (req: R1) */
     char version_here[24];
+    bool is_verified; /* the whole archive was found good, by the caller or on the way */
     /* Old files are removed before new ones are written: see no_safety_copy. */
     bool makes_room;
     uint64_t streams;      /* alternate streams that were put back */
@@ -135,7 +137,9 @@ PO_NODISCARD enum po_status po_restore_plan(const struct po_reader *reader, stru
                                             struct po_restore_result *result, struct po_err *err);
 
 /*
- * Does it. The archive has been deeply verified by the caller. If the plan has reasons against it,
+ * Does it. An archive that the caller has not verified is verified as deeply on the way, in the pass
+ * that stages its files; with patterns only the frames that are needed are read, and checked. Damage
+ * is PO_E_FORMAT, and nothing has changed. If the plan has reasons against it,
  * the first one is the failure: PO_E_USAGE, or PO_E_IO when the machine is in the way. On failure
  * before the commit nothing has changed; a failing commit is taken back, and *err says so (or names
  * what could not be taken back). The result is to be freed in any case.

@@ -170,7 +170,9 @@ struct po_restore {
     struct po_buf former;   /* the site's; empty: there was none */
     int64_t former_time;
     bool has_registry_aside;
-    bool has_made_room;          /* the old files are gone */
+    bool has_made_room; /* the old files are gone */
+    bool is_verified;
+    bool audits;                 /* the archive is verified while it is staged */
     struct po_err registry_loss; /* a failed import that could not be taken back */
     size_t reason_count;
     struct po_err reason; /* the first */

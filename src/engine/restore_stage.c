@@ -221,11 +221,17 @@ stage_trees(struct po_restore *r, struct po_err *err)
                                                      : po_restore_rights_node,
                                          .node_ctx = r };
     struct po_extract_result extracted = { 0 };
-    enum po_status st = po_extract_run(r->reader, r->wanted, &options, r->options->threads,
-                                       r->watch, &extracted, err);
+    enum po_status st = po_extract_run(r->reader, r->wanted, &options, r->audits,
+                                       r->options->threads, r->watch, &extracted, err);
 
     if (st == PO_OK)
         st = take_problems(r, &extracted, err);
+    /* Not a byte of a damaged archive, whatever the damage hits. req: R1 */
+    if (st == PO_OK && extracted.damage.status != PO_OK) {
+        *err = extracted.damage;
+        (void)po_fail(err, PO_E_FORMAT, "%s; nothing was changed", extracted.damage.text);
+        st = PO_E_FORMAT;
+    }
     /* All or nothing: half a mailbox in place of a whole one is no restore. */
     if (st == PO_OK && extracted.failed > 0)
         st = po_fail(err, extracted.is_damaged ? PO_E_FORMAT : PO_E_IO,
