@@ -362,11 +362,12 @@ START_TEST(an_audited_run_writes_the_same)
         (void)rig_select(&rig, "box");
         ck_assert_int_eq(rig_run(&rig, 3), PO_OK);
         ck_assert_uint_eq(rig.result.problems.count, 0);
-        pictures[audited] = rig_picture("target/box", NULL, true);
+        pictures[audited] = rig_picture("target/box", NULL, false);
         rig_end(&rig);
         rig_leave();
         rig_enter();
     }
+    /* They are too long for a message. */
     ck_assert(strcmp(pictures[0], pictures[1]) == 0);
     free(pictures[0]);
     free(pictures[1]);
