@@ -27,6 +27,7 @@ stop = rm -f puf
 status = test -e puf || exit 3
 """
 TREES = "Post.OfficeexeBackup", "Post.OfficeConfigBackup", "Post.OfficemailboxBackup"
+OWN = "\"Own\"=\"survives the import\"\r\n"
 REGISTRY = "Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Software.com\\Post.Office]\r\n\"V\"=\"{}\"\r\n"
 OURS = ".pobackup-"
 # What `status` says of each state, and its exit code.
@@ -122,7 +123,7 @@ class Rig:
         (self.site / "mta").touch()
         (self.site / "puf").touch()
         self.must("backup", self.arg, "-o", self.archive, "--allow-same-volume", "--frame-size=256K")
-        (self.site / "Post.OfficeRegKeyBackup.reg").write_bytes(b"\xff\xfe" + REGISTRY.format("old").encode("utf-16-le"))
+        (self.site / "Post.OfficeRegKeyBackup.reg").write_bytes(b"\xff\xfe" + (REGISTRY.format("old") + OWN).encode("utf-16-le"))
         for number in range(0, FILES, 3):
             path = mailbox / f"user{number % 40:02}" / f"{number:05}.MSG"
             if number % 2:

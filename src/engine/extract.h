@@ -53,4 +53,8 @@ void po_extract_result_deinit(struct po_extract_result *result);
 PO_NODISCARD enum po_status po_cat_run(const struct po_reader *reader, uint32_t entry,
                                        const struct pobackup_sink *sink, struct po_err *err);
 
+/* The same, appended to a buffer. */
+PO_NODISCARD enum po_status po_cat_to_buf(const struct po_reader *reader, uint32_t entry,
+                                          struct po_buf *out, struct po_err *err);
+
 #endif

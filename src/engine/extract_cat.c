@@ -95,3 +95,21 @@ po_cat_run(const struct po_reader *reader, uint32_t entry, const struct pobackup
     po_mem_free(cat.bytes);
     return st;
 }
+
+static enum po_status
+put_to_buf(void *ctx, const void *bytes, size_t size, struct po_err *err)
+{
+    struct po_buf *buf = ctx;
+
+    po_buf_put(buf, bytes, size);
+    return po_buf_check(buf, err);
+}
+
+enum po_status
+po_cat_to_buf(const struct po_reader *reader, uint32_t entry, struct po_buf *out,
+              struct po_err *err)
+{
+    const struct pobackup_sink sink = { .ctx = out, .write = put_to_buf };
+
+    return po_cat_run(reader, entry, &sink, err);
+}

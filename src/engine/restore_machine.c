@@ -36,15 +36,6 @@ check_clock(const struct po_restore *r)
 
 /* ---- the product ---- */
 
-static enum po_status
-put_to_buf(void *ctx, const void *bytes, size_t size, struct po_err *err)
-{
-    struct po_buf *buf = ctx;
-
-    po_buf_put(buf, bytes, size);
-    return po_buf_check(buf, err);
-}
-
 /* Names on Windows have no case. */
 static uint32_t
 find_program(const struct po_index *index)
@@ -76,12 +67,11 @@ look_in_set(struct po_restore *r, struct po_err *err)
 {
     uint32_t entry = find_program(r->reader->index);
     struct po_buf bytes = { 0 };
-    struct pobackup_sink sink = { .ctx = &bytes, .write = put_to_buf };
     struct po_err failure;
     enum po_status st = PO_OK;
 
     if (entry != PO_NONE)
-        st = po_cat_run(r->reader, entry, &sink, &failure);
+        st = po_cat_to_buf(r->reader, entry, &bytes, &failure);
     if (entry != PO_NONE && st == PO_OK)
         (void)po_product_version(r->result->version_set, bytes.bytes, bytes.size);
     po_buf_deinit(&bytes);

@@ -329,15 +329,6 @@ find_old_host(struct po_restore *r, const struct po_reg *reg, struct po_err *err
 
 /* ---- all of it ---- */
 
-static enum po_status
-put_to_buf(void *ctx, const void *bytes, size_t size, struct po_err *err)
-{
-    struct po_buf *buf = ctx;
-
-    po_buf_put(buf, bytes, size);
-    return po_buf_check(buf, err);
-}
-
 /* The site's; *reg stays NULL when there is none. */
 static enum po_status export(struct po_restore *r, struct po_reg **reg, struct po_err *err) {
     struct po_buf bytes = { 0 }; int64_t write_time;
@@ -382,11 +373,10 @@ work_out(struct po_restore *r, struct po_reg **set, struct po_reg **here, struct
 enum po_status
 po_restore_registry_plan(struct po_restore *r, struct po_err *err)
 {
-    struct pobackup_sink sink = { .ctx = &r->registry, .write = put_to_buf };
     struct po_reg *set = NULL;
     struct po_reg *here = NULL;
     struct po_err failure = { 0 };
-    enum po_status st = po_cat_run(r->reader, r->registry_entry, &sink, err);
+    enum po_status st = po_cat_to_buf(r->reader, r->registry_entry, &r->registry, err);
 
     if (st != PO_OK)
         return po_err_prefix(err, "%s", po_part_member(PO_PART_REGISTRY));
