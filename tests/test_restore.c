@@ -180,6 +180,14 @@ run(struct rig *rig)
                           &rig->err);
 }
 
+static enum po_status
+plan(struct rig *rig)
+{
+    po_restore_result_deinit(&rig->result);
+    return po_restore_plan(rig->archive.reader, &rig->host, &rig->options, NULL, &rig->result,
+                           &rig->err);
+}
+
 static void
 run_well(struct rig *rig)
 {
@@ -703,9 +711,7 @@ START_TEST(the_plan_counts_and_changes_nothing)
         const struct po_restore_part *box = &rig.result.parts[PO_PART_MAILBOX];
 
         rig.options.is_exact = is_exact != 0;
-        ck_assert_int_eq(po_restore_plan(rig.archive.reader, &rig.host, &rig.options, NULL,
-                                         &rig.result, &rig.err),
-                         PO_OK);
+        ck_assert_int_eq(plan(&rig), PO_OK);
         ck_assert_uint_eq(rig.result.problems.count, 0);
         ck_assert_uint_eq(spool->replaced, 1);
         ck_assert_uint_eq(spool->added, 1);
@@ -745,9 +751,7 @@ START_TEST(every_reason_is_told_at_once)
     open_rig(&rig, items, RIG_COUNT(items));
     rig.options.parts[PO_PART_BIN] = true;
     before = rig_picture("", NULL, true);
-    ck_assert_int_eq(
-        po_restore_plan(rig.archive.reader, &rig.host, &rig.options, NULL, &rig.result, &rig.err),
-        PO_OK);
+    ck_assert_int_eq(plan(&rig), PO_OK);
     ck_assert(has_reason(&rig, "the archive has no " REG));
     ck_assert(has_reason(&rig, "the archive has no " BIN));
     ck_assert(has_reason(&rig, "the archive has no " SPOOL));
@@ -1326,9 +1330,7 @@ START_TEST(random_trees_are_restored_or_taken_back)
     free(after);
     rig.fails_import = false;
     rig.options.is_exact = true;
-    ck_assert_int_eq(
-        po_restore_plan(rig.archive.reader, &rig.host, &rig.options, NULL, &rig.result, &rig.err),
-        PO_OK);
+    ck_assert_int_eq(plan(&rig), PO_OK);
     {
         struct po_restore_part planned = rig.result.parts[PO_PART_SPOOL];
         const struct po_restore_part *done = &rig.result.parts[PO_PART_SPOOL];
