@@ -111,7 +111,8 @@ run(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *ho
     po_cli_history_restore(cli, archive, &result);
     if (st == PO_OK)
         code = po_cli_restore_tell(cli, &result);
-    else if (!is_damage(options, &err) || (code = verify(cli, archive)) == PO_EXIT_DONE)
+    else if (result.is_changed || !is_damage(options, &err) ||
+             (code = verify(cli, archive)) == PO_EXIT_DONE)
         code = po_cli_restore_failed(cli, &result, &err);
     /* Also when services are missing: the reboot starts them, and what runs after it looks. */
     if (st != PO_OK || options->rights_only) {
