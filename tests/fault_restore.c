@@ -20,6 +20,9 @@ static const struct rig_item set[] = {
     { .path = REG, .text = RIG_NEW_REGISTRY },
     { .path = SPOOL, .type = POBACKUP_DIRECTORY, .mode = 0750, .time = RIG_TIME + 1 },
     { .path = SPOOL "/config", .text = "new config", .mode = 0640, .time = RIG_TIME + 2 },
+    { .path = SPOOL "/PostOfficeBackup/saved.reg", .text = "saved" },
+    { .path = SPOOL "/control/1-Control", .text = "held" },
+    { .path = SPOOL "/control/other", .text = "other" },
     { .path = SPOOL "/link", .type = POBACKUP_SYMLINK, .text = "config" },
     { .path = BOX, .type = POBACKUP_DIRECTORY },
     { .path = BOX "/user01", .type = POBACKUP_DIRECTORY, .time = RIG_TIME + 6 },
@@ -30,7 +33,8 @@ static const struct rig_item set[] = {
     { .path = BOX "/user02/2.MSG", .type = POBACKUP_HARDLINK, .text = BOX "/user02/1.MSG" },
 };
 
-static const char *const old_texts[] = { "old config", "only here", "old 1", "came since", "deep" };
+static const char *const old_texts[] = { "old config", "only here", "old 1",
+                                         "came since", "deep",      "in between" };
 
 static struct rig_archive archive;
 
@@ -40,6 +44,7 @@ make_site(void)
     rig_write("site/" REG, RIG_OLD_REGISTRY);
     rig_write("site/" SPOOL "/config", "old config");
     rig_write("site/" SPOOL "/local", "only here");
+    rig_write("site/" SPOOL "/PostOfficeBackup/mine", "in between");
     rig_write("site/" BOX "/user01/1.MSG", "old 1");
     rig_write("site/" BOX "/user01/3.MSG", "came since");
     rig_write("site/" BOX "/user03/deep/1.MSG", "deep");
@@ -132,6 +137,11 @@ assert_restored(const struct po_restore_result *result)
     ck_assert_str_eq(rig_read("site/" BOX "/user02/1.MSG"), "user02");
     ck_assert_str_eq(rig_read("site/" BOX "/user02/2.MSG"), "user02");
     ck_assert(!rig_exists("site/" SPOOL "/local"));
+    /* The queue: held, and all else of its folder is there. */
+    ck_assert(is_somewhere("held"));
+    ck_assert(!rig_exists("site/" SPOOL "/control/1-Control"));
+    ck_assert_str_eq(rig_read("site/" SPOOL "/control/other"), "other");
+    ck_assert_str_eq(rig_read("site/" SPOOL "/PostOfficeBackup/saved.reg"), "saved");
     ck_assert(!rig_exists("site/" BOX "/user03"));
     if (result->problems.count > 0)
         return;
@@ -172,7 +182,7 @@ static enum po_status
 restore(const char *site, const char *journals, struct po_restore_result *result,
         struct po_err *err)
 {
-    struct po_restore_options options = { .is_exact = true, .threads = 1 };
+    struct po_restore_options options = { .is_exact = true, .holds_queue = true, .threads = 1 };
     struct po_host *host = NULL;
     enum po_status st = po_host_folder_open(&host, site, err);
 
