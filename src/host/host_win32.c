@@ -291,19 +291,46 @@ look_at_service(struct po_win32_host *windows, int number)
         service->dependents = dependents;
 }
 
+/* What is not found. req: R1: all of it is told at once. */
+struct missing {
+    struct po_err first;
+    struct po_buf texts;
+};
+
+static void
+miss(struct missing *missing, const struct po_err *failure)
+{
+    if (missing->first.status == PO_OK)
+        missing->first = *failure;
+    else
+        po_buf_put_text(&missing->texts, "; ");
+    po_buf_put_text(&missing->texts, failure->text);
+}
+
 static enum po_status
+fail_missing(struct missing *missing, struct po_err *err)
+{
+    const char *text = po_buf_text(&missing->texts);
+
+    *err = missing->first;
+    if (err->status != PO_E_NOMEM && !missing->texts.failed)
+        (void)snprintf(err->text, sizeof err->text, "%s", text);
+    return err->status;
+}
+
+static void
 find_services(struct po_win32_host *windows, const struct po_host_windows_options *options,
-              struct po_err *err)
+              struct missing *missing)
 {
     static const char *const names[PO_WIN32_SERVICES] = {
         [PO_WIN32_SERVICE_MTA] = PO_WIN32_MTA, [PO_WIN32_SERVICE_PUF] = PO_WIN32_PUF
     };
-    enum po_status st = PO_OK;
 
-    for (int i = 0; i < PO_WIN32_SERVICES && st == PO_OK; i++) {
+    for (int i = 0; i < PO_WIN32_SERVICES; i++) {
         const char *name = options->services[i] != NULL ? options->services[i] : names[i];
+        struct po_err failure;
+        enum po_status st = po_win32_service_find(&windows->found[i], name, &failure);
 
-        st = po_win32_service_find(&windows->found[i], name, err);
         windows->services[i] = (struct po_service){ .name = windows->found[i].display_name,
                                                     .stop_timeout_s = STOP_TIMEOUT_S,
                                                     .start_timeout_s = START_TIMEOUT_S,
@@ -313,8 +340,9 @@ find_services(struct po_win32_host *windows, const struct po_host_windows_option
                                                     .start = start_name(&windows->found[i]) };
         if (st == PO_OK)
             look_at_service(windows, i);
+        else
+            miss(missing, &failure);
     }
-    return st;
 }
 
 /* '/' throughout: what the rest of the program takes apart. */
@@ -329,24 +357,28 @@ copy_path(const char *path)
     return copy;
 }
 
-static enum po_status
+/* Where they are is told by services too: without them the key alone is looked at. */
+static void
 find_places(struct po_win32_host *windows, const struct po_host_windows_options *options,
-            struct po_err *err)
+            struct missing *missing)
 {
     struct po_reg *reg = NULL;
-    enum po_status st = po_win32_registry_read(&reg, windows->key, NULL, NULL, err);
+    struct po_err failure;
+    enum po_status st = po_win32_registry_read(&reg, windows->key, NULL, NULL, &failure);
+    bool has_services = missing->first.status == PO_OK;
 
     for (int part = PO_PART_BIN; part < PO_PART_COUNT; part++)
         windows->place[part] = copy_path(options->place[part]);
-    if (st == PO_OK)
-        st = po_win32_places_find(windows->place, reg, windows->found, PO_WIN32_SERVICES, err);
+    if (st == PO_OK && has_services)
+        st = po_win32_places_find(windows->place, reg, windows->found, PO_WIN32_SERVICES, &failure);
     /* As regedit shows it here: the first key of the document. */
     if (st == PO_OK && reg->key_count > 0)
         windows->place[PO_PART_REGISTRY] = po_mem_strdup(reg->keys[0].path);
     if (st == PO_OK && windows->place[PO_PART_REGISTRY] == NULL)
-        st = po_fail_nomem(err, 0);
+        st = po_fail_nomem(&failure, 0);
+    if (st != PO_OK)
+        miss(missing, &failure);
     po_reg_free(reg);
-    return st;
 }
 
 enum po_status
@@ -354,6 +386,7 @@ po_host_windows_open(struct po_host **out, const struct po_host_windows_options 
                      struct po_err *err)
 {
     struct po_win32_host *windows = po_mem_new(1, sizeof(*windows));
+    struct missing missing = { 0 };
     enum po_status st = PO_OK;
 
     if (windows == NULL)
@@ -362,10 +395,13 @@ po_host_windows_open(struct po_host **out, const struct po_host_windows_options 
     windows->key = po_mem_strdup(options->key != NULL ? options->key : PO_WIN32_KEY);
     if (windows->key == NULL)
         st = po_fail_nomem(err, 0);
-    if (st == PO_OK)
-        st = find_services(windows, options, err);
-    if (st == PO_OK)
-        st = find_places(windows, options, err);
+    if (st == PO_OK) {
+        find_services(windows, options, &missing);
+        find_places(windows, options, &missing);
+        if (missing.first.status != PO_OK)
+            st = fail_missing(&missing, err);
+    }
+    po_buf_deinit(&missing.texts);
     if (st != PO_OK) {
         windows_free(&windows->host);
         return st;

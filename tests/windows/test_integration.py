@@ -609,6 +609,16 @@ class Ends(Site):
         self.assertIn("見積書.MSG", run(LINUX, "list", self.archive, check=True).stdout.decode())
 
 
+    def test_what_is_not_installed_is_told_all_at_once(self):  # req: R1
+        for short in reversed(NAMES):
+            self.prefix.wine("net", "stop", f"postoffice{short}", check=True)
+            self.prefix.wine(SERVICE, "--uninstall", f"postoffice{short}", check=True)
+        self.import_key(f"Windows Registry Editor Version 5.00\r\n\r\n[-{KEY}]\r\n")
+        told = self.pobackup(3, "doctor").stderr.decode(errors="replace")
+        for missing in *NAMES.values(), "Software.com":
+            self.assertIn(missing, told)
+
+
 class Rights(Site):
     def test_rights_are_recorded_and_come_back_by_each_way(self):  # req: R7
         self.backup()
