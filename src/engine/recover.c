@@ -174,9 +174,10 @@ drop_asides(struct po_restore *r)
 
         if (base->dir == NULL || !base->has_aside)
             continue;
-        if (po_dir_remove_all(base->dir, base->aside, strlen(base->aside), &failure) != PO_OK)
+        base->has_aside =
+            po_dir_remove_all(base->dir, base->aside, strlen(base->aside), &failure) != PO_OK;
+        if (base->has_aside)
             po_watch_warning(r->watch, failure.text);
-        base->has_aside = false;
     }
 }
 
@@ -195,6 +196,8 @@ keep_stages(struct po_restore *r, struct po_recover_result *result, struct po_er
 static enum po_status
 settle(struct po_restore *r, bool is_back, struct po_recover_result *result, struct po_err *err)
 {
+    const struct po_restore_base *left;
+
     /* Not all is taken back: it can be tried again. */
     if (result->problems.count > 0)
         return PO_OK;
@@ -210,8 +213,13 @@ settle(struct po_restore *r, bool is_back, struct po_recover_result *result, str
             return st;
     }
     po_restore_unstage(r, !is_back);
+    left = is_back ? po_restore_left_over(r) : NULL;
+    /* Only the journal knows of them: it stays as long as they do. */
+    if (left != NULL)
+        return po_problems_add(&result->problems, left->os_path, strlen(left->os_path),
+                               "a folder of the restore could not be removed", err);
     if (is_back || r->pending.no_safety_copy)
-        po_restore_journal_drop(r);
+        (void)po_restore_journal_drop(r);
     else
         return po_restore_journal_phase(r, PO_RESTORE_DONE, err);
     return PO_OK;

@@ -108,7 +108,7 @@ po_recover_forget(const char *journal_dir, struct po_err *err)
             st = po_dir_remove_all(base->dir, base->stage, strlen(base->stage), err);
     }
     if (st == PO_OK)
-        po_restore_journal_drop(&r);
+        (void)po_restore_journal_drop(&r);
     po_restore_deinit(&r);
     po_dir_free(finder.site);
     return st;

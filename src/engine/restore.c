@@ -95,13 +95,15 @@ bring_back(struct po_restore *r, struct po_services *services)
 }
 
 /* From here on the restore stands, whether this can be noted or not. */
-static void
+static bool
 note_phase(struct po_restore *r, enum po_restore_phase phase)
 {
     struct po_err failure;
 
-    if (po_restore_journal_phase(r, phase, &failure) != PO_OK)
-        po_watch_warning(r->watch, failure.text);
+    if (po_restore_journal_phase(r, phase, &failure) == PO_OK)
+        return true;
+    po_watch_warning(r->watch, failure.text);
+    return false;
 }
 
 /* Rights of whole trees come last: before the services may look at a file. */
@@ -112,9 +114,9 @@ commit(struct po_restore *r, struct po_err *err)
 
     if (st != PO_OK)
         return st;
-    note_phase(r, PO_RESTORE_RIGHTS);
+    (void)note_phase(r, PO_RESTORE_RIGHTS);
     po_restore_rights_apply(r);
-    note_phase(r, PO_RESTORE_STARTING);
+    (void)note_phase(r, PO_RESTORE_STARTING);
     return PO_OK;
 }
 
@@ -234,11 +236,26 @@ end_journal(struct po_restore *r, bool keeps_asides)
 
     if (r->journal == NULL)
         return;
-    note_phase(r, PO_RESTORE_DONE);
+    (void)note_phase(r, PO_RESTORE_DONE);
     if (po_recover_drop_others(r->options->journal_dir, r->journal_name, &failure) != PO_OK)
         po_watch_warning(r->watch, failure.text);
     if (!keeps_asides)
-        po_restore_journal_drop(r);
+        (void)po_restore_journal_drop(r);
+}
+
+/*
+ * Of a restore that did not happen nothing is left. Its journal says so before the stage goes, as
+ * without the stage it would look as if all of it had its place in the site; where that cannot be
+ * written, the journal itself goes first. And it stays as long as a folder does.
+ */
+static void
+clear_up(struct po_restore *r)
+{
+    if (!note_phase(r, PO_RESTORE_CLEARED) && !po_restore_journal_drop(r))
+        return;
+    po_restore_unstage(r, false);
+    if (po_restore_left_over(r) == NULL)
+        (void)po_restore_journal_drop(r);
 }
 
 /*
@@ -300,12 +317,12 @@ po_restore_run(const struct po_reader *reader, struct po_host *host,
         settle_asides(&r, is_durable);
     }
     /* One that could be taken back only in part may be tried again: by what is in the stage. */
-    if (!is_done)
-        note_phase(&r, result->is_changed ? PO_RESTORE_UNDOING : PO_RESTORE_CLEARED);
-    if (is_done || !result->is_changed || r.has_made_room)
+    if (is_done || r.has_made_room)
         po_restore_unstage(&r, is_done);
-    if (!is_done && !result->is_changed)
-        po_restore_journal_drop(&r);
+    else if (result->is_changed)
+        (void)note_phase(&r, PO_RESTORE_UNDOING);
+    else
+        clear_up(&r);
     po_restore_deinit(&r);
     result->seconds = po_sys_monotonic() - started;
     return st;

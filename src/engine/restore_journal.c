@@ -239,22 +239,25 @@ po_restore_journal_phase(struct po_restore *r, enum po_restore_phase phase, stru
     return st == PO_OK ? po_journal_sync(r->journal, err) : st;
 }
 
-void
+bool
 po_restore_journal_drop(struct po_restore *r)
 {
     struct po_err failure;
     struct po_dir *site = NULL;
+    enum po_status st;
 
     po_journal_free(r->journal);
     r->journal = NULL;
     po_dir_free(r->journal_dir);
     r->journal_dir = NULL;
     if (r->journal_name[0] == '\0' || r->options->journal_dir == NULL)
-        return;
-    if (po_dir_open(&site, r->options->journal_dir, &failure) == PO_OK)
-        (void)!po_dir_remove_all(site, r->journal_name, strlen(r->journal_name), &failure);
+        return true;
+    st = po_dir_open(&site, r->options->journal_dir, &failure);
+    if (st == PO_OK)
+        st = po_dir_remove_all(site, r->journal_name, strlen(r->journal_name), &failure);
     po_dir_free(site);
     r->journal_name[0] = '\0';
+    return st == PO_OK;
 }
 
 /* ---- reading ---- */

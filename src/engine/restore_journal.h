@@ -53,8 +53,9 @@ PO_NODISCARD enum po_status po_restore_journal_registry(struct po_restore *r,
 /* What begins now; all before it is on the disk when this returns. */
 PO_NODISCARD enum po_status
 po_restore_journal_phase(struct po_restore *r, enum po_restore_phase phase, struct po_err *err);
-/* The restore did not happen, or can no longer be taken back: the folder goes. */
-void po_restore_journal_drop(struct po_restore *r);
+/* The restore did not happen, or can no longer be taken back: the folder goes. false: not all of
+ * it, but perhaps the journal. */
+bool po_restore_journal_drop(struct po_restore *r);
 
 /* Fills in a restore without an archive from a journal folder: bases (opened where they are), trees,
  * steps, and the services that ran ("name\\0" each). */

@@ -138,11 +138,16 @@ drop_asides(struct po_restore *r)
 {
     for (size_t i = 0; i < r->base_count; i++) {
         struct po_restore_base *base = &r->bases[i];
-        struct po_err ignored;
+        struct po_err failure;
 
-        if (base->has_aside)
-            (void)!po_dir_remove_all(base->dir, base->aside, strlen(base->aside), &ignored);
-        base->has_aside = false;
+        if (!base->has_aside)
+            continue;
+        base->has_aside =
+            po_dir_remove_all(base->dir, base->aside, strlen(base->aside), &failure) != PO_OK;
+        if (!base->has_aside)
+            continue;
+        (void)po_err_prefix(&failure, "%s stays in %s", base->aside, base->os_path);
+        po_watch_warning(r->watch, failure.text);
     }
 }
 

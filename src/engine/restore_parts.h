@@ -223,6 +223,8 @@ PO_NODISCARD enum po_status po_restore_queue_merge(struct po_restore *r, uint8_t
 PO_NODISCARD enum po_status po_restore_stage(struct po_restore *r, struct po_err *err);
 /* Removes the stages; a warning when that fails. `is_done`: the restore stands. */
 void po_restore_unstage(struct po_restore *r, bool is_done);
+/* The first base that has a folder of ours: one that could not be removed. NULL: none has. */
+const struct po_restore_base *po_restore_left_over(const struct po_restore *r);
 /* Makes the stage or set-aside folder of a base, where it is not made yet. */
 PO_NODISCARD enum po_status po_restore_make_stage(struct po_restore *r,
                                                   struct po_restore_base *base, struct po_err *err);

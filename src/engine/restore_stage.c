@@ -338,8 +338,18 @@ po_restore_unstage(struct po_restore *r, bool is_done)
         if (po_dir_remove_all(base->dir, base->stage, strlen(base->stage), &failure) != PO_OK) {
             (void)po_err_prefix(&failure, "%s stays in %s", base->stage, base->os_path);
             po_watch_warning(r->watch, failure.text);
+            continue;
         }
         base->has_stage = false;
         reset_time(r, base, is_done);
     }
+}
+
+const struct po_restore_base *
+po_restore_left_over(const struct po_restore *r)
+{
+    for (size_t i = 0; i < r->base_count; i++)
+        if (r->bases[i].has_stage || r->bases[i].has_aside)
+            return &r->bases[i];
+    return NULL;
 }
