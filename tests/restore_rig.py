@@ -21,10 +21,14 @@ INI = """[service:mta]
 start = touch mta
 stop = rm -f mta
 status = test -e mta || exit 3
+stop-timeout = 3
+start-timeout = 3
 [service:puf]
 start = touch puf
 stop = rm -f puf
 status = test -e puf || exit 3
+stop-timeout = 3
+start-timeout = 3
 """
 TREES = "Post.OfficeexeBackup", "Post.OfficeConfigBackup", "Post.OfficemailboxBackup"
 OWN = "\"Own\"=\"survives the import\"\r\n"
@@ -82,10 +86,13 @@ class Rig:
             return "restore", self.archive, self.arg, "--yes", "--only=registry,spool,mailbox,bin", "--exact", "--json"
         return verb, self.arg, "--yes", "--json"
 
-    def inject(self, verb, call, what, when):
-        """The verb, with a system call that does what strace's `inject` says."""
-        options = () if what.startswith("signal") else quick()
-        return self.run(*self.job(verb), prefix=strace(os.devnull, *options, "-e", f"trace={call}", "-e", f"inject={call}:{what}:when={when}"))
+    def inject(self, verb, what, *places):
+        """The verb, with system calls that do what strace's `inject` says. Places: a call and when."""
+        options = list(() if what.startswith("signal") else quick())
+        options += ["-e", "trace=" + ",".join(call for call, _ in places)]
+        for call, when in places:
+            options += ["-e", f"inject={call}:{what}:when={when}"]
+        return self.run(*self.job(verb), prefix=strace(os.devnull, *options))
 
     def count_calls(self, verb):
         """How often each call is made, by each thread of the one that makes most of it."""

@@ -5,8 +5,8 @@ fourth of the points it is `resume` or `undo` that meets the error. # req: R10
 
     test_errors_restore.py POBACKUP [POINTS [SEED]]
 
-POINTS (default 40) for each of the errors are drawn from all calls that write of one run, seeded; of a third of them the call goes on failing
-from then on. Without strace(1) nothing is tested: exit code 77, which ctest shows as skipped.
+POINTS (default 40) for each of the errors are drawn from all calls that write of one run, seeded; in a third of them the call fails
+from then on, in another a second call does. Without strace(1) nothing is tested: exit code 77, which ctest shows as skipped.
 """
 import collections
 import json
@@ -39,11 +39,11 @@ class Point:
         self.rig, self.rng, self.old, self.new = rig, rng, old, new
         self.story = ""
 
-    def inject(self, verb, call, number, error, is_forever):
-        self.done = self.rig.inject(verb, call, f"error={error}", f"{number}{'+' if is_forever else ''}")
+    def inject(self, verb, error, *places):
+        self.done = self.rig.inject(verb, f"error={error}", *places)
         self.excused = named(self.done) if verb == "restore" and self.done.returncode in (1, 5) else []
         self.told, problem = self.rig.status(self.old, self.new, self.excused or ())
-        self.story += f" {verb} {call} {number} {error}{' ever' if is_forever else ''}: {self.done.returncode}, {self.told['restore']};"
+        self.story += f" {verb} {error} {places}: {self.done.returncode}, {self.told['restore']};"
         return problem
 
     def restore(self, *error):
@@ -74,7 +74,7 @@ class Point:
         if verb == "undo" and self.rng.randrange(2):
             rig.must(*rig.job("restore"))
         else:
-            rig.inject("restore", "renameat2", "signal=KILL", self.rng.randrange(1, 3200))
+            rig.inject("restore", "signal=KILL", ("renameat2", self.rng.randrange(1, 3200)))
         was = rig.status(self.old, self.new)[0]
         self.story += f" {was['restore']};"
         if not restore_rig.is_pending(was, verb):
@@ -89,6 +89,15 @@ class Point:
         if code == 0 and state not in ("none", "done", "taken-back"):
             return outcome, "a success that is none"
         return outcome, rig.settle(self.rng.choice(VERBS), self.told, self.old, self.new, code != 5)
+
+
+def places(rng, calls, call, number):
+    """This call; in a third of the points for ever, in another third with a second one: mostly of those that clear up."""
+    how = rng.randrange(3)
+    other, other_number = restore_rig.choose(rng, {"unlinkat": calls["unlinkat"]} if rng.randrange(3) else calls, 1)[0]
+    if how == 1 and other != call:
+        return (call, number), (other, other_number)
+    return ((call, f"{number}+" if how == 0 else number),)
 
 
 def main():
@@ -111,7 +120,7 @@ def main():
             for job, count in ("restore", POINTS - POINTS // 4), ("recover", POINTS // 4):
                 for call, number in restore_rig.choose(rng, calls[job], count):
                     point = Point(rig, rng, old, new)
-                    outcome, problem = getattr(point, job)(call, number, error, rng.randrange(3) == 0)
+                    outcome, problem = getattr(point, job)(error, *places(rng, calls[job], call, number))
                     outcomes[outcome] += 1
                     if problem:
                         bad += 1

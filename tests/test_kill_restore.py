@@ -24,7 +24,7 @@ VERBS = "undo", "resume"
 def one(rig, call, number, verb, kills, rng, old, new):
     """The outcome of the restore, what was killed, and what is wrong: "" = nothing."""
     rig.renew()
-    done = rig.inject("restore", call, "signal=KILL", number)
+    done = rig.inject("restore", "signal=KILL", (call, number))
     told, problem = rig.status(old, new)
     outcome, story = told["restore"], f"restore {call} {number}"
     if done.returncode == 0 and not problem:
@@ -38,7 +38,7 @@ def one(rig, call, number, verb, kills, rng, old, new):
         rig.load()
         (call, number), = restore_rig.choose(rng, calls, 1)
         before, was = rig.picture(with_ours=False), told
-        done = rig.inject(verb, call, "signal=KILL", number)
+        done = rig.inject(verb, "signal=KILL", (call, number))
         told, problem = rig.status(old, new)
         story += f", {verb} {call} {number}: {told['restore']}"
         outcome += f", {verb} " + ("not killed" if done.returncode == 0 else "killed")
