@@ -54,6 +54,9 @@ class Point:
         outcome = f"restore {code} {state}"
         if problem:
             return outcome, problem
+        # The system opens libraries for a program that has not begun.
+        if code == 127 and state == "none" and b"error while loading shared libraries" in self.done.stderr:
+            return "not started", ""
         if code not in (0, 1, 2, 5):
             return outcome, "an exit code that no restore should have"
         if code in (0, 1) and state != "done":
@@ -84,6 +87,9 @@ class Point:
         outcome = f"{verb} {code} {state}"
         if problem:
             return outcome, problem
+        # The system opens libraries for a program that has not begun.
+        if code == 127 and state == "none" and b"error while loading shared libraries" in self.done.stderr:
+            return "not started", ""
         if code not in (0, 1, 2, 5):
             return outcome, f"exit code {code}"
         if code == 0 and state not in ("none", "done", "taken-back"):
