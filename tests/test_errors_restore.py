@@ -87,10 +87,8 @@ class Point:
         outcome = f"{verb} {code} {state}"
         if problem:
             return outcome, problem
-        # The system opens libraries for a program that has not begun.
-        if code == 127 and state == "none" and b"error while loading shared libraries" in self.done.stderr:
-            return "not started", ""
-        if code not in (0, 1, 2, 5):
+        # The system opens libraries for a program that has not begun: it is as it was.
+        if code not in (0, 1, 2, 5) and b"error while loading shared libraries" not in self.done.stderr:
             return outcome, f"exit code {code}"
         if code == 0 and state not in ("none", "done", "taken-back"):
             return outcome, "a success that is none"
