@@ -84,8 +84,9 @@ rig_run(struct rig *rig, unsigned threads)
     po_extract_result_deinit(&rig->result);
     rig->items = 0;
     rig->bytes_done = 0;
-    return po_extract_run(rig->archive.reader, rig->wanted, &rig->options, rig->is_audited, threads,
-                          &watch, &rig->result, &rig->err);
+    return po_extract_run(rig->archive.reader, rig->wanted, &rig->options,
+                          rig->is_audited ? PO_EXTRACT_AUDITED : PO_EXTRACT_FAST, threads, &watch,
+                          &rig->result, &rig->err);
 }
 
 static uint32_t

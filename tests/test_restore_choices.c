@@ -483,6 +483,32 @@ START_TEST(one_message_is_one_frame)
 }
 END_TEST
 
+/* Its frame is checked as deeply as in a verification, and once. req: R1 */
+START_TEST(a_part_is_held_against_the_digests_of_its_frames)
+{
+    static const char *const message[] = { BOX "/user03/1.MSG" };
+    const struct po_index *index;
+    struct rig rig;
+    size_t at;
+
+    open_rig(&rig, many_set, RIG_COUNT(many_set));
+    index = rig.archive.reader->index;
+    rig.options.parts[PO_PART_MAILBOX] = true;
+    rig.options.patterns = message;
+    rig.options.pattern_count = 1;
+    at = po_index_frame(index, po_index_find(index, message[0], strlen(message[0])));
+    /* As if the frame were another one of the same XXH3. */
+    at = at * PO_INDEX_FRAME_SIZE + 8 + PO_HASH_SIZE;
+    ((uint8_t *)(uintptr_t)index->frame_table)[at] ^= 1;
+    ck_assert_int_eq(run(&rig), PO_E_FORMAT);
+    ck_assert_ptr_nonnull(strstr(rig.result.problems.items[0].reason, "its digest does not match"));
+    ck_assert(!rig_exists("site/" BOX));
+    rig.options.is_verified = true;
+    run_well(&rig);
+    close_rig(&rig);
+}
+END_TEST
+
 /* req: R1 */
 START_TEST(all_of_an_archive_is_verified_and_read_once)
 {
@@ -693,6 +719,7 @@ main(void)
     suite_add_tcase(suite, live);
     tcase_add_checked_fixture(reading, rig_enter, rig_leave);
     tcase_add_test(reading, one_message_is_one_frame);
+    tcase_add_test(reading, a_part_is_held_against_the_digests_of_its_frames);
     tcase_add_test(reading, all_of_an_archive_is_verified_and_read_once);
     tcase_add_test(reading, damage_anywhere_changes_nothing);
     suite_add_tcase(suite, reading);

@@ -108,7 +108,7 @@ run(struct po_cli *cli, const struct po_cli_archive *archive, const char *direct
     options.is_overwriting = po_cli_has(cli, PO_CLI_OVERWRITE);
     options.sets_owner = po_sys_is_admin();
     if (st == PO_OK)
-        st = po_extract_run(archive->reader, wanted, &options, false,
+        st = po_extract_run(archive->reader, wanted, &options, PO_EXTRACT_FAST,
                             (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0), &cli->watch, &result,
                             &err);
     if (st == PO_E_CANCELLED)

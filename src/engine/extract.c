@@ -19,6 +19,7 @@ struct extract {
     uint32_t *stand_ins; /* as the target's; NULL = none */
     const struct po_watch *watch;
     struct po_layout layout;
+    bool is_deep;
     bool is_audited;
     struct po_audit audit;
     struct po_target *target;
@@ -227,7 +228,7 @@ decode(const struct extract *x, struct po_frame_job *job, struct po_frame_decode
     if (x->is_audited)
         return po_audit_frame(&x->audit, decoder, job->frame, job->bytes, job->content,
                               &((struct found *)job->user)->part, &job->err);
-    st = po_reader_check_frame(x->reader, job->frame, job->bytes, false, &job->err);
+    st = po_reader_check_frame(x->reader, job->frame, job->bytes, x->is_deep, &job->err);
     if (st != PO_OK)
         return st;
     st = po_frame_decode(decoder, job->bytes, seek->compressed_size, job->content,
@@ -520,13 +521,15 @@ init_extract(struct extract *x, const struct po_target_options *options, struct 
 
 enum po_status
 po_extract_run(const struct po_reader *reader, const uint8_t *wanted,
-               const struct po_target_options *options, bool is_audited, unsigned threads,
-               const struct po_watch *watch, struct po_extract_result *result, struct po_err *err)
+               const struct po_target_options *options, enum po_extract_checks checks,
+               unsigned threads, const struct po_watch *watch, struct po_extract_result *result,
+               struct po_err *err)
 {
     struct extract x = { .reader = reader,
                          .index = reader->index,
                          .wanted = wanted,
-                         .is_audited = is_audited,
+                         .is_deep = checks == PO_EXTRACT_DEEP,
+                         .is_audited = checks == PO_EXTRACT_AUDITED,
                          .watch = watch,
                          .result = result,
                          .open_entry = PO_NONE };

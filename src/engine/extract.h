@@ -22,6 +22,13 @@ struct po_extract_result {
     double seconds;
 };
 
+enum po_extract_checks {
+    PO_EXTRACT_FAST,   /* frames that are needed: XXH3 */
+    PO_EXTRACT_DEEP,   /* these: BLAKE2b too */
+    PO_EXTRACT_AUDITED /* all of the archive, as by po_engine_verify; damage is told by is_damaged,
+                          whether it hits what is wanted or not */
+};
+
 /*
  * Marks in wanted[] (one byte an entry, zeroed by the caller) what the patterns select; none =
  * everything. Returns how many. Entries that lie in a parent are marked too.
@@ -36,12 +43,12 @@ uint32_t po_extract_select(const struct po_index *index, const char *const *patt
  * a parent archive", one whose frame is damaged is not written. PO_OK with problems is exit code 1,
  * or 4 when is_damaged. The result is to be freed in any case.
  *
- * `is_audited`: the whole archive is verified on the way, as deeply as by po_engine_verify, each
- * frame decoded once; damage is told by is_damaged, whether it hits what is wanted or not.
+ * How much of the archive is looked at on the way is `checks`; each frame is decoded once.
  */
 PO_NODISCARD enum po_status po_extract_run(const struct po_reader *reader, const uint8_t *wanted,
-                                           const struct po_target_options *options, bool is_audited,
-                                           unsigned threads, const struct po_watch *watch,
+                                           const struct po_target_options *options,
+                                           enum po_extract_checks checks, unsigned threads,
+                                           const struct po_watch *watch,
                                            struct po_extract_result *result, struct po_err *err);
 void po_extract_result_deinit(struct po_extract_result *result);
 

@@ -209,6 +209,15 @@ take_problems(struct po_restore *r, const struct po_extract_result *extracted, s
     return st;
 }
 
+/* What has been verified is not verified again. */
+static enum po_extract_checks
+checks(const struct po_restore *r)
+{
+    if (r->audits)
+        return PO_EXTRACT_AUDITED;
+    return r->options->is_verified || r->is_verified ? PO_EXTRACT_FAST : PO_EXTRACT_DEEP;
+}
+
 static enum po_status
 stage_trees(struct po_restore *r, struct po_err *err)
 {
@@ -221,7 +230,7 @@ stage_trees(struct po_restore *r, struct po_err *err)
                                                      : po_restore_rights_node,
                                          .node_ctx = r };
     struct po_extract_result extracted = { 0 };
-    enum po_status st = po_extract_run(r->reader, r->wanted, &options, r->audits,
+    enum po_status st = po_extract_run(r->reader, r->wanted, &options, checks(r),
                                        r->options->threads, r->watch, &extracted, err);
 
     if (st == PO_OK)
