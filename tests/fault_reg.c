@@ -22,10 +22,25 @@ ignore_difference(void *ctx, const struct po_reg_difference *difference, struct 
     return PO_OK;
 }
 
+static enum po_status
+count_word(void *ctx, const struct po_reg_key *key, const struct po_reg_value *value, size_t word,
+           struct po_err *err)
+{
+    (void)key;
+    (void)value;
+    (void)word;
+    (void)err;
+    ++*(size_t *)ctx;
+    return PO_OK;
+}
+
 /* All that a document goes through from a file of another machine to one of this. */
 static enum po_status
 work(struct po_err *err)
 {
+    static const struct po_reg_move move = { "1", "other text" };
+    const char *word = "other";
+    size_t count = 0;
     struct po_reg *reg = NULL;
     struct po_reg *moved = NULL;
     struct po_reg *merged = NULL;
@@ -34,6 +49,12 @@ work(struct po_err *err)
 
     if (st == PO_OK)
         st = po_reg_in_view(&moved, reg, PO_REG_VIEW_32, err);
+    if (st == PO_OK)
+        st = po_reg_rewrite(moved, &move, 1, NULL, NULL, err);
+    if (st == PO_OK)
+        st = po_reg_find_words(moved, &word, 1, count_word, &count, err);
+    if (st == PO_OK)
+        ck_assert_uint_gt(count, 0);
     if (st == PO_OK)
         st = po_reg_merge(&merged, moved, moved, err);
     if (st == PO_OK)
