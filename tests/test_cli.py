@@ -870,6 +870,15 @@ class Restore(Base):
         (made / "config copy").rename(made / "elsewhere")
         self.check(run("restore", made, self.arg, "--yes"), 3, "config copy")
 
+    def test_a_set_that_cannot_be_read_in_changes_nothing(self):  # req: N2
+        made = self.dir / "by hand"
+        shutil.copytree(self.site.root, made, symlinks=True)
+        self.change()
+        before = tree(self.site.root)
+        done = self.check(run("restore", made, self.arg, "--yes", env={"POBACKUP_STATE_DIR": "/dev/null/state"}), 2)
+        self.assertIn("/dev/null", done.text)
+        self.assertEqual(tree(self.site.root), before)
+
     def test_messages_that_wait_are_told_and_can_be_held(self):  # req: R11, W1
         for name in "control/1-Control", "messages/1-Header", "messages/1-Body", "control/2-Control":
             (self.site.spool / name).write_text(name)
