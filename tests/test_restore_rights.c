@@ -95,6 +95,9 @@ id_at(struct po_dir *dir, const char *path, size_t size)
     return po_dir_stat(dir, path, size, &info, &exists, &err) == PO_OK && exists ? info.file_id : 0;
 }
 
+static const char *fails_read;   /* of nodes whose right this is */
+static const char *fails_former; /* giving a node this one */
+
 /* Linked in place of po_dir_put_security. */
 enum po_status __wrap_po_dir_put_security(struct po_dir *dir, const char *path, size_t path_size,
                                           struct po_buf *out, struct po_err *err);
@@ -104,7 +107,8 @@ __wrap_po_dir_put_security(struct po_dir *dir, const char *path, size_t path_siz
 {
     const struct node *node = find_node(id_at(dir, path, path_size), false);
 
-    (void)err;
+    if (fails_read != NULL && node != NULL && strcmp(node->text, fails_read) == 0)
+        return po_fail(err, PO_E_IO, "unreadable");
     if (node != NULL)
         po_buf_put_text(out, node->text);
     return PO_OK;
@@ -258,7 +262,9 @@ fake_set_former(struct po_host *self, const void *bytes, size_t size, struct po_
                 const char *path, size_t path_size, struct po_err *err)
 {
     (void)self;
-    (void)err;
+    if (fails_former != NULL && size == strlen(fails_former) &&
+        memcmp(bytes, fails_former, size) == 0)
+        return po_fail(err, PO_E_IO, "refused");
     set_text(dir, path, path_size, "", bytes, size);
     return PO_OK;
 }
@@ -327,6 +333,7 @@ setup(void)
     node_count = 0;
     has_poperms = fails_accounts = fails_prepare = fails_apply = applies = false;
     while_applying = NULL;
+    fails_read = fails_former = NULL;
     fails_set = NULL;
     unknown_count = 0;
     said[0] = warnings[0] = '\0';
@@ -703,6 +710,40 @@ START_TEST(undo_gives_back_the_rights_that_a_rule_has_changed)
 }
 END_TEST
 
+/* What undo could not give back is told before; what it could not just now is tried again. */
+START_TEST(rights_that_cannot_be_noted_or_given_back_are_told)
+{
+    const enum po_rights rule = PO_RIGHTS_DEFAULT;
+    struct po_recover_result undone = { 0 };
+
+    give_all();
+    back_up();
+    renew();
+    give(SPOOL "/config", "own config");
+    help_write_text(BOX "/local", "local");
+    give(BOX "/local", "own local");
+    options.rights = &rule;
+    options.journal_dir = journals();
+    applies = true;
+    fails_read = "own local";
+    help_must(run(), &err);
+    ck_assert_uint_eq(result.problems.count, 1);
+    ck_assert_str_eq(result.problems.items[0].path, BOX "/local");
+    ck_assert_ptr_nonnull(strstr(result.problems.items[0].reason, "undo will not give them back"));
+    fails_read = NULL;
+    fails_former = "own spool";
+    help_must(po_recover_undo(&host.host, journals(), &watch, &undone, &err), &err);
+    ck_assert_uint_eq(undone.problems.count, 1);
+    ck_assert_ptr_nonnull(strstr(undone.problems.items[0].reason, "rights: refused"));
+    ck_assert_str_eq(undone.problems.items[0].path, SPOOL);
+    po_recover_result_deinit(&undone);
+    fails_former = NULL;
+    undo();
+    assert_own();
+    assert_text(BOX "/local", "rule");
+}
+END_TEST
+
 #if OS_HAS_POSIX
 static void
 die(void)
@@ -782,6 +823,7 @@ main(void)
     tcase_add_test(tests, rights_alone_change_nothing_else);
     tcase_add_test(tests, the_registry_alone_needs_no_rights);
     tcase_add_test(tests, undo_gives_back_the_rights_that_a_rule_has_changed);
+    tcase_add_test(tests, rights_that_cannot_be_noted_or_given_back_are_told);
 #if OS_HAS_POSIX
     tcase_add_test(tests, a_restore_that_died_while_rights_were_set_is_finished_or_taken_back);
 #endif

@@ -43,6 +43,15 @@ struct walk {
     struct po_buf record;
 };
 
+/* By its path in an archive, as all items are told. */
+static void
+put_name(struct po_buf *out, enum po_part part, const char *path, size_t size)
+{
+    po_buf_clear(out);
+    po_restore_put(out, po_part_member(part), strlen(po_part_member(part)));
+    po_restore_put(out, path, size);
+}
+
 /* One that cannot be read is told: it is the one thing that undo will not give back. */
 static enum po_status
 note_node(struct walk *w, const char *path, size_t size, struct po_err *err)
@@ -58,7 +67,11 @@ note_node(struct walk *w, const char *path, size_t size, struct po_err *err)
     }
     if (st != PO_OK) {
         (void)po_err_prefix(&failure, "its rights cannot be read, so undo will not give them back");
-        return po_restore_problem(w->r, path, size, failure.text, err);
+        put_name(&w->record, w->part, path, size);
+        st = po_buf_check(&w->record, err);
+        return st == PO_OK ? po_restore_problem(w->r, po_buf_text(&w->record), w->record.size,
+                                                failure.text, err)
+                           : st;
     }
     if (w->security.size == 0)
         return PO_OK;
@@ -178,6 +191,7 @@ struct giver {
     struct po_restore *r;
     struct po_problems *problems;
     struct po_dir *dirs[PO_PART_COUNT];
+    struct po_buf name;
 };
 
 static enum po_status
@@ -206,8 +220,12 @@ give_back(void *ctx, uint8_t kind, struct po_cursor *record, struct po_err *err)
     /* What has gone since needs none. */
     if (st == PO_OK || failure.os_code == ENOENT || failure.os_code == ENOTDIR)
         return PO_OK;
-    (void)po_err_prefix(&failure, "rights of %s", po_part_name((enum po_part)part));
-    return po_problems_add(g->problems, path, path_size, failure.text, err);
+    (void)po_err_prefix(&failure, "rights");
+    put_name(&g->name, (enum po_part)part, path, path_size);
+    st = po_buf_check(&g->name, err);
+    return st == PO_OK ? po_problems_add(g->problems, po_buf_text(&g->name), g->name.size,
+                                         failure.text, err)
+                       : st;
 }
 
 enum po_status
@@ -221,5 +239,6 @@ po_restore_rights_put_back(struct po_restore *r, struct po_problems *problems, s
     st = po_journal_read(r->journal_dir, PO_RESTORE_RIGHTS_LOG, give_back, &g, err);
     for (size_t i = 0; i < PO_PART_COUNT; i++)
         po_dir_free(g.dirs[i]);
+    po_buf_deinit(&g.name);
     return st == PO_E_IO && err->os_code == ENOENT ? PO_OK : st;
 }
