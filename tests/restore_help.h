@@ -414,6 +414,8 @@ rig_open(struct rig_archive *archive)
     ck_assert_msg(po_reader_open(&archive->reader, &blob, &err) == PO_OK, "%s", err.text);
 }
 
+static int64_t rig_created; /* when archives say that they were made */
+
 static inline void
 rig_make(struct rig_archive *archive, const struct rig_item *items, size_t count)
 {
@@ -422,7 +424,8 @@ rig_make(struct rig_archive *archive, const struct rig_item *items, size_t count
                                                .frame_size = RIG_FRAME,
                                                .no_frame_check = 1,
                                                .archive_id = { 7 },
-                                               .host = RIG_HOST };
+                                               .host = RIG_HOST,
+                                               .created = rig_created };
     struct pobackup_writer *writer = NULL;
     struct po_err err;
 

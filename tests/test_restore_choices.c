@@ -557,6 +557,63 @@ START_TEST(damage_anywhere_changes_nothing)
 }
 END_TEST
 
+/* ---- the machine ---- */
+
+static char warned[512];
+
+static void
+note_warning(void *ctx, const struct po_event *event)
+{
+    (void)ctx;
+    if (event->kind == PO_EVENT_WARNING)
+        (void)snprintf(warned, sizeof warned, "%s", event->text);
+}
+
+static const struct po_watch listening = { .event = note_warning };
+
+static void
+write_program(const char *path, uint16_t minor)
+{
+    struct po_buf program = { 0 };
+
+    po_buf_put_u32le(&program, 0xFEEF04BD);
+    po_buf_put_u32le(&program, 0x00010000);
+    po_buf_put_zeros(&program, 8);
+    po_buf_put_u32le(&program, 4u << 16 | minor);
+    po_buf_put_zeros(&program, 32);
+    rig_write_bytes(path, program.bytes, program.size);
+    po_buf_deinit(&program);
+}
+
+/* req: R1 */
+START_TEST(the_version_here_and_a_clock_that_is_wrong_are_told)
+{
+    struct rig rig;
+
+    warned[0] = '\0';
+    rig_created = RIG_TIME + INT64_C(100) * 365 * 24 * 3600 * 10000000;
+    open_rig(&rig, registry_set, 1);
+    rig_created = 0;
+    rig.options.parts[PO_PART_REGISTRY] = true;
+    write_program("site/Post.OfficeexeBackup/Post.Office.exe", 2);
+    ck_assert_int_eq(po_restore_plan(rig.archive.reader, rig.host, &rig.options, &listening,
+                                     &rig.result, &rig.err),
+                     PO_OK);
+    ck_assert_str_eq(rig.result.version_here, "4.2.0.0");
+    ck_assert_str_eq(rig.result.version_set, "");
+    ck_assert_ptr_nonnull(strstr(warned, "set the clock first"));
+    /* What the plan has told is not told again. */
+    warned[0] = '\0';
+    po_restore_result_deinit(&rig.result);
+    rig.options.is_planned = true;
+    ck_assert_int_eq(po_restore_run(rig.archive.reader, rig.host, &rig.options, &listening,
+                                    &rig.result, &rig.err),
+                     PO_OK);
+    ck_assert_str_eq(warned, "");
+    close_rig(&rig);
+}
+END_TEST
+
 /* ---- room ---- */
 
 static uint64_t space_left; /* 0: as it is */
@@ -573,6 +630,22 @@ __wrap_po_dir_space(struct po_dir *dir, uint64_t *space, uint64_t *total, struct
     if (space_left > 0)
         *space = space_left;
     return st;
+}
+
+static const char *unremovable; /* a path that ends so */
+
+enum po_status __real_po_dir_remove(struct po_dir *dir, const char *path, size_t path_size,
+                                    struct po_err *err);
+enum po_status __wrap_po_dir_remove(struct po_dir *dir, const char *path, size_t path_size,
+                                    struct po_err *err);
+enum po_status
+__wrap_po_dir_remove(struct po_dir *dir, const char *path, size_t path_size, struct po_err *err)
+{
+    size_t size = unremovable == NULL ? 0 : strlen(unremovable);
+
+    if (size > 0 && path_size >= size && memcmp(path + path_size - size, unremovable, size) == 0)
+        return po_fail(err, PO_E_IO, "held fast");
+    return __real_po_dir_remove(dir, path, path_size, err);
 }
 
 #define BIG (2u << 20)
@@ -642,6 +715,28 @@ START_TEST(old_files_go_first_where_both_do_not_fit)
     rig_assert_made_up("site/" BOX "/u/1.MSG", BOX "/u/1.MSG", BIG);
     ck_assert_str_eq(rig_read("site/" BOX "/u/2.MSG"), "two");
     ck_assert_str_eq(rig_read("site/" BOX "/u/3.MSG"), "local");
+    ck_assert_int_eq(recovery_state(), PO_RECOVERY_NONE);
+    space_left = 0;
+    close_rig(&rig);
+}
+END_TEST
+
+/* Nothing is staged then: it would not fit. */
+START_TEST(an_old_file_that_stays_ends_it_and_that_is_told)
+{
+    struct rig rig;
+
+    open_tight(&rig);
+    rig.options.no_safety_copy = true;
+    unremovable = "/u/1.MSG";
+    ck_assert_int_eq(run(&rig), PO_E_IO);
+    unremovable = NULL;
+    ck_assert(rig.result.is_changed);
+    ck_assert_ptr_nonnull(strstr(rig.err.text, "held fast"));
+    ck_assert_ptr_nonnull(strstr(rig.err.text, "run the restore again"));
+    ck_assert_uint_eq(rig_stat("site/" BOX "/u/1.MSG").size, BIG);
+    ck_assert_int_eq(recovery_state(), PO_RECOVERY_INCOMPLETE);
+    run_well(&rig);
     ck_assert_int_eq(recovery_state(), PO_RECOVERY_NONE);
     space_left = 0;
     close_rig(&rig);
@@ -722,10 +817,12 @@ main(void)
     tcase_add_test(reading, a_part_is_held_against_the_digests_of_its_frames);
     tcase_add_test(reading, all_of_an_archive_is_verified_and_read_once);
     tcase_add_test(reading, damage_anywhere_changes_nothing);
+    tcase_add_test(reading, the_version_here_and_a_clock_that_is_wrong_are_told);
     suite_add_tcase(suite, reading);
     tcase_add_checked_fixture(room, rig_enter, rig_leave);
     tcase_add_test(room, what_does_not_fit_at_once_is_told_with_the_way_out);
     tcase_add_test(room, old_files_go_first_where_both_do_not_fit);
+    tcase_add_test(room, an_old_file_that_stays_ends_it_and_that_is_told);
     tcase_add_test(room, a_failure_without_the_old_files_is_told_and_run_again);
     suite_add_tcase(suite, room);
     srunner_run_all(runner, CK_ENV);
