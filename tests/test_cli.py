@@ -17,6 +17,7 @@ import select
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -869,6 +870,18 @@ class Restore(Base):
         self.check(run("restore", self.site.root, self.arg, "--yes"), 3, "that is the site itself")
         (made / "config copy").rename(made / "elsewhere")
         self.check(run("restore", made, self.arg, "--yes"), 3, "config copy")
+
+    def test_another_version_of_the_product_is_told(self):  # req: R1
+        def program(minor):
+            return b"MZ" + bytes(510) + struct.pack("<IIIIII", 0xFEEF04BD, 0x10000, 0, 0, 4 << 16 | minor, 1 << 16) + bytes(28)
+        (self.site.bin / "Post.Office.exe").write_bytes(program(2))
+        archive = self.backup("version.tar.zst")
+        done = self.check(run("restore", archive, self.arg, "--dry-run"), 0, "Post.Office 4.2.1.0 in the archive, 4.2.1.0 here")
+        self.assertNotIn("install that of the archive first", done.text)
+        (self.site.bin / "Post.Office.exe").write_bytes(program(3))
+        self.check(run("restore", archive, self.arg, "--dry-run"), 0, "of Post.Office 4.2.1.0, but 4.3.1.0 is installed here")
+        told = run("restore", archive, self.arg, "--dry-run", "--json").json["product"]
+        self.assertEqual(told, {"archive": "4.2.1.0", "site": "4.3.1.0"})
 
     def test_a_set_that_cannot_be_read_in_changes_nothing(self):  # req: N2
         made = self.dir / "by hand"
