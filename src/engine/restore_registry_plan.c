@@ -34,12 +34,6 @@ po_restore_registry_deinit(struct po_restore_registry *registry)
     *registry = (struct po_restore_registry){ 0 };
 }
 
-static bool
-is_string(uint32_t type)
-{
-    return type == PO_REG_SZ || type == PO_REG_EXPAND_SZ || type == PO_REG_MULTI_SZ;
-}
-
 /* Strings as text for people; NULL (and PO_OK) for what is none. */
 static enum po_status
 data_text(char **out, uint32_t type, const void *data, size_t size, struct po_err *err)
@@ -48,7 +42,7 @@ data_text(char **out, uint32_t type, const void *data, size_t size, struct po_er
     struct po_buf text = { 0 };
     enum po_status st;
 
-    if (!is_string(type))
+    if (!po_reg_is_text(type))
         return PO_OK;
     po_wtf8_put_utf16(&utf8, data, size, false);
     while (utf8.size > 0 && utf8.bytes[utf8.size - 1] == 0)

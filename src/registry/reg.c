@@ -4,6 +4,12 @@
 
 #include <string.h>
 
+bool
+po_reg_is_text(uint32_t type)
+{
+    return type == PO_REG_SZ || type == PO_REG_EXPAND_SZ || type == PO_REG_MULTI_SZ;
+}
+
 enum po_status
 po_reg_new(struct po_reg **out, struct po_err *err)
 {

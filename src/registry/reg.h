@@ -35,6 +35,9 @@ enum {
     PO_REG_QWORD = 11,
 };
 
+/* Whether data of this type are text: REG_SZ, REG_EXPAND_SZ, REG_MULTI_SZ. */
+bool po_reg_is_text(uint32_t type);
+
 struct po_reg_value {
     char *name; /* NUL-terminated; "" is the default value, "@" in the file */
     size_t name_size;

@@ -309,12 +309,6 @@ parse_hex_bytes(struct parse *parse)
     }
 }
 
-static bool
-is_text_type(uint32_t type)
-{
-    return type == PO_REG_SZ || type == PO_REG_EXPAND_SZ || type == PO_REG_MULTI_SZ;
-}
-
 /* Adds the value that parse->name and parse->data hold. */
 static enum po_status
 add_value(struct parse *parse, uint32_t type)
@@ -343,7 +337,7 @@ parse_hex(struct parse *parse)
     st = parse_hex_bytes(parse);
     if (st != PO_OK)
         return st;
-    if (parse->is_version_4 && is_text_type(type)) {
+    if (parse->is_version_4 && po_reg_is_text(type)) {
         po_buf_clear(&parse->text);
         po_buf_put(&parse->text, parse->data.bytes, parse->data.size);
         po_buf_clear(&parse->data);

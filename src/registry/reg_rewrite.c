@@ -294,12 +294,6 @@ look_in(struct rewriter *w, const void *data, size_t size, bool is_word)
     }
 }
 
-static bool
-is_string(uint32_t type)
-{
-    return type == PO_REG_SZ || type == PO_REG_EXPAND_SZ || type == PO_REG_MULTI_SZ;
-}
-
 static enum po_status
 rewrite_value(struct rewriter *w, const struct po_reg_key *key, struct po_reg_value *value,
               po_reg_rewrite_fn each, void *ctx, struct po_err *err)
@@ -312,7 +306,7 @@ rewrite_value(struct rewriter *w, const struct po_reg_key *key, struct po_reg_va
     w->first = NULL;
     w->is_rewritten = w->is_left = false;
     po_buf_clear(&w->out);
-    if (is_string(value->type))
+    if (po_reg_is_text(value->type))
         rewrite_strings(w, &s);
     if (!w->is_rewritten && !w->is_left)
         look_in(w, value->data, value->data_size, false);
