@@ -379,8 +379,15 @@ class Backup(Base):
     def test_a_full_disk_fails_and_tells_that_services_came_back(self):
         self.site.start()
         with open("/dev/full", "wb") as full:
-            done = self.check(run("backup", self.arg, "-o", "-", stdout=full), 2, "; services are running again")
+            done = self.check(run("backup", self.arg, "-o", "-", "--cold", stdout=full), 2, "; services are running again")
         self.assertEqual(done.text.count("services are running again"), 1)
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+
+    def test_a_disk_that_is_full_before_the_services_stop_leaves_them_running(self):
+        self.site.start()
+        with open("/dev/full", "wb") as full:
+            done = self.check(run("backup", self.arg, "-o", "-", stdout=full), 2, "no service was stopped")
+        self.assertNotIn("stopping service", done.text)
         self.assertEqual(self.site.running(), ["mta", "puf"])
 
     def test_a_closed_pipe_fails_and_services_come_back(self):
@@ -540,7 +547,8 @@ class Backup(Base):
         done = run_on_terminal("backup", self.arg, "-o", self.dir / "a", "--allow-same-volume")
         self.assertEqual(done.code, 0)
         wipe = b"\r" + b" " * 79 + b"\r"
-        self.assertIn(b"saving files" + wipe, done.out)
+        self.assertIn(b"saving files while the services run" + wipe, done.out)
+        self.assertIn(b"saving what changed" + wipe, done.out)
         self.assertNotIn(b"\x1b[K", done.out)
         for line in done.out.replace(wipe, b"\n").split(b"\n"):
             if b"/s" in line and b"left" in line:

@@ -241,17 +241,21 @@ po_summary_put(struct po_buf *out, const struct po_summary *s, struct po_err *er
     bool is_outage = s->outage_seconds >= 0;
     size_t listed_max = s->listed_max == 0 ? PROBLEMS_LISTED_MAX : s->listed_max;
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:I, s:o, s:o, s:o, s:o, s:o*}",
+        "{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:I, s:o, s:o, s:o, s:o, s:o, "
+        "s:o*}",
         "finished", json_time(s->finished), "outage_seconds",
         is_outage ? json_real(s->outage_seconds) : json_null(), "outage",
-        is_outage ? json_pack("{s:f, s:f, s:f}", "stop_seconds", s->stop_seconds, "read_seconds",
-                              s->read_seconds, "start_seconds", s->start_seconds)
+        is_outage ? json_pack("{s:f, s:f, s:f, s:f}", "stop_seconds", s->stop_seconds,
+                              "walk_seconds", s->walk_seconds, "read_seconds", s->read_seconds,
+                              "start_seconds", s->start_seconds)
                   : json_null(),
-        "counts", "files", (json_int_t)s->files, "directories", (json_int_t)s->directories, "links",
-        (json_int_t)s->links, "skipped", (json_int_t)s->skipped_count, "changed_while_read",
-        (json_int_t)s->changed_count, "streams", (json_int_t)s->stream_count, "bytes",
+        "counts", "files", (json_int_t)s->files, "files_hot", (json_int_t)s->files_hot,
+        "directories", (json_int_t)s->directories, "links", (json_int_t)s->links, "skipped",
+        (json_int_t)s->skipped_count, "changed_while_read", (json_int_t)s->changed_count,
+        "vanished", (json_int_t)s->vanished_count, "streams", (json_int_t)s->stream_count, "bytes",
         (json_int_t)s->bytes, "skipped", json_problems(s->skipped, s->skipped_count, listed_max),
-        "changed_while_read", json_problems(s->changed, s->changed_count, listed_max), "excludes",
+        "changed_while_read", json_problems(s->changed, s->changed_count, listed_max), "vanished",
+        json_problems(s->vanished, s->vanished_count, listed_max), "excludes",
         json_texts(s->excludes, s->exclude_count), "streams", json_streams(s, listed_max),
         "accounts", json_accounts(s, listed_max));
 

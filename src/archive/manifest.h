@@ -77,9 +77,11 @@ struct po_summary {
     int64_t finished;
     double outage_seconds; /* negative = services were not touched: null */
     double stop_seconds;
+    double walk_seconds;
     double read_seconds;
     double start_seconds;
     uint64_t files;
+    uint64_t files_hot; /* of these, read while the services ran */
     uint64_t directories;
     uint64_t links;
     uint64_t bytes;
@@ -87,6 +89,8 @@ struct po_summary {
     size_t skipped_count;
     const struct po_problem *changed; /* while being read: saved, but perhaps of mixed ages */
     size_t changed_count;
+    const struct po_problem *vanished; /* in the tar, not in the snapshot; only paths are used */
+    size_t vanished_count;
     const char *const *excludes; /* globs on archive paths: what they match was left out */
     size_t exclude_count;
     const struct po_summary_account *accounts;

@@ -67,9 +67,10 @@ static const struct po_cli_option backup_options[] = {
         PO_CLI_OUTPUT, "output", 'o', "DEST",
         "where to: a file that does not exist; a directory (there, or made when DEST ends in '/'), "
         "in which the name is made from host and time; '-' for standard output"),
-    FLAG(
-        PO_CLI_COLD, "cold", 0,
-        "read everything with the services stopped, as the guide does (always so in this version)"),
+    FLAG(PO_CLI_COLD, "cold", 0,
+         "read everything with the services stopped, as the guide does; without it mailbox and bin "
+         "are "
+         "read before, and then only what changed meanwhile"),
     FLAG(PO_CLI_FULL, "full", 0, "a full archive (always so in this version)"),
     NUMBER(PO_CLI_LEVEL, "level", "N", -7, 19, "zstd's level, -7 to 19 (default 3)"),
     NUMBER(PO_CLI_THREADS, "threads", "N", 1, 256,

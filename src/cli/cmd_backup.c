@@ -28,6 +28,7 @@ set_options(const struct po_cli *cli, struct po_backup_options *options)
     options->is_by_path = po_cli_number(cli, PO_CLI_ORDER, 0) == 1;
     options->is_unchecked = po_cli_has(cli, PO_CLI_NO_FRAME_CHECK);
     options->no_services = po_cli_has(cli, PO_CLI_NO_SERVICES);
+    options->is_hot = !po_cli_has(cli, PO_CLI_COLD);
     options->stop_timeout_s = (unsigned)po_cli_number(cli, PO_CLI_STOP_TIMEOUT, 0);
     options->excludes = exclude->list;
     options->exclude_count = exclude->count;
@@ -72,6 +73,7 @@ put_json(struct po_cli_out *out, const struct po_backup_result *result)
     bool has_outage = result->outage_seconds >= 0;
 
     po_cli_json_member(out, "files", po_cli_json_u64(result->files));
+    po_cli_json_member(out, "files_hot", po_cli_json_u64(result->files_hot));
     po_cli_json_member(out, "directories", po_cli_json_u64(result->directories));
     po_cli_json_member(out, "links", po_cli_json_u64(result->links));
     po_cli_json_member(out, "excluded", po_cli_json_u64(result->excluded));
@@ -81,9 +83,9 @@ put_json(struct po_cli_out *out, const struct po_backup_result *result)
                        has_outage ? json_real(result->outage_seconds) : json_null());
     po_cli_json_member(out, "outage",
                        has_outage
-                           ? json_pack("{s:f, s:f, s:f}", "stop_seconds", result->stop_seconds,
-                                       "read_seconds", result->read_seconds, "start_seconds",
-                                       result->start_seconds)
+                           ? json_pack("{s:f, s:f, s:f, s:f}", "stop_seconds", result->stop_seconds,
+                                       "walk_seconds", result->walk_seconds, "read_seconds",
+                                       result->read_seconds, "start_seconds", result->start_seconds)
                            : json_null());
     po_cli_json_member(out, "services_lost", json_boolean(result->are_services_lost));
     po_cli_json_member(out, "services_text",
@@ -96,6 +98,7 @@ put_json(struct po_cli_out *out, const struct po_backup_result *result)
     put_streams_json(out, &result->streams);
     po_cli_problems_json(out, "skipped", &result->skipped);
     po_cli_problems_json(out, "changed_while_read", &result->changed);
+    po_cli_problems_json(out, "vanished", &result->vanished);
 }
 
 static void
@@ -132,6 +135,25 @@ put_counts(struct po_buf *line, const struct po_backup_result *result)
 }
 
 static void
+put_outage_parts(struct po_buf *line, const struct po_backup_result *result)
+{
+    po_buf_put_text(line, " (stopping ");
+    po_text_put_seconds(line, result->stop_seconds);
+    po_buf_put_text(line, ", listing ");
+    po_text_put_seconds(line, result->walk_seconds);
+    po_buf_put_text(line, ", reading ");
+    po_text_put_seconds(line, result->read_seconds);
+    po_buf_put_text(line, ", starting ");
+    po_text_put_seconds(line, result->start_seconds);
+    po_buf_put_u8(line, ')');
+    if (result->files_hot > 0) {
+        po_buf_put_text(line, "; ");
+        po_cli_put_count(line, result->files_hot, "file", "files");
+        po_buf_put_text(line, " read before");
+    }
+}
+
+static void
 tell_archive(struct po_cli *cli, const char *path, const struct po_backup_result *result)
 {
     struct po_cli_out *out = &cli->out;
@@ -150,7 +172,16 @@ tell_archive(struct po_cli *cli, const char *path, const struct po_backup_result
     po_cli_out_tell(out, PO_CLI_SAY, "archive  %s", po_buf_text(&line));
     po_buf_clear(&line);
     po_cli_put_outage(&line, result->outage_seconds);
+    if (result->outage_seconds >= 0)
+        put_outage_parts(&line, result);
     po_cli_out_tell(out, PO_CLI_SAY, "outage   %s", po_buf_text(&line));
+    if (result->vanished.count > 0) {
+        po_buf_clear(&line);
+        po_cli_put_count(&line, result->vanished.count, "name was", "names were");
+        po_cli_out_tell(out, PO_CLI_SAY,
+                        "gone     %s there only while the services ran: not in the archive's list",
+                        po_buf_text(&line));
+    }
     po_cli_out_tell(out, PO_CLI_SAY, "where    %s",
                     strcmp(path, "-") == 0 ? "standard output" : path);
     po_buf_clear(&line);

@@ -167,6 +167,7 @@ print_outage(struct show *show)
     if (json_is_number(seconds)) {
         po_text_put_seconds(&show->line, json_number_value(seconds));
         put_part(show, outage, "stop_seconds", "of it stopping");
+        put_part(show, outage, "walk_seconds", "listing");
         put_part(show, outage, "read_seconds", "reading");
         put_part(show, outage, "start_seconds", "starting");
     } else {

@@ -3,7 +3,6 @@
 #include "base/mem.h"
 #include "engine/backup_run.h"
 #include "engine/budget.h"
-#include "engine/services.h"
 #include "engine/watch.h"
 #include "port/sys.h"
 
@@ -17,13 +16,13 @@
 /* Buffers of a frame's size: a slot and a scratch for each compressor, two slots more. */
 #define BUFFERS_PER_THREAD 2u
 #define BUFFERS_FIXED 2u
-#define SUMMARY_ROOM (4u * PO_TAR_BLOCK)
 
 void
 po_backup_result_deinit(struct po_backup_result *result)
 {
     po_problems_deinit(&result->skipped);
     po_problems_deinit(&result->changed);
+    po_problems_deinit(&result->vanished);
     po_saved_streams_deinit(&result->streams);
 }
 
@@ -87,188 +86,42 @@ deinit_run(struct po_backup_run *run)
     po_walk_deinit(&run->walk);
     po_plan_deinit(&run->plan);
     po_accounts_deinit(&run->accounts);
+    po_backup_seen_deinit(&run->seen);
+    po_services_deinit(&run->outage.services);
     po_entry_list_deinit(&run->list);
     po_writer_deinit(&run->writer);
 }
 
-/* ---- frames: packer -> compressors -> writer ---- */
-
-enum po_status
-po_backup_flush(void *ctx, struct po_frame_buf *frame, struct po_err *err)
-{
-    struct po_backup_run *run = ctx;
-    void *item;
-    enum po_status st;
-
-    run->filling->used = frame->used;
-    run->filling->bytes_done = run->bytes_packed;
-    run->filling->files_done = run->files_packed;
-    po_ordered_submit(run->pool);
-    st = po_ordered_acquire(run->pool, &item, err);
-    if (st != PO_OK)
-        return st;
-    run->filling = item;
-    frame->bytes = run->filling->bytes;
-    frame->used = 0;
-    return PO_OK;
-}
-
-/* On a compressor thread. The compressed frame goes back into the slot: so a slot needs one buffer,
- * and a thread one more. */
-static enum po_status
-compress(void *ctx, void *item, unsigned worker, struct po_err *err)
-{
-    struct po_backup_run *run = ctx;
-    struct po_backup_slot *slot = item;
-    enum po_status st =
-        po_frame_encode(run->encoders[worker], slot->bytes, slot->used, run->scratch[worker],
-                        po_frame_encoded_bound(run->frame_size), &slot->info, err);
-
-    if (st == PO_OK)
-        memcpy(slot->bytes, run->scratch[worker], slot->info.compressed_size);
-    return st;
-}
-
-static void
-free_pool(struct po_backup_run *run)
-{
-    size_t capacity = po_frame_encoded_bound(run->frame_size);
-
-    po_ordered_free(run->pool);
-    po_packer_deinit(&run->packer);
-    po_hasher_free(run->hasher);
-    for (unsigned i = 0; i < run->threads; i++) {
-        if (run->encoders != NULL)
-            po_frame_encoder_free(run->encoders[i]);
-        if (run->scratch != NULL)
-            po_mem_free_pages(run->scratch[i], capacity);
-    }
-    for (size_t i = 0; run->slots != NULL && i < run->slot_count; i++)
-        po_mem_free_pages(run->slots[i].bytes, capacity);
-    po_mem_free(run->encoders);
-    po_mem_free(run->scratch);
-    po_mem_free(run->slots);
-    po_mem_free(run->items);
-    po_mutex_free(run->lock);
-    run->pool = NULL;
-}
-
-static enum po_status
-new_buffers(struct po_backup_run *run, struct po_err *err)
-{
-    size_t capacity = po_frame_encoded_bound(run->frame_size);
-    enum po_status st = PO_OK;
-
-    run->slot_count = (size_t)run->threads + 2;
-    run->slots = po_mem_new(run->slot_count, sizeof *run->slots);
-    run->items = po_mem_new(run->slot_count, sizeof(void *));
-    run->encoders = po_mem_new(run->threads, sizeof(struct po_frame_encoder *));
-    run->scratch = po_mem_new(run->threads, sizeof(uint8_t *));
-    if (run->slots == NULL || run->items == NULL || run->encoders == NULL || run->scratch == NULL)
-        return po_fail_nomem(err, run->slot_count * sizeof *run->slots);
-    for (size_t i = 0; i < run->slot_count; i++) {
-        run->items[i] = &run->slots[i];
-        run->slots[i].bytes = po_mem_new_pages(capacity);
-        if (run->slots[i].bytes == NULL)
-            return po_fail_nomem(err, capacity);
-    }
-    for (unsigned i = 0; i < run->threads && st == PO_OK; i++) {
-        run->scratch[i] = po_mem_new_pages(capacity);
-        if (run->scratch[i] == NULL)
-            return po_fail_nomem(err, capacity);
-        st = po_frame_encoder_new(&run->encoders[i],
-                                  run->options->level == 0 ? 3 : run->options->level,
-                                  run->frame_size, !run->options->is_unchecked, err);
-    }
-    return st;
-}
-
-static enum po_status
-new_pool(struct po_backup_run *run, struct po_err *err)
-{
-    const struct po_ordered_options options = {
-        .workers = run->threads, .slots = (size_t)run->threads + 2, .work = compress, .ctx = run
-    };
-    void *item = NULL;
-    enum po_status st = new_buffers(run, err);
-
-    if (st == PO_OK)
-        st = po_mutex_new(&run->lock, err);
-    if (st == PO_OK)
-        st = po_hasher_new(&run->hasher, err);
-    if (st == PO_OK)
-        st = po_ordered_new(&run->pool, &options, run->items, err);
-    if (st == PO_OK)
-        st = po_ordered_acquire(run->pool, &item, err);
-    if (st != PO_OK)
-        return st;
-    run->filling = item;
-    po_packer_init(
-        &run->packer,
-        (struct po_frame_buf){ .bytes = run->filling->bytes, .capacity = run->frame_size },
-        po_backup_flush, run);
-    return PO_OK;
-}
-
-static void
-pack_main(void *ctx)
-{
-    struct po_backup_run *run = ctx;
-    struct po_err err = { 0 };
-    enum po_status st = po_backup_pack(run, &err);
-
-    po_mutex_lock(run->lock);
-    run->is_all_read = true;
-    po_mutex_unlock(run->lock);
-    if (st == PO_OK)
-        po_ordered_close(run->pool);
-    else
-        po_ordered_abort(run->pool, &err);
-}
-
-static bool
-is_all_read(struct po_backup_run *run)
-{
-    bool is_it;
-
-    po_mutex_lock(run->lock);
-    is_it = run->is_all_read;
-    po_mutex_unlock(run->lock);
-    return is_it;
-}
-
 /* ---- services ---- */
 
-/* The outage, from asking to stop until all are back. */
-struct outage {
-    struct po_services services;
-    bool is_stopped; /* something was asked to stop */
-    double asked;
-    double stopped;
-};
-
 static enum po_status
-stop_services(struct po_backup_run *run, struct outage *outage, struct po_err *err)
+stop_services(struct po_backup_run *run, struct po_err *err)
 {
-    enum po_status st;
+    struct po_backup_outage *outage = &run->outage;
+    enum po_status st = PO_OK;
 
     if (run->options->no_services)
         return PO_OK;
-    st = po_services_init(&outage->services, run->host, err);
+    if (run->seen.slot_count > 0) {
+        /* A service may have been stopped or started while the hot pass ran. */
+        po_services_deinit(&outage->services);
+        st = po_services_init(&outage->services, run->host, err);
+    }
     if (st != PO_OK || !po_services_any_running(&outage->services))
         return st;
     outage->is_stopped = true;
     outage->asked = po_sys_monotonic();
     st = po_services_stop(&outage->services, run->options->stop_timeout_s, run->watch, err);
-    outage->stopped = po_sys_monotonic();
+    outage->stopped = outage->walked = po_sys_monotonic();
     run->result->stop_seconds = outage->stopped - outage->asked;
     return st;
 }
 
 /* req: B7. Safe to call again: what is back is not touched twice. */
 static void
-start_services(struct po_backup_run *run, struct outage *outage)
+start_services(struct po_backup_run *run)
 {
+    struct po_backup_outage *outage = &run->outage;
     struct po_backup_result *result = run->result;
     struct po_err err = { 0 };
     double start = po_sys_monotonic();
@@ -276,7 +129,8 @@ start_services(struct po_backup_run *run, struct outage *outage)
     if (!outage->is_stopped)
         return;
     outage->is_stopped = false;
-    result->read_seconds = start - outage->stopped;
+    result->walk_seconds = outage->walked - outage->stopped;
+    result->read_seconds = start - outage->walked;
     if (po_services_restore(&outage->services, run->watch, &err) != PO_OK) {
         result->are_services_lost = true;
         (void)snprintf(result->services_text, sizeof result->services_text, "%s", err.text);
@@ -285,154 +139,84 @@ start_services(struct po_backup_run *run, struct outage *outage)
     result->outage_seconds = po_sys_monotonic() - outage->asked;
 }
 
-/* ---- the course of events ---- */
+/* ---- the passes ---- */
 
 static enum po_status
-pack_manifest(struct po_backup_run *run, const struct outage *outage, struct po_err *err)
+pack_pass(struct po_backup_run *run, struct po_err *err)
 {
-    struct po_manifest manifest = { .created = run->created,
-                                    .host_kind = run->host->ops->kind,
-                                    .registry = run->host->ops->place(run->host, PO_PART_REGISTRY),
-                                    .bin = po_host_known_place(run->host, PO_PART_BIN),
-                                    .spool = po_host_known_place(run->host, PO_PART_SPOOL),
-                                    .mailbox = po_host_known_place(run->host, PO_PART_MAILBOX) };
-    struct po_manifest_service *services = po_mem_new(outage->services.count, sizeof *services);
-    struct po_buf host = { 0 };
-    struct po_buf system = { 0 };
-    struct po_buf addresses = { 0 };
-    struct po_buf json = { 0 };
-    enum po_status st = PO_OK;
+    enum po_status st = run->has_manifest ? PO_OK : po_backup_pack_manifest(run, err);
 
-    if (services == NULL)
-        return po_fail_nomem(err, outage->services.count * sizeof *services);
-    for (size_t i = 0; i < outage->services.count; i++) {
-        const struct po_service *service = run->host->ops->service(run->host, i);
-
-        services[i] = (struct po_manifest_service){ .name = service->name,
-                                                    .state = po_service_state_name(
-                                                        outage->services.before[i]),
-                                                    .key = service->key,
-                                                    .account = service->account,
-                                                    .start = service->start,
-                                                    .process_id = service->process_id,
-                                                    .dependents = service->dependents };
-    }
-    po_sys_put_host(&host);
-    po_sys_put_system(&system);
-    po_sys_put_addresses(&addresses);
-    manifest.host_addresses = &addresses;
-    memcpy(manifest.archive_id, run->archive_id, PO_ID_SIZE);
-    manifest.host_name = po_buf_text(&host);
-    manifest.host_system = po_buf_text(&system);
-    manifest.services = services;
-    manifest.service_count = outage->services.count;
-    st = po_buf_check(&addresses, err);
+    run->has_manifest = true;
+    run->bytes_planned += run->plan.bytes;
+    run->files_planned += run->plan.count;
     if (st == PO_OK)
-        st = po_manifest_put(&json, &manifest, err);
-    if (st == PO_OK)
-        st = po_writer_pack_manifest(&run->writer, &run->packer, &run->list, &json, err);
-    po_buf_deinit(&json);
-    po_buf_deinit(&addresses);
-    po_buf_deinit(&system);
-    po_buf_deinit(&host);
-    po_mem_free(services);
+        st = po_backup_pack(run, err);
+    /* As soon as the last byte is read: what is not written yet is in memory. */
+    start_services(run);
     return st;
 }
 
-/* Writes the frames as they come, until the packer has ended; starts the services as soon as
- * everything is read. */
 static enum po_status
-drain(struct po_backup_run *run, struct outage *outage, struct po_err *err)
+make_frames(struct po_backup_run *run, const char *phase, struct po_err *err)
 {
-    for (;;) {
-        struct po_backup_slot *slot;
-        void *item = NULL;
-        enum po_status st = po_watch_check(run->watch, err);
+    enum po_status st = PO_OK;
 
-        if (st == PO_OK)
-            st = po_ordered_next(run->pool, &item, err);
-        if (is_all_read(run))
-            start_services(run, outage);
-        if (st != PO_OK || item == NULL)
-            return st;
-        slot = item;
-        st = po_writer_put_frame(&run->writer, slot->bytes, &slot->info, err);
-        if (st != PO_OK)
-            return st;
-        po_watch_progress(run->watch, slot->bytes_done, run->plan.bytes, slot->files_done,
-                          run->plan.count);
-        po_ordered_release(run->pool);
+    if (run->slots == NULL) {
+        fit_memory(run);
+        st = po_backup_frames_new(run, err);
     }
+    po_watch_phase(run->watch, phase);
+    return st == PO_OK ? po_backup_frames_pass(run, pack_pass, err) : st;
 }
 
+/* Mailbox and bin, while the services run: so little is left to be read when they are down. */
 static enum po_status
-make_frames(struct po_backup_run *run, struct outage *outage, struct po_err *err)
+run_hot(struct po_backup_run *run, struct po_err *err)
 {
-    struct po_thread *packer = NULL;
-    enum po_status st = new_pool(run, err);
+    enum po_status st;
 
+    run->is_hot = true;
+    st = po_backup_gather_hot(run, err);
     if (st == PO_OK)
-        st = pack_manifest(run, outage, err);
-    if (st == PO_OK) {
-        po_watch_phase(run->watch, "saving files");
-        st = po_thread_start(&packer, pack_main, run, err);
-    }
+        st = make_frames(run, "saving files while the services run", err);
     if (st == PO_OK)
-        st = drain(run, outage, err);
-    if (st != PO_OK && run->pool != NULL)
-        po_ordered_abort(run->pool, err); /* so that the packer ends */
-    po_thread_join(packer);
-    free_pool(run);
+        st = po_backup_seen_make(run, err);
+    run->is_hot = false;
     return st;
 }
 
-/* A summary that fits in a frame: with less and less of the lists, if need be. The counts are
- * always there. */
 static enum po_status
-put_summary(struct po_backup_run *run, struct po_buf *json, struct po_err *err)
+run_cold(struct po_backup_run *run, struct po_err *err)
 {
-    const struct po_backup_result *r = run->result;
-    struct po_summary summary = { .finished = po_sys_now(),
-                                  .outage_seconds = r->outage_seconds,
-                                  .stop_seconds = r->stop_seconds,
-                                  .read_seconds = r->read_seconds,
-                                  .start_seconds = r->start_seconds,
-                                  .files = r->files,
-                                  .directories = r->directories,
-                                  .links = r->links,
-                                  .bytes = r->bytes,
-                                  .skipped = r->skipped.items,
-                                  .skipped_count = r->skipped.count,
-                                  .changed = r->changed.items,
-                                  .changed_count = r->changed.count,
-                                  .excludes = run->options->excludes,
-                                  .exclude_count = run->options->exclude_count,
-                                  .accounts = run->accounts.items,
-                                  .account_count = run->accounts.count,
-                                  .streams = r->streams.items,
-                                  .stream_listed = r->streams.listed,
-                                  .stream_count = r->streams.count };
-    char none[] = "...";
-    char reason[] = "names too long to be listed here";
-    const struct po_problem instead = { .path = none,
-                                        .path_size = sizeof none - 1,
-                                        .reason = reason };
+    enum po_status st = stop_services(run, err);
+
+    if (st == PO_OK)
+        st = po_backup_gather(run, err);
+    run->outage.walked = po_sys_monotonic();
+    if (st == PO_OK)
+        st = make_frames(run, run->seen.count > 0 ? "saving what changed" : "saving files", err);
+    start_services(run); /* whatever happened */
+    if (st == PO_OK)
+        st = po_backup_seen_settle(run, err);
+    return st == PO_OK ? po_backup_count(run, err) : st;
+}
+
+/* Whether there is an outage that a hot pass would shorten. */
+static enum po_status
+look_at_services(struct po_backup_run *run, bool *are_running, struct po_err *err)
+{
     enum po_status st = PO_OK;
 
-    for (size_t listed = 10000; listed > 0 && st == PO_OK; listed /= 10) {
-        po_buf_clear(json);
-        summary.listed_max = listed;
-        st = po_summary_put(json, &summary, err);
-        if (st != PO_OK || json->size + SUMMARY_ROOM <= run->frame_size)
-            return st;
-    }
-    /* A name alone may be longer than the smallest frame. */
-    po_buf_clear(json);
-    summary.listed_max = 1;
-    summary.skipped = summary.changed = &instead;
-    summary.stream_listed = 0;
-    return st == PO_OK ? po_summary_put(json, &summary, err) : st;
+    *are_running = false;
+    if (run->options->no_services)
+        return PO_OK;
+    st = po_services_init(&run->outage.services, run->host, err);
+    if (st == PO_OK)
+        *are_running = po_services_any_running(&run->outage.services);
+    return st;
 }
+
+/* ---- the end ---- */
 
 /* The services run again. Without the names a restore can map no accounts, which is told. */
 static enum po_status
@@ -475,7 +259,7 @@ finish(struct po_backup_run *run, struct po_store_sink *sink, struct po_err *err
     if (st == PO_OK)
         st = gather_accounts(run, err);
     if (st == PO_OK)
-        st = put_summary(run, &json, err);
+        st = po_backup_put_summary(run, &json, err);
     if (st == PO_OK)
         st = po_writer_finish(&run->writer, &end, run->result->digest, err);
     if (st == PO_OK) {
@@ -519,8 +303,8 @@ po_backup_run(struct po_host *host, struct po_store_sink *sink,
         .host = host, .options = options, .watch = watch, .result = result
     };
     const struct pobackup_sink archive = { .ctx = sink, .write = write_sink };
-    struct outage outage = { 0 };
     double start = po_sys_monotonic();
+    bool are_running = false;
     enum po_status st;
 
     *result = (struct po_backup_result){ .outage_seconds = -1 };
@@ -529,24 +313,21 @@ po_backup_run(struct po_host *host, struct po_store_sink *sink,
         st = po_services_check_admin(host, watch, err);
     if (st == PO_OK)
         st = po_backup_open_roots(&run, err);
+    if (st == PO_OK)
+        st = look_at_services(&run, &are_running, err);
     if (st == PO_OK) {
         po_writer_init(&run.writer, &archive, run.archive_id, run.created);
-        st = stop_services(&run, &outage, err);
+        if (are_running && options->is_hot)
+            st = run_hot(&run, err);
     }
     if (st == PO_OK)
-        st = po_backup_gather(&run, err);
-    if (st == PO_OK) {
-        fit_memory(&run);
-        st = make_frames(&run, &outage, err);
-    }
-    start_services(&run, &outage); /* whatever happened */
-    result->bytes = run.bytes_packed;
+        st = run_cold(&run, err);
+    po_backup_frames_free(&run);
     memcpy(result->archive_id, run.archive_id, PO_ID_SIZE);
     if (st == PO_OK)
         st = finish(&run, sink, err);
     tell_problems(&run);
     result->seconds = po_sys_monotonic() - start;
-    po_services_deinit(&outage.services);
     deinit_run(&run);
     return st;
 }

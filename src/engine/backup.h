@@ -10,12 +10,20 @@
 #include "store/store.h"
 
 struct po_backup_options {
-    int level;                   /* zstd; 0 = 3 */
-    unsigned threads;            /* compressors; 0 = processors, at most 4 */
-    uint32_t frame_size;         /* 0 = 8 MiB */
-    bool is_by_path;             /* --order=path */
-    bool is_unchecked;           /* --no-frame-check */
-    bool no_services;            /* leave them alone, whatever their state */
+    int level;           /* zstd; 0 = 3 */
+    unsigned threads;    /* compressors; 0 = processors, at most 4 */
+    uint32_t frame_size; /* 0 = 8 MiB */
+    bool is_by_path;     /* --order=path */
+    bool is_unchecked;   /* --no-frame-check */
+    bool no_services;    /* leave them alone, whatever their state */
+    /*
+     * When services run: mailbox and bin are read before they are stopped, and then again what is
+     * not as it was. What changed less than hot_margin_ms (0 = 30,000) before the first reading is read
+     * again in any case: a write may not have reached the time stamps, which are as coarse as the
+     * file system has them.
+     */
+    bool is_hot;
+    unsigned hot_margin_ms;
     unsigned stop_timeout_s;     /* 0 = each service's own */
     const char *const *excludes; /* globs on archive paths */
     size_t exclude_count;
@@ -30,6 +38,7 @@ struct po_backup_result {
     uint8_t archive_id[PO_ID_SIZE];
     uint8_t digest[PO_DIGEST_SIZE];
     uint64_t files;
+    uint64_t files_hot; /* of these, read while the services ran */
     uint64_t directories;
     uint64_t links;
     uint64_t excluded;
@@ -38,14 +47,16 @@ struct po_backup_result {
     uint64_t frames;
     double seconds;
     double outage_seconds; /* stop asked until all are back; negative = no service was stopped */
-    double stop_seconds;
-    double read_seconds;
-    double start_seconds;
+    double stop_seconds;   /* its parts: until all have stopped, */
+    double walk_seconds;   /* registry and lists of files, */
+    double read_seconds;   /* until the last byte was read, */
+    double start_seconds;  /* until all run again */
     /* What is wrong with the registry's export, which is saved as it is; "" = nothing. */
     char registry_problem[256];
     struct po_saved_streams streams; /* alternate streams; no files, but their bytes count */
     struct po_problems skipped;      /* not in the archive */
     struct po_problems changed;      /* in it, but written to while being read */
+    struct po_problems vanished;     /* only there while the services ran: not part of it */
     bool are_services_lost;   /* some service that ran could not be started again: exit code 5,
                                    whatever else */
     char services_text[1024]; /* which, and why */

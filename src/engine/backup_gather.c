@@ -2,11 +2,15 @@
 
 #include "base/text.h"
 #include "engine/watch.h"
+#include "port/sys.h"
 #include "registry/reg.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+/* See po_backup_options: as long as Linux keeps what is written to a mapped file from its stamps. */
+#define HOT_MARGIN_MS 30000u
 
 static bool
 is_excluded(const struct po_backup_run *run, const char *member)
@@ -59,8 +63,13 @@ static enum po_status
 note_problem(void *ctx, const char *path, size_t path_size, const char *reason, struct po_err *err)
 {
     struct po_backup_run *run = ctx;
+    enum po_status st = PO_OK;
 
-    return po_problems_add(&run->result->skipped, path, path_size, reason, err);
+    if (run->is_hot)
+        return PO_OK; /* the cold pass looks again */
+    if (run->walk.is_unread && run->seen.count > 0)
+        st = po_backup_seen_unread(run, path, path_size, err);
+    return st == PO_OK ? po_problems_add(&run->result->skipped, path, path_size, reason, err) : st;
 }
 
 /* req: B8 */
@@ -168,32 +177,91 @@ tell_rights(const struct po_backup_run *run)
     po_watch_warning(run->watch, text);
 }
 
-enum po_status
-po_backup_gather(struct po_backup_run *run, struct po_err *err)
+static void
+begin_walk(struct po_backup_run *run)
+{
+    struct po_walk *walk = &run->walk;
+
+    *walk = (struct po_walk){ .list = &run->list,
+                              .stream_ops = run->options->stream_ops,
+                              .excludes = run->options->excludes,
+                              .exclude_count = run->options->exclude_count,
+                              .problem = note_problem,
+                              .ctx = run,
+                              .output_device = run->options->output_device,
+                              .output_id = run->options->output_id,
+                              .cancel = run->watch == NULL ? NULL : run->watch->cancel };
+}
+
+/* The walk goes on in the same list; what it counts and the names of files with several begin anew. */
+static void
+walk_again(struct po_walk *walk)
+{
+    walk->link_count = 0;
+    walk->excluded = 0;
+    walk->own = 0;
+    walk->is_known = po_backup_seen_known;
+}
+
+static enum po_status
+walk_part(struct po_backup_run *run, enum po_part part, struct po_err *err)
+{
+    return run->roots[part] == NULL
+               ? PO_OK
+               : po_walk_tree(&run->walk, run->roots[part], po_part_member(part), err);
+}
+
+static enum po_status
+make_plan(struct po_backup_run *run, struct po_err *err)
 {
     enum po_status st;
 
-    po_watch_phase(run->watch, "listing files");
-    run->walk = (struct po_walk){ .list = &run->list,
-                                  .stream_ops = run->options->stream_ops,
-                                  .excludes = run->options->excludes,
-                                  .exclude_count = run->options->exclude_count,
-                                  .problem = note_problem,
-                                  .ctx = run,
-                                  .output_device = run->options->output_device,
-                                  .output_id = run->options->output_id,
-                                  .cancel = run->watch == NULL ? NULL : run->watch->cancel };
-    st = gather_registry(run, err);
-    for (int part = PO_PART_BIN; part < PO_PART_COUNT && st == PO_OK; part++)
-        if (run->roots[part] != NULL)
-            st =
-                po_walk_tree(&run->walk, run->roots[part], po_part_member((enum po_part)part), err);
-    if (st == PO_OK)
-        st = po_plan_make(&run->plan, &run->list, delivery_member(run), run->walk.links,
-                          run->walk.link_count, err);
-    for (size_t i = 0; i < run->walk.stream_count && st == PO_OK; i++)
+    po_plan_deinit(&run->plan);
+    st = po_plan_make(&run->plan, &run->list, delivery_member(run), run->walk.links,
+                      run->walk.link_count, err);
+    for (size_t i = run->stream_first; i < run->walk.stream_count && st == PO_OK; i++)
         if (po_backup_has_stream(run, &run->walk.streams[i]))
             run->plan.bytes += run->walk.streams[i].size;
+    return st;
+}
+
+enum po_status
+po_backup_gather_hot(struct po_backup_run *run, struct po_err *err)
+{
+    unsigned margin =
+        run->options->hot_margin_ms == 0 ? HOT_MARGIN_MS : run->options->hot_margin_ms;
+    enum po_status st;
+
+    po_watch_phase(run->watch, "listing files");
+    run->registry_entry = PO_NONE;
+    run->seen.trusted_time = po_sys_now() - (int64_t)margin * (PO_TICKS_PER_SECOND / 1000);
+    begin_walk(run);
+    st = walk_part(run, PO_PART_BIN, err);
+    if (st == PO_OK)
+        st = walk_part(run, PO_PART_MAILBOX, err);
+    run->seen.count = (uint32_t)run->list.count;
+    return st == PO_OK ? make_plan(run, err) : st;
+}
+
+enum po_status
+po_backup_gather(struct po_backup_run *run, struct po_err *err)
+{
+    size_t first = run->list.count;
+    enum po_status st;
+
+    po_watch_phase(run->watch, "listing files");
+    run->stream_first = run->walk.stream_count;
+    if (run->seen.count > 0)
+        walk_again(&run->walk);
+    else
+        begin_walk(run);
+    st = gather_registry(run, err);
+    for (int part = PO_PART_BIN; part < PO_PART_COUNT && st == PO_OK; part++)
+        st = walk_part(run, (enum po_part)part, err);
+    if (st == PO_OK && run->seen.count > 0)
+        st = po_backup_seen_match(run, first, err);
+    if (st == PO_OK)
+        st = make_plan(run, err);
     run->result->excluded += run->walk.excluded;
     if (st == PO_OK) {
         tell_own(run);

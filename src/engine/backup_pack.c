@@ -12,6 +12,7 @@
 #include "engine/watch.h"
 #include "source/readahead.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define READERS 4
@@ -46,39 +47,47 @@ update_entry(struct po_entry *entry, const struct po_node_info *info, uint64_t s
     entry->file_id = info->file_id;
 }
 
-static enum po_status
-skip(struct po_backup_run *run, struct po_entry *entry, const char *reason, struct po_err *err)
-{
-    entry->state = PO_ENTRY_SKIPPED;
-    return po_problems_add(&run->result->skipped, po_entry_path(&run->list, entry),
-                           entry->path_size, reason, err);
-}
-
+/* While the services run nothing is a problem: the cold pass looks again. */
 static enum po_status
 note_changed(struct po_backup_run *run, const struct po_entry *entry, const char *reason,
              struct po_err *err)
 {
+    if (run->is_hot)
+        return PO_OK;
     return po_problems_add(&run->result->changed, po_entry_path(&run->list, entry),
                            entry->path_size, reason, err);
 }
 
+static enum po_status
+note_skipped(struct po_backup_run *run, const struct po_entry *entry, const char *reason,
+             struct po_err *err)
+{
+    if (run->is_hot)
+        return PO_OK;
+    return po_problems_add(&run->result->skipped, po_entry_path(&run->list, entry),
+                           entry->path_size, reason, err);
+}
+
+/* Of this entry nothing is in the tar. */
+static enum po_status
+skip(struct po_backup_run *run, struct po_entry *entry, const char *reason, struct po_err *err)
+{
+    char text[512];
+
+    entry->state = PO_ENTRY_SKIPPED;
+    if (!po_backup_seen_keep(run, entry))
+        return note_skipped(run, entry, reason, err);
+    (void)snprintf(text, sizeof text, "saved as it was before the services stopped; then: %.400s",
+                   reason);
+    return note_changed(run, entry, text, err);
+}
+
 static void
-count_saved(struct po_backup_run *run, struct po_entry *entry)
+set_saved(struct po_backup_run *run, struct po_entry *entry)
 {
     entry->state = PO_ENTRY_SAVED;
     run->bytes_packed += entry->size;
-    switch (entry->type) {
-    case POBACKUP_DIRECTORY:
-        run->result->directories++;
-        break;
-    case POBACKUP_FILE:
-        run->result->files++;
-        run->files_packed++;
-        break;
-    default:
-        run->result->links++;
-        break;
-    }
+    run->files_packed++;
 }
 
 /* ---- larger files ---- */
@@ -221,10 +230,15 @@ add_retry(struct retries *retries, uint32_t number, struct po_err *err)
     return PO_OK;
 }
 
-static void
-set_not_saved(struct po_entry *entry, const struct attempt *attempt)
+/* A member that could not be read to its end stands in the tar, or nothing does. */
+static enum po_status
+give_up(struct po_backup_run *run, struct po_entry *entry, const struct attempt *attempt,
+        struct po_err *err)
 {
-    entry->state = attempt->is_packed ? PO_ENTRY_UNLISTED : PO_ENTRY_SKIPPED; /* spec: INDEX-11 */
+    if (!attempt->is_packed)
+        return skip(run, entry, attempt->cause.text, err);
+    entry->state = PO_ENTRY_UNLISTED; /* spec: INDEX-11 */
+    return note_skipped(run, entry, attempt->cause.text, err);
 }
 
 static enum po_status
@@ -236,13 +250,10 @@ pack_file(struct po_backup_run *run, uint32_t number, struct retries *retries, s
 
     if (st != PO_OK)
         return st;
-    if (attempt.outcome == READ_BROKEN) {
-        st = skip(run, entry, attempt.cause.text, err);
-        set_not_saved(entry, &attempt);
-        return st;
-    }
-    count_saved(run, entry);
-    if (attempt.outcome == READ_STABLE)
+    if (attempt.outcome == READ_BROKEN)
+        return give_up(run, entry, &attempt, err);
+    set_saved(run, entry);
+    if (attempt.outcome == READ_STABLE || run->is_hot)
         return PO_OK;
     /* Stock tools would give the file's other names the first member's content: then better none.
      */
@@ -257,14 +268,10 @@ static enum po_status
 drop_both(struct po_backup_run *run, uint32_t first, uint32_t second, const struct po_err *cause,
           struct po_err *err)
 {
-    enum po_status st = skip(run, &run->list.entries[second], cause->text, err);
-
-    run->result->files--;
-    run->files_packed--;
     run->bytes_packed -= run->list.entries[first].size;
     run->list.entries[first].state = PO_ENTRY_UNLISTED;
     run->list.entries[second].state = PO_ENTRY_UNLISTED;
-    return st;
+    return note_skipped(run, &run->list.entries[second], cause->text, err);
 }
 
 /* A second member for a file that changed; if it cannot be had, the first stays, and is named. */
@@ -297,8 +304,9 @@ pack_again(struct po_backup_run *run, uint32_t number, struct po_err *err)
                             "it was written to while being read, and could not be read again", err);
     if (attempt.outcome == READ_BROKEN)
         return drop_both(run, number, again, &attempt.cause, err);
-    entry->state =
-        PO_ENTRY_SAVED; /* in place of the first (TAR-7): counted already, but for the size */
+    /* In place of the first. spec: TAR-7, INDEX-11 */
+    entry->state = PO_ENTRY_SAVED;
+    run->list.entries[number].state = PO_ENTRY_UNLISTED;
     run->bytes_packed += entry->size - first.size;
     return attempt.outcome == READ_STABLE
                ? PO_OK
@@ -350,6 +358,8 @@ note_stream_problem(struct po_problems *problems, const struct po_backup_run *ru
     struct po_buf text = { 0 };
     enum po_status st;
 
+    if (run->is_hot)
+        return PO_OK;
     po_buf_put_text(&text, "its alternate stream ");
     po_buf_put(&text, stream_name(run, stream), stream->name_size);
     po_buf_printf(&text, ": %s", reason);
@@ -409,7 +419,7 @@ open_stream(struct po_backup_run *run, const struct po_walk_stream *stream, stru
 
 /* A stream of what is in the snapshot; so its owner is, too. spec: STREAM-3 */
 static enum po_status
-pack_stream(struct po_backup_run *run, const struct po_walk_stream *stream, struct po_err *err)
+pack_stream(struct po_backup_run *run, struct po_walk_stream *stream, struct po_err *err)
 {
     struct attempt attempt = { .outcome = READ_BROKEN };
     struct po_file *file = NULL;
@@ -436,16 +446,16 @@ pack_stream(struct po_backup_run *run, const struct po_walk_stream *stream, stru
     entry->change_time = POBACKUP_TIME_UNKNOWN;
     entry->file_id = 0; /* its owner's */
     if (attempt.outcome == READ_BROKEN) {
-        set_not_saved(entry, &attempt);
+        entry->state = attempt.is_packed ? PO_ENTRY_UNLISTED : PO_ENTRY_SKIPPED;
         return note_stream_problem(&run->result->skipped, run, stream, attempt.cause.text, err);
     }
     entry->state = PO_ENTRY_SAVED;
+    stream->entry = number;
     run->bytes_packed += entry->size;
-    st = po_backup_note_stream(run, stream, entry->size, err);
-    if (st == PO_OK && attempt.outcome == READ_CHANGED)
-        st = note_stream_problem(&run->result->changed, run, stream,
-                                 "it was written to while being read", err);
-    return st;
+    return attempt.outcome == READ_CHANGED
+               ? note_stream_problem(&run->result->changed, run, stream,
+                                     "it was written to while being read", err)
+               : PO_OK;
 }
 
 /* ---- everything ---- */
@@ -461,7 +471,7 @@ pack_small(struct po_backup_run *run, const struct po_read_item *item, struct po
     st = po_packer_add(&run->packer, &run->list, entry, item->content, err);
     if (st != PO_OK)
         return st;
-    count_saved(run, entry);
+    set_saved(run, entry);
     return item->is_changed ? note_changed(run, entry, "it was written to while being read", err)
                             : PO_OK;
 }
@@ -473,7 +483,7 @@ pack_plain(struct po_backup_run *run, struct po_entry *entry, const void *conten
     enum po_status st = po_packer_add(&run->packer, &run->list, entry, content, err);
 
     if (st == PO_OK)
-        count_saved(run, entry);
+        set_saved(run, entry);
     return st;
 }
 
@@ -542,10 +552,41 @@ po_backup_pack(struct po_backup_run *run, struct po_err *err)
         st = pack_again(run, retries.entries[i], err);
     po_mem_free(retries.entries);
     /* Last, when it is known which owners are in the snapshot. */
-    for (size_t i = 0; i < run->walk.stream_count && st == PO_OK; i++) {
+    for (size_t i = run->stream_first; i < run->walk.stream_count && st == PO_OK; i++) {
         st = po_watch_check(run->watch, err);
         if (st == PO_OK)
             st = pack_stream(run, &run->walk.streams[i], err);
     }
     return st == PO_OK ? po_packer_cut(&run->packer, err) : st;
+}
+
+enum po_status
+po_backup_count(struct po_backup_run *run, struct po_err *err)
+{
+    struct po_backup_result *result = run->result;
+    enum po_status st = PO_OK;
+
+    for (size_t i = 0; i < run->list.count; i++) {
+        const struct po_entry *entry = &run->list.entries[i];
+
+        if (entry->state != PO_ENTRY_SAVED ||
+            po_is_path(po_entry_path(&run->list, entry), entry->path_size, PO_MANIFEST_PATH))
+            continue;
+        result->bytes += entry->size;
+        result->files += entry->type == POBACKUP_FILE ? 1 : 0;
+        result->files_hot += entry->type == POBACKUP_FILE && i < run->seen.count ? 1 : 0;
+        result->directories += entry->type == POBACKUP_DIRECTORY ? 1 : 0;
+        result->links += entry->type == POBACKUP_SYMLINK || entry->type == POBACKUP_HARDLINK;
+    }
+    for (size_t i = 0; i < run->walk.stream_count && st == PO_OK; i++) {
+        const struct po_walk_stream *stream = &run->walk.streams[i];
+        const struct po_entry *entry =
+            stream->entry == PO_NONE ? NULL : &run->list.entries[stream->entry];
+
+        if (entry == NULL || entry->state != PO_ENTRY_SAVED)
+            continue;
+        result->files--;
+        st = po_backup_note_stream(run, stream, entry->size, err);
+    }
+    return st;
 }

@@ -1,5 +1,11 @@
-/* backup_run.h - what the parts of a backup share: backup.c (the course of events), backup_gather.c
- * (what is there), backup_pack.c (reading and packing). */
+/*
+ * backup_run.h - what the parts of a backup share: backup.c (the course of events), backup_gather.c
+ * (what is there), backup_seen.c (what was read while the services ran), backup_pack.c (reading and
+ * packing), backup_frames.c (compressing and writing), backup_documents.c (manifest and summary).
+ *
+ *   hot    services run: bin and mailbox are listed and read, problems are nobody's yet
+ *   cold   services are stopped: registry and spool whole, of bin and mailbox what is not as it was
+ */
 #ifndef PO_ENGINE_BACKUP_RUN_H
 #define PO_ENGINE_BACKUP_RUN_H
 
@@ -7,6 +13,7 @@
 #include "archive/writer.h"
 #include "engine/accounts.h"
 #include "engine/backup.h"
+#include "engine/services.h"
 #include "pipeline/ordered.h"
 #include "plan/plan.h"
 #include "port/file.h"
@@ -18,8 +25,27 @@ struct po_backup_slot {
     uint8_t *bytes; /* content, then (after the work) the compressed frame */
     size_t used;
     struct po_frame_info info;
-    uint64_t bytes_done; /* contents and files packed when the frame was full: for progress */
-    uint64_t files_done;
+};
+
+/* The outage, from asking to stop until all are back. */
+struct po_backup_outage {
+    struct po_services services;
+    bool is_stopped; /* something was asked to stop */
+    double asked;
+    double stopped;
+    double walked;
+};
+
+/* What the hot pass saw, by path. */
+struct po_backup_seen {
+    uint32_t count;       /* of the list's first entries; 0 = there was no hot pass */
+    uint32_t *slots;      /* hash table: number of an entry + 1, or 0 */
+    size_t slot_count;    /* a power of two */
+    uint8_t *flags;       /* one an entry (backup_seen.c) */
+    int64_t trusted_time; /* what changed later may have changed since without a trace */
+    size_t stream_count;  /* of the walk's first streams */
+    struct po_buf
+        unread; /* paths that the cold pass could not look into, each with its size (u32) */
 };
 
 struct po_backup_run {
@@ -39,6 +65,10 @@ struct po_backup_run {
     struct po_entry_list list;
     struct po_walk walk;
     struct po_plan plan;
+    struct po_backup_seen seen;
+    size_t stream_first; /* of the walk's, those of this pass */
+    bool is_hot;         /* the pass that runs */
+    struct po_backup_outage outage;
     struct po_writer writer;
     struct po_accounts accounts;
 
@@ -52,21 +82,51 @@ struct po_backup_run {
     struct po_packer packer;
     struct po_backup_slot *filling; /* the packer's slot */
     struct po_hasher *hasher;
+    bool has_manifest; /* it is packed */
+    /* For progress, over both passes. */
     uint64_t bytes_packed;
     uint64_t files_packed;
-    struct po_mutex *lock;
-    bool is_all_read; /* under the lock: the last byte of the source was read */
+    uint64_t bytes_planned;
+    uint64_t files_planned;
 };
+
+/* ---- backup_gather.c ---- */
 
 /* Opens the trees. PO_E_USAGE names what is missing. */
 PO_NODISCARD enum po_status po_backup_open_roots(struct po_backup_run *run, struct po_err *err);
-/* Reads the registry, walks the trees, makes the plan. */
+/* Lists bin and mailbox while the services run, and makes the plan for reading them. */
+PO_NODISCARD enum po_status po_backup_gather_hot(struct po_backup_run *run, struct po_err *err);
+/* Reads the registry, lists the trees, makes the plan: for all that was not seen so already. */
 PO_NODISCARD enum po_status po_backup_gather(struct po_backup_run *run, struct po_err *err);
 /* Where an entry lies (for po_readahead). */
 bool po_backup_locate(void *ctx, const struct po_entry *entry, struct po_dir **root,
                       const char **path, size_t *path_size);
 
-/* Reads all that is planned and packs it: the packer thread's work. */
+/* ---- backup_seen.c ---- */
+
+/* After the hot pass: what it read is found by path from now on. */
+PO_NODISCARD enum po_status po_backup_seen_make(struct po_backup_run *run, struct po_err *err);
+/* A po_walk's is_known: the entry is as the hot pass read it. */
+bool po_backup_seen_known(void *ctx, const char *path, size_t path_size,
+                          const struct po_node_info *info);
+/* What stands at this path could not be looked at: what was seen there stays. */
+PO_NODISCARD enum po_status po_backup_seen_unread(struct po_backup_run *run, const char *path,
+                                                  size_t path_size, struct po_err *err);
+/*
+ * After the cold walk: of its entries from `first` on, directories and names of files with several
+ * that are as they were are not planned again.
+ */
+PO_NODISCARD enum po_status po_backup_seen_match(struct po_backup_run *run, size_t first,
+                                                 struct po_err *err);
+/* Whether the hot pass has this file, which cannot be read now: then its entry stays. */
+bool po_backup_seen_keep(struct po_backup_run *run, const struct po_entry *entry);
+/* At the end: members that are not in the snapshot are unlisted, names that are gone are noted. */
+PO_NODISCARD enum po_status po_backup_seen_settle(struct po_backup_run *run, struct po_err *err);
+void po_backup_seen_deinit(struct po_backup_seen *seen);
+
+/* ---- backup_pack.c ---- */
+
+/* Reads all that is planned and packs it. */
 PO_NODISCARD enum po_status po_backup_pack(struct po_backup_run *run, struct po_err *err);
 /* Whether an alternate stream is to be saved: its owner is one, and not another name of one. */
 bool po_backup_has_stream(const struct po_backup_run *run, const struct po_walk_stream *stream);
@@ -74,8 +134,28 @@ bool po_backup_has_stream(const struct po_backup_run *run, const struct po_walk_
 PO_NODISCARD enum po_status po_backup_note_stream(struct po_backup_run *run,
                                                   const struct po_walk_stream *stream,
                                                   uint64_t bytes, struct po_err *err);
-/* Hands the packer's full frame to the compressors and gives it the next slot. */
+/* At the end: what is in the snapshot, into the result. */
+PO_NODISCARD enum po_status po_backup_count(struct po_backup_run *run, struct po_err *err);
+
+/* ---- backup_frames.c ---- */
+
+/* Buffers and compressors, for all passes; freed in any case. */
+PO_NODISCARD enum po_status po_backup_frames_new(struct po_backup_run *run, struct po_err *err);
+void po_backup_frames_free(struct po_backup_run *run);
+/* Has `pack` fill frames on this thread, and writes them; all are written when it returns. */
+PO_NODISCARD enum po_status po_backup_frames_pass(struct po_backup_run *run,
+                                                  enum po_status (*pack)(struct po_backup_run *run,
+                                                                         struct po_err *err),
+                                                  struct po_err *err);
+/* A po_flush_fn: hands the packer's full frame to the compressors and gives it the next slot. */
 PO_NODISCARD enum po_status po_backup_flush(void *ctx, struct po_frame_buf *frame,
                                             struct po_err *err);
+
+/* ---- backup_documents.c ---- */
+
+PO_NODISCARD enum po_status po_backup_pack_manifest(struct po_backup_run *run, struct po_err *err);
+/* A summary that fits in a frame. */
+PO_NODISCARD enum po_status po_backup_put_summary(struct po_backup_run *run, struct po_buf *json,
+                                                  struct po_err *err);
 
 #endif

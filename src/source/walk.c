@@ -193,6 +193,7 @@ keep_stream(struct po_walk *walk, const struct po_stream *stream, struct po_err 
         (struct po_walk_stream){ .owner = (uint32_t)(walk->list->count - 1),
                                  .name_start = (uint32_t)walk->stream_names.size,
                                  .name_size = (uint32_t)stream->name_size,
+                                 .entry = PO_NONE,
                                  .size = stream->size };
     po_buf_put(&walk->stream_names, stream->name, stream->name_size);
     return po_buf_check(&walk->stream_names, err);
@@ -275,6 +276,19 @@ add_extras(struct po_walk *walk, struct po_dir *root, const char *relative, size
     return st == PO_OK ? add_streams(walk, err) : st;
 }
 
+/* What is there, or below it, is not known. */
+static enum po_status
+tell_unread(struct po_walk *walk, const struct po_buf *path, const struct po_err *failure,
+            struct po_err *err)
+{
+    enum po_status st;
+
+    walk->is_unread = true;
+    st = walk->problem(walk->ctx, (const char *)path->bytes, path->size, failure->text, err);
+    walk->is_unread = false;
+    return st;
+}
+
 static enum po_status
 add_symlink_target(struct listing *listing, struct po_err *err)
 {
@@ -294,8 +308,7 @@ add_symlink_target(struct listing *listing, struct po_err *err)
         *err = failure;
     else {
         entry->state = PO_ENTRY_SKIPPED;
-        st = walk->problem(walk->ctx, (const char *)listing->path.bytes, listing->path.size,
-                           failure.text, err);
+        st = tell_unread(walk, &listing->path, &failure, err);
     }
     po_mem_free(target);
     return st;
@@ -330,7 +343,7 @@ add_child(void *ctx, const char *name, size_t name_size, const struct po_node_in
         return err->status;
     }
     if (failure != NULL)
-        return walk->problem(walk->ctx, (const char *)path->bytes, path->size, failure->text, err);
+        return tell_unread(walk, path, failure, err);
     if (walk->output_id != 0 && info->file_id == walk->output_id &&
         info->device == walk->output_device)
         return walk->problem(walk->ctx, (const char *)path->bytes, path->size,
@@ -341,6 +354,9 @@ add_child(void *ctx, const char *name, size_t name_size, const struct po_node_in
     if (path->size > PO_PATH_MAX_SIZE)
         return walk->problem(walk->ctx, (const char *)path->bytes, path->size,
                              "its path is longer than an archive can hold", err); /* spec: TAR-8 */
+    if (walk->is_known != NULL &&
+        walk->is_known(walk->ctx, (const char *)path->bytes, path->size, info))
+        return PO_OK;
     st = add_entry(walk, path->bytes, path->size, info, err);
     if (st == PO_OK && has_extras(walk, info))
         st = add_extras(walk, listing->root, (const char *)path->bytes + listing->member_size + 1,
@@ -379,8 +395,7 @@ list_directory(struct listing *listing, size_t number, struct po_err *err)
     if (st == PO_E_IO && !is_root) {
         /* Unreadable, or gone since: named; the directory itself is saved, with what was seen. */
         listing->path.size = listing->dir_size;
-        return walk->problem(walk->ctx, (const char *)listing->path.bytes, listing->dir_size,
-                             failure.text, err);
+        return tell_unread(walk, &listing->path, &failure, err);
     }
     if (st != PO_OK)
         *err = failure;

@@ -14,6 +14,7 @@ struct po_walk_stream {
     uint32_t owner;
     uint32_t name_start; /* in stream_names */
     uint32_t name_size;
+    uint32_t entry; /* for its saver: the number of its own entry; PO_NONE at first */
     uint64_t size;
 };
 
@@ -25,6 +26,13 @@ struct po_walk {
     /* An item that cannot be saved: named and passed over. */
     enum po_status (*problem)(void *ctx, const char *path, size_t path_size, const char *reason,
                               struct po_err *err);
+    bool is_unread; /* of the problem being told: what is there is not known */
+    /*
+     * Whether a file or link is known from a former walk, and is the same: then it is not added.
+     * NULL: none is.
+     */
+    bool (*is_known)(void *ctx, const char *path, size_t path_size,
+                     const struct po_node_info *info);
     void *ctx;
     const volatile int *cancel;     /* may be NULL */
     struct po_node_extras extras;   /* those of the last entry */
