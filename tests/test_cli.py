@@ -1110,18 +1110,13 @@ class OneAtATime(Base):
         self.end(first)
         self.backup("third.tar.zst")
 
-    def test_a_killed_run_leaves_no_lock(self):
-        log = pathlib.Path(STATE) / "pobackup.log"
-        before = log.read_text().count("they run again") if log.exists() else 0
+    def test_a_run_right_after_a_killed_one_waits_for_its_services(self):
         first = self.start("backup", self.arg, "-o", self.dir / "first")
         first.kill()
         first.communicate()
-        # A run that stops what the killed one's guardian is just starting would be in its way: that is not what is tested here.
-        end = time.monotonic() + 30
-        while not log.exists() or log.read_text().count("they run again") == before:
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.05)
         self.check(run("backup", self.arg, "-o", self.dir / "second"), 0)
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+        self.assertFalse(list(pathlib.Path(STATE).glob("*.outage")))
 
     def test_the_lock_lies_in_the_state_directory(self):
         env = {"POBACKUP_STATE_DIR": str(self.dir / "new" / "state")}

@@ -1,6 +1,7 @@
 #include "cli/cli_guardian.h"
 
 #include "base/mem.h"
+#include "cli/cli_outage.h"
 #include "cli/cli_state.h"
 #include "host/host_guard.h"
 #include "port/guardian.h"
@@ -15,6 +16,9 @@ struct po_cli_guardian {
     struct po_cli *cli;
     struct po_guardian *process;
     struct po_host_guard *guard;
+    struct po_cli_outage *outage;
+    bool is_noted;
+    bool is_unnoted; /* no note can be had: told once */
     bool is_lost;
 };
 
@@ -41,6 +45,24 @@ send_line(struct po_cli_guardian *guardian, const char *word, const char *name)
                     "%s: nothing would start the services if this program were killed", err.text);
 }
 
+/* On the disk before the guardian hears of it. */
+static void
+write_down(struct po_cli_guardian *guardian, enum po_host_guard_news news, const char *service)
+{
+    struct po_err err;
+
+    if (guardian->is_unnoted)
+        return;
+    if (po_cli_outage_add(guardian->outage, news, service, &err) != PO_OK) {
+        guardian->is_unnoted = true;
+        po_cli_out_tell(&guardian->cli->out, PO_CLI_WARNING,
+                        "%s: nothing would start the services after a power cut", err.text);
+    } else if (!guardian->is_noted) {
+        guardian->is_noted = true;
+        send_line(guardian, PO_CLI_GUARDIAN_NOTED, "");
+    }
+}
+
 /* A po_host_guard_fn. */
 static void
 note(void *ctx, enum po_host_guard_news news, const char *service)
@@ -49,6 +71,7 @@ note(void *ctx, enum po_host_guard_news news, const char *service)
                                          [PO_HOST_GUARD_STOPPED] = PO_CLI_GUARDIAN_STOPPED,
                                          [PO_HOST_GUARD_STARTED] = PO_CLI_GUARDIAN_STARTED };
 
+    write_down(ctx, news, service);
     send_line(ctx, words[news], service);
 }
 
@@ -94,6 +117,8 @@ start(struct po_cli_guardian *guardian, struct po_host *host, struct po_err *err
     enum po_status st = po_sys_put_program(&program, err);
 
     (void)put_arguments(guardian->cli, arguments);
+    /* Whoever took the lock has told that there is no state directory. */
+    guardian->is_unnoted = po_cli_outage_new(&guardian->outage, host, &ignored) != PO_OK;
     if (po_cli_state_dir(&log, &ignored) == PO_OK)
         po_buf_put_text(&log, "/pobackup.log");
     if (st == PO_OK)
@@ -128,6 +153,8 @@ po_cli_guardian_begin(struct po_cli *cli, struct po_host *host)
                     "nothing will start the services if this program is killed: %s", err.text);
     if (guardian != NULL)
         po_guardian_free(guardian->process);
+    if (guardian != NULL)
+        po_cli_outage_end(guardian->outage);
     po_mem_free(guardian);
     return NULL;
 }
@@ -138,6 +165,7 @@ po_cli_guardian_end(struct po_cli_guardian *guardian)
     if (guardian == NULL)
         return;
     po_host_guard_end(guardian->guard);
+    po_cli_outage_end(guardian->outage);
     send_line(guardian, PO_CLI_GUARDIAN_END, "");
     po_guardian_free(guardian->process);
     po_mem_free(guardian);

@@ -2,12 +2,14 @@
  * cli_guardian.h - the process that starts the services again when this one dies while they are
  * stopped (req: B7). It is this program with the verb guardian, and reads lines:
  *
+ *   noted            what follows is in the site's note too (cli_outage.h)
  *   stop SERVICE     it is about to be asked to stop
  *   stopped SERVICE  it has
  *   started SERVICE  it runs again, or that was tried
  *   end              nothing is left to do
  *
- * When they end without "end", it brings back what was stopped and not started.
+ * When they end without "end", it takes the site's lock and brings back what was stopped and not
+ * started; unless the note is gone by then: somebody else has done it.
  */
 #ifndef PO_CLI_CLI_GUARDIAN_H
 #define PO_CLI_CLI_GUARDIAN_H
@@ -15,6 +17,7 @@
 #include "cli/cli.h"
 #include "host/host.h"
 
+#define PO_CLI_GUARDIAN_NOTED "noted"
 #define PO_CLI_GUARDIAN_STOP "stop "
 #define PO_CLI_GUARDIAN_STOPPED "stopped "
 #define PO_CLI_GUARDIAN_STARTED "started "

@@ -3,6 +3,7 @@
 #include "archive/hash.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/cli_outage.h"
 #include "host/host.h"
 #include "port/file.h"
 #include "port/sys.h"
@@ -10,8 +11,9 @@
 #include <string.h>
 
 #define LOCK_ID_SIZE 8u /* bytes of the hash in a lock's name */
-#define LOCK_TRIES 3
-#define LOCK_WAIT_MS 50u
+#define LOCK_POLL_MS 50u
+#define LOCK_WAIT_MS 100u
+#define OUTAGE_WAIT_MS 30000u
 
 /* Appends a variable's value; one that is empty counts as not set. */
 static bool
@@ -94,17 +96,24 @@ po_cli_state_reboot(struct po_host *host, struct po_buf *out, struct po_err *err
 }
 
 enum po_status
+po_cli_state_outage(struct po_host *host, struct po_buf *out, struct po_err *err)
+{
+    return put_path(host, ".outage", out, err);
+}
+
+enum po_status
 po_cli_state_lock(struct po_host *host, struct po_buf *out, struct po_err *err)
 {
     return put_path(host, ".lock", out, err);
 }
 
-/* *lock = NULL and PO_OK when somebody else holds it. */
-static enum po_status
-take_lock(struct po_host *host, struct po_lock **lock, struct po_err *err)
+enum po_status
+po_cli_site_lock_wait(struct po_host *host, unsigned wait_ms, struct po_lock **lock,
+                      struct po_err *err)
 {
     struct po_buf path = { 0 };
     struct po_dir *dir = NULL;
+    double deadline = po_sys_monotonic() + (double)wait_ms / 1000;
     enum po_status st = po_cli_state_dir(&path, err);
 
     if (st != PO_OK)
@@ -114,10 +123,10 @@ take_lock(struct po_host *host, struct po_lock **lock, struct po_err *err)
         goto done;
     po_buf_clear(&path);
     st = po_cli_state_lock(host, &path, err);
-    /* `doctor` takes it for a moment, to see whether it is free. */
-    for (int tries = 0; tries < LOCK_TRIES && st == PO_OK && *lock == NULL; tries++) {
-        if (tries > 0)
-            po_sys_sleep_ms(LOCK_WAIT_MS);
+    if (st == PO_OK)
+        st = po_lock_take(lock, po_buf_text(&path), err);
+    while (st == PO_OK && *lock == NULL && po_sys_monotonic() < deadline) {
+        po_sys_sleep_ms(LOCK_POLL_MS);
         st = po_lock_take(lock, po_buf_text(&path), err);
     }
 done:
@@ -130,9 +139,17 @@ bool
 po_cli_site_lock(struct po_cli *cli, struct po_host *host, struct po_lock **lock, int *code)
 {
     struct po_err err = { 0 };
+    enum po_status st;
 
     *lock = NULL;
-    if (take_lock(host, lock, &err) != PO_OK) {
+    /* `doctor` takes it for a moment, to see whether it is free. */
+    st = po_cli_site_lock_wait(host, LOCK_WAIT_MS, lock, &err);
+    if (st == PO_OK && *lock == NULL && po_cli_outage_is_taken_over(host)) {
+        po_cli_out_tell(&cli->out, PO_CLI_NOTE,
+                        "the services of a run that was killed are being started; waiting for it");
+        st = po_cli_site_lock_wait(host, OUTAGE_WAIT_MS, lock, &err);
+    }
+    if (st != PO_OK) {
         po_cli_out_tell(&cli->out, PO_CLI_WARNING,
                         "no lock on the site, so see to it that no other pobackup works on it "
                         "meanwhile: %s",

@@ -32,6 +32,10 @@ PO_NODISCARD enum po_status po_cli_state_import(struct po_host *set, struct po_b
 PO_NODISCARD enum po_status po_cli_state_reboot(struct po_host *host, struct po_buf *out,
                                                 struct po_err *err);
 
+/* The note of services that are stopped (cli_outage.h), appended. Likewise. */
+PO_NODISCARD enum po_status po_cli_state_outage(struct po_host *host, struct po_buf *out,
+                                                struct po_err *err);
+
 /* The path of the site's lock, likewise. */
 PO_NODISCARD enum po_status po_cli_state_lock(struct po_host *host, struct po_buf *out,
                                               struct po_err *err);
@@ -45,5 +49,9 @@ PO_NODISCARD enum po_status po_cli_state_lock(struct po_host *host, struct po_bu
  * po_lock_free.
  */
 bool po_cli_site_lock(struct po_cli *cli, struct po_host *host, struct po_lock **lock, int *code);
+
+/* The lock alone, waited for; *lock = NULL and PO_OK when somebody else holds it until the end. */
+PO_NODISCARD enum po_status po_cli_site_lock_wait(struct po_host *host, unsigned wait_ms,
+                                                  struct po_lock **lock, struct po_err *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include "cli/cli_event.h"
 #include "cli/cli_guardian.h"
 #include "cli/cli_history.h"
+#include "cli/cli_outage.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_recovery.h"
 #include "cli/cli_site.h"
@@ -355,11 +356,13 @@ run(struct po_cli *cli, struct po_host *host, const char *dest, const char *path
     if (!po_cli_site_lock(cli, host, &lock, &code))
         return code;
     if (po_cli_recovery_allows(cli, host, true, &code)) {
+        int former = po_cli_outage_recover(cli, host);
         struct po_cli_guardian *guardian = po_cli_guardian_begin(cli, host);
 
         warn_of_stopped(cli, host);
         code = save(cli, host, dest, path, options);
         po_cli_guardian_end(guardian);
+        code = former > code ? former : code;
     }
     po_lock_free(lock);
     return code;

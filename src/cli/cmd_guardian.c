@@ -3,35 +3,25 @@
 
 #include "base/text.h"
 #include "cli/cli_guardian.h"
+#include "cli/cli_outage.h"
 #include "cli/cli_site.h"
+#include "cli/cli_state.h"
 #include "engine/services.h"
+#include "port/file.h"
 #include "port/sys.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define LINE_MAX_SIZE 1024
+#define LOCK_WAIT_MS 60000u
 
 /* Names of services, a NUL behind each. */
 struct heard {
     struct po_buf asked;   /* to stop, and they have perhaps not */
     struct po_buf stopped; /* they have, and were not started */
+    bool is_noted;
 };
-
-static void
-forget(struct po_buf *names, const char *name)
-{
-    for (size_t at = 0; at < names->size;) {
-        size_t size = strlen((const char *)names->bytes + at) + 1;
-
-        if (strcmp((const char *)names->bytes + at, name) != 0) {
-            at += size;
-            continue;
-        }
-        memmove(names->bytes + at, names->bytes + at + size, names->size - at - size);
-        names->size -= size;
-    }
-}
 
 static bool
 is_word(const char *line, const char *word, const char **name)
@@ -54,10 +44,7 @@ hear(struct heard *heard, const char *line)
         to = &heard->stopped;
     else if (!is_word(line, PO_CLI_GUARDIAN_STARTED, &name))
         return;
-    forget(&heard->asked, name);
-    forget(&heard->stopped, name);
-    if (to != NULL)
-        po_buf_put(to, name, strlen(name) + 1);
+    po_cli_outage_move(to, &heard->asked, &heard->stopped, name);
 }
 
 /* Whether the other side has said that nothing is left to do; false: it is dead. */
@@ -70,7 +57,10 @@ listen_to_end(struct heard *heard)
         line[strcspn(line, "\r\n")] = '\0';
         if (strcmp(line, PO_CLI_GUARDIAN_END) == 0)
             return true;
-        hear(heard, line);
+        if (strcmp(line, PO_CLI_GUARDIAN_NOTED) == 0)
+            heard->is_noted = true;
+        else
+            hear(heard, line);
     }
     return false;
 }
@@ -96,6 +86,28 @@ bring_back(struct po_cli *cli, struct po_host *host, const struct heard *heard)
     return code;
 }
 
+/* The dead one's lock is free, unless somebody was quicker: who has it sets the services right. */
+static int
+take_over(struct po_cli *cli, struct po_host *host, const struct heard *heard)
+{
+    struct po_lock *lock = NULL;
+    struct po_err err = { 0 };
+    bool is_locked = po_cli_site_lock_wait(host, LOCK_WAIT_MS, &lock, &err) == PO_OK;
+    int code = PO_EXIT_DONE;
+
+    if (is_locked && lock == NULL) {
+        (void)po_fail(&err, PO_E_IO, "another pobackup works on the site: it is left to that one");
+        code = po_cli_failed(cli, &err);
+    } else if (!heard->is_noted || po_cli_outage_is_noted(host)) {
+        po_cli_outage_take_over(host);
+        code = bring_back(cli, host, heard);
+        if (code == PO_EXIT_DONE)
+            po_cli_outage_forget(host); /* else the next run tries again */
+    }
+    po_lock_free(lock);
+    return code;
+}
+
 int
 po_cmd_guardian(struct po_cli *cli)
 {
@@ -106,7 +118,7 @@ po_cmd_guardian(struct po_cli *cli)
     if (!po_cli_site_open(cli, &host, &code))
         return code;
     if (!listen_to_end(&heard) && (heard.asked.size > 0 || heard.stopped.size > 0))
-        code = bring_back(cli, host, &heard);
+        code = take_over(cli, host, &heard);
     po_buf_deinit(&heard.asked);
     po_buf_deinit(&heard.stopped);
     po_cli_site_free(host);

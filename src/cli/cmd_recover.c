@@ -4,6 +4,7 @@
 #include "cli/cli_event.h"
 #include "cli/cli_guardian.h"
 #include "cli/cli_history.h"
+#include "cli/cli_outage.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_reboot.h"
 #include "cli/cli_recovery.h"
@@ -163,10 +164,12 @@ recover_site(struct po_cli *cli, recover_fn recover, const char *question)
         code = po_cli_failed(cli, &err);
     } else if (is_wanted(cli, po_buf_text(&journals), question, &code) &&
                po_cli_site_lock(cli, host, &lock, &code)) {
+        int former = po_cli_outage_recover(cli, host);
         struct po_cli_guardian *guardian = po_cli_guardian_begin(cli, host);
 
         code = run(cli, host, po_buf_text(&journals), recover);
         po_cli_guardian_end(guardian);
+        code = former > code ? former : code;
         po_cli_event(cli, host, PO_CLI_EVENT_RECOVER, code);
     }
     po_lock_free(lock);

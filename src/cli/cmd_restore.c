@@ -6,6 +6,7 @@
 #include "cli/cli_guardian.h"
 #include "cli/cli_history.h"
 #include "cli/cli_import.h"
+#include "cli/cli_outage.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_reboot.h"
 #include "cli/cli_recovery.h"
@@ -203,6 +204,7 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
         goto done;
     po_cli_catch_interrupts(cli);
     if (po_cli_state_journals(host, &journals, &err) == PO_OK) {
+        int former = po_cli_outage_recover(cli, host);
         struct po_cli_guardian *guardian = po_cli_guardian_begin(cli, host);
 
         options->is_planned = true;
@@ -210,6 +212,7 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
         options->journal_dir = po_buf_text(&journals);
         code = run(cli, archive, host, options);
         po_cli_guardian_end(guardian);
+        code = former > code ? former : code;
     } else {
         code = po_cli_failed(cli, &err);
     }

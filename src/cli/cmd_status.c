@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include "cli/cli_outage.h"
 #include "cli/cli_reboot.h"
 #include "cli/cli_recovery.h"
 #include "cli/cli_runs.h"
@@ -77,12 +78,28 @@ tell_services(struct po_cli *cli, struct po_host *host)
     po_cli_json_array_end(&cli->out);
 }
 
+/* Nobody works on the site, and services that a dead run had stopped are down: they are started. */
+static int
+recover_services(struct po_cli *cli, struct po_host *host)
+{
+    struct po_lock *lock = NULL;
+    struct po_err ignored;
+    int code = PO_EXIT_DONE;
+
+    if (po_cli_outage_is_noted(host) && po_cli_site_lock_wait(host, 0, &lock, &ignored) == PO_OK &&
+        lock != NULL)
+        code = po_cli_outage_recover(cli, host);
+    po_lock_free(lock);
+    return code;
+}
+
 static int
 show(struct po_cli *cli, struct po_host *host, const char *journals)
 {
     struct po_recovery recovery = { 0 };
     struct po_err err = { 0 };
     int code = PO_EXIT_DONE;
+    int services_code = recover_services(cli, host);
     int runs_code;
 
     if (po_recovery_find(&recovery, journals, &err) != PO_OK) {
@@ -101,7 +118,8 @@ show(struct po_cli *cli, struct po_host *host, const char *journals)
     tell_services(cli, host);
     runs_code = po_cli_runs_tell(cli, host, po_cli_number(cli, PO_CLI_MAX_AGE, 0));
     po_recovery_deinit(&recovery);
-    return runs_code > code ? runs_code : code;
+    code = runs_code > code ? runs_code : code;
+    return services_code > code ? services_code : code;
 }
 
 static int

@@ -1,0 +1,305 @@
+#include "cli/cli_outage.h"
+
+#include "base/mem.h"
+#include "cli/cli_state.h"
+#include "engine/journal.h"
+#include "engine/recover.h"
+#include "engine/services.h"
+#include "port/file.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A record beside those of enum po_host_guard_news. */
+#define TAKEN_OVER 100u
+
+struct po_cli_outage {
+    struct po_host *host;
+    struct po_buf path;
+    const char *name; /* its last component */
+    struct po_dir *dir;
+    struct po_journal *journal;
+};
+
+/* ---- names ---- */
+
+static void
+forget_name(struct po_buf *names, const char *name)
+{
+    for (size_t at = 0; at < names->size;) {
+        size_t size = strlen((const char *)names->bytes + at) + 1;
+
+        if (strcmp((const char *)names->bytes + at, name) != 0) {
+            at += size;
+            continue;
+        }
+        memmove(names->bytes + at, names->bytes + at + size, names->size - at - size);
+        names->size -= size;
+    }
+}
+
+void
+po_cli_outage_move(struct po_buf *to, struct po_buf *from, struct po_buf *also_from,
+                   const char *name)
+{
+    forget_name(from, name);
+    forget_name(also_from, name);
+    if (to != NULL)
+        po_buf_put(to, name, strlen(name) + 1);
+}
+
+/* ---- where it is ---- */
+
+/* The directory, and the note's name in it. */
+static enum po_status
+open_place(struct po_host *host, struct po_dir **dir, struct po_buf *path, const char **name,
+           struct po_err *err)
+{
+    size_t dir_size = 0;
+    size_t name_start = 0;
+    struct po_buf parent = { 0 };
+    enum po_status st = po_cli_state_outage(host, path, err);
+
+    if (st != PO_OK)
+        return st;
+    po_path_split(po_buf_text(path), path->size, &dir_size, &name_start);
+    *name = po_buf_text(path) + name_start;
+    po_buf_put(&parent, path->bytes, dir_size);
+    st = po_buf_check(&parent, err);
+    if (st == PO_OK)
+        st = po_dir_open_make(dir, po_buf_text(&parent), err);
+    po_buf_deinit(&parent);
+    return st;
+}
+
+bool
+po_cli_outage_is_noted(struct po_host *host)
+{
+    struct po_buf path = { 0 };
+    struct po_node_info info;
+    struct po_err ignored;
+    bool exists = false;
+
+    if (po_cli_state_outage(host, &path, &ignored) == PO_OK &&
+        po_os_stat(po_buf_text(&path), &info, &exists, &ignored) != PO_OK)
+        exists = false;
+    po_buf_deinit(&path);
+    return exists;
+}
+
+void
+po_cli_outage_forget(struct po_host *host)
+{
+    struct po_buf path = { 0 };
+    struct po_dir *dir = NULL;
+    const char *name = NULL;
+    struct po_err ignored;
+
+    /* What cannot be removed is read once more, and finds all services running. */
+    if (po_cli_outage_is_noted(host) && open_place(host, &dir, &path, &name, &ignored) == PO_OK)
+        (void)!po_dir_remove(dir, name, strlen(name), &ignored);
+    po_dir_free(dir);
+    po_buf_deinit(&path);
+}
+
+/* ---- writing ---- */
+
+static void
+release(struct po_cli_outage *outage)
+{
+    po_journal_free(outage->journal);
+    po_dir_free(outage->dir);
+    po_buf_deinit(&outage->path);
+    po_mem_free(outage);
+}
+
+enum po_status
+po_cli_outage_new(struct po_cli_outage **out, struct po_host *host, struct po_err *err)
+{
+    struct po_cli_outage *outage = po_mem_new(1, sizeof(*outage));
+    enum po_status st;
+
+    if (outage == NULL)
+        return po_fail_nomem(err, sizeof(*outage));
+    outage->host = host;
+    st = open_place(host, &outage->dir, &outage->path, &outage->name, err);
+    if (st == PO_OK)
+        *out = outage;
+    else
+        release(outage);
+    return st;
+}
+
+/* One that is there already is that of a restore which is being finished: it goes on. */
+static enum po_status
+begin(struct po_cli_outage *outage, struct po_err *err)
+{
+    return po_cli_outage_is_noted(outage->host)
+               ? po_journal_open(&outage->journal, outage->dir, outage->name, err)
+               : po_journal_create(&outage->journal, outage->dir, outage->name, err);
+}
+
+enum po_status
+po_cli_outage_add(struct po_cli_outage *outage, enum po_host_guard_news news, const char *service,
+                  struct po_err *err)
+{
+    enum po_status st = outage->journal == NULL ? begin(outage, err) : PO_OK;
+
+    if (st == PO_OK)
+        st = po_journal_put(outage->journal, (uint8_t)news, service, strlen(service), err);
+    return st == PO_OK ? po_journal_sync(outage->journal, err) : st;
+}
+
+void
+po_cli_outage_end(struct po_cli_outage *outage)
+{
+    if (outage == NULL)
+        return;
+    /* A file that is open cannot be removed everywhere. */
+    po_journal_free(outage->journal);
+    outage->journal = NULL;
+    po_cli_outage_forget(outage->host);
+    release(outage);
+}
+
+void
+po_cli_outage_take_over(struct po_host *host)
+{
+    struct po_cli_outage *outage = NULL;
+    struct po_err ignored; /* then others do not wait for it */
+
+    if (!po_cli_outage_is_noted(host) || po_cli_outage_new(&outage, host, &ignored) != PO_OK)
+        return;
+    if (begin(outage, &ignored) == PO_OK &&
+        po_journal_put(outage->journal, TAKEN_OVER, "", 0, &ignored) == PO_OK)
+        (void)!po_journal_sync(outage->journal, &ignored);
+    release(outage);
+}
+
+/* ---- reading ---- */
+
+struct names {
+    struct po_buf *asked;
+    struct po_buf *stopped;
+    bool is_taken_over;
+};
+
+static enum po_status
+take_name(struct names *names, uint8_t kind, const void *bytes, size_t size, struct po_err *err)
+{
+    char *name = po_mem_copy(bytes, size);
+    struct po_buf *to = kind == PO_HOST_GUARD_STOP      ? names->asked
+                        : kind == PO_HOST_GUARD_STOPPED ? names->stopped
+                                                        : NULL;
+
+    if (name == NULL)
+        return po_fail_nomem(err, size);
+    po_cli_outage_move(to, names->asked, names->stopped, name);
+    po_mem_free(name);
+    return PO_OK;
+}
+
+/* A po_journal_fn. */
+static enum po_status
+take_record(void *ctx, uint8_t kind, struct po_cursor *record, struct po_err *err)
+{
+    struct names *names = ctx;
+    size_t size = po_cursor_left(record);
+
+    if (kind != TAKEN_OVER)
+        return take_name(names, kind, po_cursor_bytes(record, size), size, err);
+    names->is_taken_over = true;
+    return PO_OK;
+}
+
+static enum po_status
+read_names(struct po_host *host, struct names *names, bool *is_noted, struct po_err *err)
+{
+    struct po_buf path = { 0 };
+    struct po_dir *dir = NULL;
+    const char *name = NULL;
+    enum po_status st = PO_OK;
+
+    *is_noted = po_cli_outage_is_noted(host);
+    if (!*is_noted)
+        return PO_OK;
+    st = open_place(host, &dir, &path, &name, err);
+    if (st == PO_OK)
+        st = po_journal_read(dir, name, take_record, names, err);
+    if (st == PO_OK)
+        st = po_buf_check(names->asked, err);
+    if (st == PO_OK)
+        st = po_buf_check(names->stopped, err);
+    po_dir_free(dir);
+    po_buf_deinit(&path);
+    return st;
+}
+
+bool
+po_cli_outage_is_taken_over(struct po_host *host)
+{
+    struct po_buf asked = { 0 };
+    struct po_buf stopped = { 0 };
+    struct names names = { .asked = &asked, .stopped = &stopped };
+    struct po_err ignored;
+    bool is_noted = false;
+    bool is_it = read_names(host, &names, &is_noted, &ignored) == PO_OK && names.is_taken_over;
+
+    po_buf_deinit(&asked);
+    po_buf_deinit(&stopped);
+    return is_it;
+}
+
+/* ---- setting right ---- */
+
+/* What was interrupted has a journal of its own, by which services come back with the rest. */
+static bool
+is_restore_open(struct po_host *host)
+{
+    struct po_recovery recovery = { 0 };
+    struct po_buf journals = { 0 };
+    struct po_err ignored;
+    bool is_open =
+        po_cli_state_journals(host, &journals, &ignored) == PO_OK &&
+        po_recovery_find(&recovery, po_buf_text(&journals), &ignored) == PO_OK &&
+        (recovery.state == PO_RECOVERY_INTERRUPTED || recovery.state == PO_RECOVERY_INCOMPLETE);
+
+    po_recovery_deinit(&recovery);
+    po_buf_deinit(&journals);
+    return is_open;
+}
+
+int
+po_cli_outage_recover(struct po_cli *cli, struct po_host *host)
+{
+    struct po_buf asked = { 0 };
+    struct po_buf stopped = { 0 };
+    struct names names = { .asked = &asked, .stopped = &stopped };
+    struct po_err err = { 0 };
+    bool is_noted = false;
+    int code = PO_EXIT_DONE;
+    enum po_status st = PO_OK;
+
+    if (po_cli_has(cli, PO_CLI_NO_SERVICES) || is_restore_open(host))
+        return PO_EXIT_DONE;
+    st = read_names(host, &names, &is_noted, &err);
+    if (st != PO_OK)
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "a former run was cut off while services were stopped; which ones cannot "
+                        "be told (%s). Look whether all of them run",
+                        err.text);
+    if (st == PO_OK && asked.size + stopped.size > 0) {
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "a former run was cut off while services were stopped; they are started");
+        st = po_services_bring_back(host, &asked, &stopped, &cli->watch, &err);
+        if (st != PO_OK) {
+            (void)po_cli_failed(cli, &err);
+            code = PO_EXIT_SERVICES;
+        }
+    }
+    if (is_noted && code == PO_EXIT_DONE)
+        po_cli_outage_forget(host);
+    po_buf_deinit(&asked);
+    po_buf_deinit(&stopped);
+    return code;
+}
