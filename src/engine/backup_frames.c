@@ -15,8 +15,10 @@ po_backup_flush(void *ctx, struct po_frame_buf *frame, struct po_err *err)
 {
     struct po_backup_run *run = ctx;
     void *item;
-    enum po_status st;
+    enum po_status st = po_watch_check(run->watch, err); /* a file may be of any size */
 
+    if (st != PO_OK)
+        return st;
     run->filling->used = frame->used;
     po_ordered_submit(run->pool);
     po_watch_progress(run->watch, run->bytes_packed, run->bytes_planned, run->files_packed,

@@ -240,6 +240,8 @@ po_backup_gather_hot(struct po_backup_run *run, struct po_err *err)
     if (st == PO_OK)
         st = walk_part(run, PO_PART_MAILBOX, err);
     run->seen.count = (uint32_t)run->list.count;
+    if (st == PO_OK)
+        po_backup_seen_leave_fresh(run);
     return st == PO_OK ? make_plan(run, err) : st;
 }
 

@@ -104,6 +104,8 @@ bool po_backup_locate(void *ctx, const struct po_entry *entry, struct po_dir **r
 
 /* ---- backup_seen.c ---- */
 
+/* After the hot walk: what has just changed is left to the cold pass. */
+void po_backup_seen_leave_fresh(struct po_backup_run *run);
 /* After the hot pass: what it read is found by path from now on. */
 PO_NODISCARD enum po_status po_backup_seen_make(struct po_backup_run *run, struct po_err *err);
 /* A po_walk's is_known: the entry is as the hot pass read it. */

@@ -3,8 +3,9 @@
  *
  * A file or link is as it was when size, write time, change time and file id are, and when it had
  * been left alone for a while before it was read: a write within one tick of the clock leaves no
- * trace in the stamps. Such an entry is confirmed; what is not goes out of the snapshot at the end,
- * and its member stays in the tar as one that is not listed (spec: INDEX-11).
+ * trace in the stamps. (What has just changed is not even read by the hot pass.) Such an entry is
+ * confirmed; what is not goes out of the snapshot at the end, and its member stays in the tar as one
+ * that is not listed (spec: INDEX-11).
  */
 #include "engine/backup_run.h"
 
@@ -118,6 +119,31 @@ is_settled(const struct po_backup_run *run, int64_t write_time, int64_t change_t
     int64_t last = change_time == POBACKUP_TIME_UNKNOWN ? write_time : change_time;
 
     return last != POBACKUP_TIME_UNKNOWN && last < run->seen.trusted_time;
+}
+
+/* The plan is to see the names alone that are planned. */
+static void
+drop_unplanned_links(struct po_backup_run *run)
+{
+    struct po_walk *walk = &run->walk;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < walk->link_count; i++)
+        if (run->list.entries[walk->links[i].entry].state == PO_ENTRY_PLANNED)
+            walk->links[kept++] = walk->links[i];
+    walk->link_count = kept;
+}
+
+void
+po_backup_seen_leave_fresh(struct po_backup_run *run)
+{
+    for (uint32_t i = 0; i < run->seen.count; i++) {
+        struct po_entry *entry = &run->list.entries[i];
+
+        if (!is_settled(run, entry->write_time, entry->change_time))
+            entry->state = PO_ENTRY_SKIPPED;
+    }
+    drop_unplanned_links(run);
 }
 
 bool
@@ -239,19 +265,6 @@ match_links(struct po_backup_run *run, struct po_err *err)
     return PO_OK;
 }
 
-/* The plan is to see the names alone that are planned. */
-static void
-drop_matched_links(struct po_backup_run *run)
-{
-    struct po_walk *walk = &run->walk;
-    size_t kept = 0;
-
-    for (size_t i = 0; i < walk->link_count; i++)
-        if (run->list.entries[walk->links[i].entry].state == PO_ENTRY_PLANNED)
-            walk->links[kept++] = walk->links[i];
-    walk->link_count = kept;
-}
-
 enum po_status
 po_backup_seen_match(struct po_backup_run *run, size_t first, struct po_err *err)
 {
@@ -274,7 +287,7 @@ po_backup_seen_match(struct po_backup_run *run, size_t first, struct po_err *err
     if (run->walk.link_count > 0)
         st = match_links(run, err);
     if (st == PO_OK)
-        drop_matched_links(run);
+        drop_unplanned_links(run);
     return st;
 }
 
