@@ -1376,6 +1376,8 @@ def verify_parent(archive, number, candidates, report):
                     raise damaged("INDEX-9", f"no member begins at offset {index.offset[e]}")
                 member, pieces = parent.open_member(index.frame[e], index.offset[e])
                 check_member(index, e, member)
+                if member.path != path or member.time != index.write_time[e]:
+                    raise damaged("INDEX-9", "the parent has another path or write time there")
                 hasher = XXH3()
                 for piece in pieces:
                     hasher.update(piece)

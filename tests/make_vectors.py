@@ -1310,6 +1310,10 @@ def make_parents():
         diff(change={b"a": {"content hash": xxh3(b"other")}}), near("good-parent"), QUICK_OK)
     add("bad-index-9-offset", "INDEX-9", "No member begins at that place of the parent.",
         diff(change={b"a": {"offset": 512}}), near("good-parent"), QUICK_OK)
+    add("bad-index-9-path", "INDEX-9", "The member there has another path.",
+        diff(change={b"a": {"path": b"aa"}}), near("good-parent"), QUICK_OK)
+    add("bad-index-9-time", "INDEX-9", "The member there has another write time.",
+        diff(change={b"a": {"write time": WHEN + 1}}), near("good-parent"), QUICK_OK)
     add("bad-index-9-frame", "INDEX-9 READ-1", "The parent has no such frame.", diff(change={b"a": {"frame": 9}}), near("good-parent"),
         QUICK_OK)
     other = diff()

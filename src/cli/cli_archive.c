@@ -36,9 +36,10 @@ po_cli_archive_open_quietly(struct po_cli_archive *archive, const char *path, st
     st = po_store_file_open(&archive->blob, path, err);
     if (st != PO_OK)
         return st;
-    st = po_reader_open(&archive->reader, &archive->blob, err);
+    st = po_reader_open(&archive->own, &archive->blob, err);
     if (st != PO_OK)
         return po_err_prefix(err, "%s", path);
+    archive->reader = archive->own;
     st = po_reader_manifest(archive->reader, &archive->manifest, err);
     if (st == PO_E_FORMAT) {
         archive->is_manifest_damaged = true;
@@ -100,7 +101,9 @@ po_cli_archive_open(struct po_cli *cli, struct po_cli_archive *archive, const ch
 void
 po_cli_archive_deinit(struct po_cli_archive *archive)
 {
-    po_reader_free(archive->reader);
+    po_joined_free(archive->joined);
+    po_parents_close(&archive->parents);
+    po_reader_free(archive->own);
     po_store_blob_free(&archive->blob);
     po_buf_deinit(&archive->manifest);
     *archive = (struct po_cli_archive){ 0 };

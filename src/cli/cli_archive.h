@@ -2,7 +2,8 @@
 #ifndef PO_CLI_CLI_ARCHIVE_H
 #define PO_CLI_CLI_ARCHIVE_H
 
-#include "archive/reader.h"
+#include "archive/joined.h"
+#include "engine/parents.h"
 
 struct po_cli;
 
@@ -10,7 +11,10 @@ struct po_cli_archive {
     const char *path; /* the caller's */
     bool is_import;   /* a set that was made by hand (cli_import.h): nothing is known of its past */
     struct pobackup_blob blob;
-    struct po_reader *reader;
+    struct po_reader *own;    /* what was opened */
+    struct po_reader *reader; /* to read by: that, or joined with its parents */
+    struct po_parents parents;
+    struct po_joined *joined; /* by po_cli_parents_join, else NULL */
     struct po_buf manifest;   /* JSON */
     bool is_manifest_damaged; /* the rest may be whole */
 };

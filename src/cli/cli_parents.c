@@ -1,17 +1,18 @@
 #include "cli/cli_parents.h"
 
 #include "base/mem.h"
+#include "cli/cli.h"
 #include "port/file.h"
 #include "store/store.h"
 
 #include <string.h>
 
-/* As po_parents_place wants it; ctx is the archive. The name is one component. */
+/* As po_parents_place wants it; ctx is the archive's path. The name is one component. */
 static enum po_status
 open_beside(void *ctx, const char *name, struct pobackup_blob *blob, bool *is_found,
             struct po_err *err)
 {
-    const struct po_cli_archive *archive = ctx;
+    const char *of = ctx;
     struct po_node_info info = { 0 };
     size_t dir_size = 0;
     size_t name_start = 0;
@@ -19,8 +20,8 @@ open_beside(void *ctx, const char *name, struct pobackup_blob *blob, bool *is_fo
     char *path = NULL;
     enum po_status st;
 
-    po_path_split(archive->path, strlen(archive->path), &dir_size, &name_start);
-    dir = name_start > 0 ? po_mem_copy(archive->path, name_start) : po_mem_strdup(".");
+    po_path_split(of, strlen(of), &dir_size, &name_start);
+    dir = name_start > 0 ? po_mem_copy(of, name_start) : po_mem_strdup(".");
     path = dir != NULL ? po_os_path_join(dir, name) : NULL;
     if (path == NULL) {
         st = po_fail_nomem(err, strlen(name));
@@ -42,14 +43,60 @@ close_beside(void *ctx, struct pobackup_blob *blob)
     po_store_blob_free(blob);
 }
 
+static enum po_status
+open_all(const struct po_cli_archive *archive, struct po_parents *parents,
+         struct po_problems *missing, struct po_err *err)
+{
+    /* The path alone is asked for, and it is the caller's. */
+    const struct po_parents_place place = { .ctx = (void *)(uintptr_t)archive->path,
+                                            .open = open_beside,
+                                            .close = close_beside };
+
+    return po_parents_open(parents, archive->reader, &place, missing, err);
+}
+
 enum po_status
 po_cli_parents_check(const struct po_cli_archive *archive, struct po_problems *missing,
                      struct po_err *err)
 {
-    struct po_cli_archive copy = *archive; /* ctx is not const */
-    const struct po_parents_place place = { .ctx = &copy,
-                                            .open = open_beside,
-                                            .close = close_beside };
+    struct po_parents parents = { 0 };
+    enum po_status st = open_all(archive, &parents, missing, err);
 
-    return po_parents_check(archive->reader, &place, missing, err);
+    po_parents_close(&parents);
+    return st;
+}
+
+static void
+tell_missing(struct po_cli *cli, const struct po_cli_archive *archive,
+             const struct po_problems *missing)
+{
+    for (size_t i = 0; i < missing->count; i++)
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "%s builds on %.*s, which is not beside it: what lies in that one cannot "
+                        "be had",
+                        archive->path, (int)missing->items[i].path_size, missing->items[i].path);
+}
+
+bool
+po_cli_parents_join(struct po_cli *cli, struct po_cli_archive *archive, int *code)
+{
+    struct po_problems missing = { 0 };
+    struct po_err err = { 0 };
+    enum po_status st;
+
+    if (archive->reader->index->parent_count == 0)
+        return true;
+    st = open_all(archive, &archive->parents, &missing, &err);
+    if (st == PO_OK)
+        st = po_joined_new(&archive->joined, archive->reader, archive->parents.readers, &err);
+    /* Their indexes are not needed any more. */
+    po_parents_drop_readers(&archive->parents);
+    if (st == PO_OK) {
+        archive->reader = po_joined_reader(archive->joined);
+        tell_missing(cli, archive, &missing);
+    } else {
+        *code = po_cli_archive_failed(cli, archive->path, &err);
+    }
+    po_problems_deinit(&missing);
+    return st == PO_OK;
 }

@@ -6,6 +6,13 @@
 #include "engine/parents.h"
 
 /*
+ * For whoever needs contents: from now on archive->reader finds those that lie in parents too, as
+ * far as the parents lie beside the archive; one that does not is warned of. false and *code when a
+ * file there is not the parent, told.
+ */
+bool po_cli_parents_join(struct po_cli *cli, struct po_cli_archive *archive, int *code);
+
+/*
  * Checks the parents that lie beside the archive; those that do not become problems in *missing.
  * PO_E_FORMAT: a file there is not the parent. spec: INDEX-9
  */

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cli/cli_archive.h"
+#include "cli/cli_parents.h"
 #include "engine/extract.h"
 
 #include <string.h>
@@ -73,8 +74,9 @@ find_file(const struct po_cli_archive *archive, const char *path, uint32_t *entr
     if (po_index_source(index, *entry) != 0) {
         const char *name = po_cli_archive_source(archive, *entry, &link_size);
 
-        return po_fail(err, PO_E_USAGE, "%s: lies in the parent archive %.*s; cat it from there",
-                       path, (int)(link_size < 255 ? link_size : 255), name);
+        return po_fail(err, PO_E_IO,
+                       "%s: lies in the parent archive %.*s, which is needed beside %s", path,
+                       (int)(link_size < 255 ? link_size : 255), name, archive->path);
     }
     return PO_OK;
 }
@@ -108,7 +110,8 @@ po_cmd_cat(struct po_cli *cli)
     int code;
     enum po_status st;
 
-    if (!po_cli_archive_open(cli, &archive, cli->values.args[0], &code))
+    if (!po_cli_archive_open(cli, &archive, cli->values.args[0], &code) ||
+        !po_cli_parents_join(cli, &archive, &code))
         goto done;
     po_cli_json_member(&cli->out, po_cli_json_path_key(path, strlen(path)),
                        po_cli_json_path(path, strlen(path)));

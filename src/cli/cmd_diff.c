@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cli/cli_archive.h"
+#include "cli/cli_parents.h"
 #include "cli/cli_site.h"
 #include "engine/diff.h"
 
@@ -45,7 +46,7 @@ read_and_note(void *ctx, uint64_t offset, void *bytes, size_t size, struct po_er
 static void
 put_tap(struct tap *tap, const struct po_cli_archive *archive, const struct po_cli_archive **last)
 {
-    *tap = (struct tap){ .blob = archive->blob, .archive = archive, .last = last };
+    *tap = (struct tap){ .blob = archive->reader->blob, .archive = archive, .last = last };
     archive->reader->blob.ctx = tap;
     archive->reader->blob.read_at = read_and_note;
 }
@@ -171,6 +172,9 @@ po_cmd_diff(struct po_cli *cli)
     }
     if (other_code > code)
         code = other_code;
+    if (!po_cli_parents_join(cli, &archive, &code) ||
+        (has_other && !po_cli_parents_join(cli, &other, &code)))
+        goto done;
     other_code = compare(cli, &archive, has_other ? &other : NULL, host);
     if (other_code > code)
         code = other_code;

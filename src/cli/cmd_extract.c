@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/cli_archive.h"
+#include "cli/cli_parents.h"
 #include "cli/cli_problems.h"
 #include "engine/extract.h"
 #include "port/file.h"
@@ -144,6 +145,8 @@ po_cmd_extract(struct po_cli *cli)
     if (directory == NULL)
         return po_cli_usage(cli, "where to? Give -C DIR; it is made if it is missing");
     if (!po_cli_archive_open(cli, &archive, cli->values.args[0], &code))
+        goto done;
+    if (!po_cli_parents_join(cli, &archive, &code))
         goto done;
     wanted = po_mem_new(archive.reader->index->count, 1);
     if (wanted == NULL) {

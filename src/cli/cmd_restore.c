@@ -7,6 +7,7 @@
 #include "cli/cli_history.h"
 #include "cli/cli_import.h"
 #include "cli/cli_outage.h"
+#include "cli/cli_parents.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_reboot.h"
 #include "cli/cli_recovery.h"
@@ -37,7 +38,7 @@ verify(struct po_cli *cli, const struct po_cli_archive *archive)
     int code = PO_EXIT_DONE;
     unsigned threads = (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0);
 
-    if (po_engine_verify(archive->reader, true, threads, &cli->watch, &result, &err) != PO_OK) {
+    if (po_engine_verify(archive->own, true, threads, &cli->watch, &result, &err) != PO_OK) {
         (void)po_err_prefix(&err, "%s", archive->path);
         code = po_cli_failed(cli, &err);
         po_cli_problems_tell(&cli->out, &result.hits, NULL);
@@ -192,7 +193,10 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
      * on. */
     if (po_cli_has(cli, PO_CLI_YES) || po_cli_has(cli, PO_CLI_DRY_RUN))
         po_cli_catch_interrupts(cli);
-    options->is_verified = !po_cli_has(cli, PO_CLI_YES) || po_cli_has(cli, PO_CLI_DRY_RUN);
+    options->is_verified =
+        !po_cli_has(cli, PO_CLI_YES) || po_cli_has(cli, PO_CLI_DRY_RUN) || archive->joined != NULL;
+    /* Of the parents what is needed is checked as it is read. */
+    options->has_parents = archive->joined != NULL;
     code = options->is_verified ? verify(cli, archive) : PO_EXIT_DONE;
     if (code != PO_EXIT_DONE) {
         tell_other_reasons(cli, archive, host, options);
@@ -248,7 +252,8 @@ open_source(struct po_cli *cli, struct po_cli_archive *archive, struct po_host *
     const char *path = cli->values.args[0];
 
     if (!po_cli_import_is_set(path))
-        return po_cli_archive_open(cli, archive, path, code);
+        return po_cli_archive_open(cli, archive, path, code) &&
+               po_cli_parents_join(cli, archive, code);
     po_cli_catch_interrupts(cli);
     return po_cli_import_open(cli, archive, path, host, code);
 }

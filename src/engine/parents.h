@@ -16,13 +16,28 @@ struct po_parents_place {
     void (*close)(void *ctx, struct pobackup_blob *blob);
 };
 
+struct po_parent_file;
+
+/* The parents of one archive, opened. */
+struct po_parents {
+    struct po_parents_place place;
+    struct po_parent_file *files; /* one a parent */
+    struct po_reader **readers;   /* likewise; NULL: it is not at hand */
+    uint32_t count;
+};
+
 /*
- * Checks INDEX-9 for every parent that is at hand. Parents that are not become problems in *missing
- * (path = the name hint). PO_E_FORMAT: a file beside the archive is not the parent, or has
- * something else where the index points.
+ * Opens every parent that is at hand and checks INDEX-9. Parents that are not become problems in
+ * *missing (path = the name hint). PO_E_FORMAT: a file beside the archive is not the parent, or has
+ * something else where the index points. To be closed in any case.
  */
-PO_NODISCARD enum po_status po_parents_check(const struct po_reader *reader,
-                                             const struct po_parents_place *place,
-                                             struct po_problems *missing, struct po_err *err);
+PO_NODISCARD enum po_status po_parents_open(struct po_parents *parents,
+                                            const struct po_reader *reader,
+                                            const struct po_parents_place *place,
+                                            struct po_problems *missing, struct po_err *err);
+/* The readers alone; the files stay open until po_parents_close. */
+void po_parents_drop_readers(struct po_parents *parents);
+/* { 0 } is fine. */
+void po_parents_close(struct po_parents *parents);
 
 #endif
