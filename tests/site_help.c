@@ -1,6 +1,7 @@
 #include "site_help.h"
 
 #include "base/mem.h"
+#include "engine/extract.h"
 #include "engine/verify.h"
 #include "os_help.h"
 #include "port/file.h"
@@ -522,6 +523,23 @@ is_excepted(const struct comparison *comparison, const char *path, size_t path_s
 }
 
 static void
+read_content(const struct help_archive *archive, uint64_t number, uint8_t *to, size_t size,
+             size_t *got)
+{
+    struct po_buf content = { 0 };
+    struct po_err err;
+
+    if (archive->joined == NULL) {
+        help_must(pobackup_read(archive->archive, number, 0, to, size + 1, got, &err), &err);
+        return;
+    }
+    help_must(po_cat_to_buf(archive->joined, (uint32_t)number, &content, &err), &err);
+    *got = content.size;
+    memcpy(to, content.bytes, content.size < size ? content.size : size);
+    po_buf_deinit(&content);
+}
+
+static void
 compare_content(const struct comparison *comparison, uint64_t number,
                 const struct pobackup_entry *entry, const char *path, size_t path_size)
 {
@@ -537,9 +555,7 @@ compare_content(const struct comparison *comparison, uint64_t number,
     help_must(po_file_read_at(file, 0, there, (size_t)entry->size + 1, &got, &err), &err);
     po_file_free(file);
     ck_assert_uint_eq(got, entry->size);
-    help_must(pobackup_read(comparison->archive->archive, number, 0, here, (size_t)entry->size + 1,
-                            &got, &err),
-              &err);
+    read_content(comparison->archive, number, here, (size_t)entry->size, &got);
     ck_assert_uint_eq(got, entry->size);
     ck_assert_msg(memcmp(here, there, got) == 0, "%.200s: another content", path);
     free(here);

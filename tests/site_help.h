@@ -103,6 +103,7 @@ struct help_archive {
     size_t size;
     struct pobackup_archive *archive;
     struct po_reader *reader;
+    const struct po_reader *joined; /* not NULL: contents are read by it (archive/joined.h) */
 };
 
 void help_open(struct help_archive *archive, const void *bytes, size_t size);

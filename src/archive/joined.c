@@ -87,7 +87,7 @@ allocate(struct po_joined *joined, const struct po_reader *reader, struct po_rea
     for (uint32_t i = 0; i < reader->index->parent_count; i++)
         frames += parents[i] == NULL ? 0 : parents[i]->index->frame_count;
     if (frames > UINT32_MAX)
-        return po_fail(err, PO_E_UNSUPPORTED, "more frames in an archive and its parents than %u",
+        return po_fail(err, PO_E_IO, "more frames in an archive and its parents than %u",
                        UINT32_MAX);
     joined->parts = po_mem_new((size_t)reader->index->parent_count + 1, sizeof *joined->parts);
     joined->frames = po_mem_new(entries, 4);

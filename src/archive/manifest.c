@@ -155,18 +155,20 @@ enum po_status
 po_manifest_put(struct po_buf *out, const struct po_manifest *manifest, struct po_err *err)
 {
     json_t *root = json_pack(
-        "{s:{s:s, s:i, s:[]}, s:o, s:o, s:s, s:o, s:{s:s, s:s}, s:{s:o, s:o, s:o, s:o*}, s:{s:o, "
+        "{s:{s:s, s:i, s:[]}, s:o, s:o, s:s, s:s*, s:o, s:{s:s, s:s}, s:{s:o, s:o, s:o, s:o*}, "
+        "s:{s:o, "
         "s:{s:o, "
         "s:o, s:o}}, s:o}",
         "format", "name", "pobackup", "version", (int)PO_FORMAT_VERSION, "critical", /**/
         "archive_id", json_hex(manifest->archive_id, PO_ID_SIZE), "created",
         json_time(manifest->created), "kind", manifest->parent_count > 0 ? "diff" : "full",
-        "parents", json_parents(manifest), "program", "name", "pobackup", "version",
-        pobackup_version(), "host", "name", json_text(manifest->host_name), "system",
-        json_text(manifest->host_system), "kind", json_text(manifest->host_kind), "addresses",
-        json_names(manifest->host_addresses), "site", "registry", json_text(manifest->registry),
-        "trees", "bin", json_text(manifest->bin), "spool", json_text(manifest->spool), "mailbox",
-        json_text(manifest->mailbox), "services", json_services(manifest));
+        "purpose", manifest->purpose, "parents", json_parents(manifest), "program", "name",
+        "pobackup", "version", pobackup_version(), "host", "name", json_text(manifest->host_name),
+        "system", json_text(manifest->host_system), "kind", json_text(manifest->host_kind),
+        "addresses", json_names(manifest->host_addresses), "site", "registry",
+        json_text(manifest->registry), "trees", "bin", json_text(manifest->bin), "spool",
+        json_text(manifest->spool), "mailbox", json_text(manifest->mailbox), "services",
+        json_services(manifest));
 
     return print_take(out, root, err);
 }
@@ -235,27 +237,36 @@ json_accounts(const struct po_summary *summary, size_t listed_max)
     return list;
 }
 
+static json_t *
+json_counts(const struct po_summary *s)
+{
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "files", (json_int_t)s->files,
+        "files_hot", (json_int_t)s->files_hot, "files_new", (json_int_t)s->files_new, "rechecked",
+        (json_int_t)s->rechecked, "directories", (json_int_t)s->directories, "links",
+        (json_int_t)s->links, "skipped", (json_int_t)s->skipped_count, "changed_while_read",
+        (json_int_t)s->changed_count, "vanished", (json_int_t)s->vanished_count, "silently_changed",
+        (json_int_t)s->silent_count, "streams", (json_int_t)s->stream_count);
+}
+
 enum po_status
 po_summary_put(struct po_buf *out, const struct po_summary *s, struct po_err *err)
 {
     bool is_outage = s->outage_seconds >= 0;
     size_t listed_max = s->listed_max == 0 ? PROBLEMS_LISTED_MAX : s->listed_max;
+    json_t *outage = !is_outage ? json_null()
+                                : json_pack("{s:f, s:f, s:f, s:f}", "stop_seconds", s->stop_seconds,
+                                            "walk_seconds", s->walk_seconds, "read_seconds",
+                                            s->read_seconds, "start_seconds", s->start_seconds);
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:I, s:o, s:o, s:o, s:o, s:o, "
-        "s:o*}",
-        "finished", json_time(s->finished), "outage_seconds",
-        is_outage ? json_real(s->outage_seconds) : json_null(), "outage",
-        is_outage ? json_pack("{s:f, s:f, s:f, s:f}", "stop_seconds", s->stop_seconds,
-                              "walk_seconds", s->walk_seconds, "read_seconds", s->read_seconds,
-                              "start_seconds", s->start_seconds)
-                  : json_null(),
-        "counts", "files", (json_int_t)s->files, "files_hot", (json_int_t)s->files_hot,
-        "directories", (json_int_t)s->directories, "links", (json_int_t)s->links, "skipped",
-        (json_int_t)s->skipped_count, "changed_while_read", (json_int_t)s->changed_count,
-        "vanished", (json_int_t)s->vanished_count, "streams", (json_int_t)s->stream_count, "bytes",
-        (json_int_t)s->bytes, "skipped", json_problems(s->skipped, s->skipped_count, listed_max),
-        "changed_while_read", json_problems(s->changed, s->changed_count, listed_max), "vanished",
-        json_problems(s->vanished, s->vanished_count, listed_max), "excludes",
+        "{s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o*}", "finished",
+        json_time(s->finished), "outage_seconds",
+        is_outage ? json_real(s->outage_seconds) : json_null(), "outage", outage, "counts",
+        json_counts(s), "bytes", (json_int_t)s->bytes, "bytes_new", (json_int_t)s->bytes_new,
+        "skipped", json_problems(s->skipped, s->skipped_count, listed_max), "changed_while_read",
+        json_problems(s->changed, s->changed_count, listed_max), "vanished",
+        json_problems(s->vanished, s->vanished_count, listed_max), "silently_changed",
+        json_problems(s->silent, s->silent_count, listed_max), "excludes",
         json_texts(s->excludes, s->exclude_count), "streams", json_streams(s, listed_max),
         "accounts", json_accounts(s, listed_max));
 

@@ -21,6 +21,7 @@ struct po_manifest_service {
 struct po_manifest {
     uint8_t archive_id[PO_ID_SIZE];
     int64_t created;
+    const char *purpose;             /* why it was taken; NULL: the key is left out */
     const struct po_parent *parents; /* none: a full */
     size_t parent_count;
     const char *host_name;
@@ -91,6 +92,11 @@ struct po_summary {
     size_t changed_count;
     const struct po_problem *vanished; /* in the tar, not in the snapshot; only paths are used */
     size_t vanished_count;
+    const struct po_problem *silent; /* changed, and their stamps had not */
+    size_t silent_count;
+    uint64_t files_new; /* of all files, those in this archive itself */
+    uint64_t bytes_new;
+    uint64_t rechecked;
     const char *const *excludes; /* globs on archive paths: what they match was left out */
     size_t exclude_count;
     const struct po_summary_account *accounts;

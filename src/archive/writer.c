@@ -164,8 +164,11 @@ put_index_bytes(void *ctx, const void *bytes, size_t size, struct po_err *err)
 {
     struct tail *tail = ctx;
 
+    const struct pobackup_sink *copy = tail->end->index_copy;
+    enum po_status st = copy == NULL ? PO_OK : copy->write(copy->ctx, bytes, size, err);
+
     po_hasher_add_blake2b(tail->content_hash, bytes, size);
-    return po_packer_put(&tail->packer, bytes, size, err);
+    return st == PO_OK ? po_packer_put(&tail->packer, bytes, size, err) : st;
 }
 
 static enum po_status

@@ -41,6 +41,7 @@ struct po_writer_end {
     const struct po_buf *summary; /* JSON */
     const struct po_parent *parents;
     uint32_t parent_count;
+    const struct pobackup_sink *index_copy; /* gets the index's bytes too; NULL: nobody */
     struct po_frame_encoder *encoder;
     struct po_frame_buf content; /* empty, capacity = frame size */
     uint8_t *compressed;

@@ -23,6 +23,7 @@ po_backup_result_deinit(struct po_backup_result *result)
     po_problems_deinit(&result->skipped);
     po_problems_deinit(&result->changed);
     po_problems_deinit(&result->vanished);
+    po_problems_deinit(&result->silent);
     po_saved_streams_deinit(&result->streams);
 }
 
@@ -53,7 +54,8 @@ list_bytes(const struct po_backup_run *run)
            list->links.heap.size + list->securities.heap.size +
            (uint64_t)run->plan.count * sizeof *run->plan.order + run->registry.size +
            (uint64_t)run->walk.stream_count * sizeof *run->walk.streams +
-           run->walk.stream_names.size;
+           run->walk.stream_names.size +
+           (run->options->base == NULL ? 0 : run->options->base->index->size);
 }
 
 /* What nobody has asked for is fitted into the memory that is promised. */
@@ -87,6 +89,7 @@ deinit_run(struct po_backup_run *run)
     po_plan_deinit(&run->plan);
     po_accounts_deinit(&run->accounts);
     po_backup_seen_deinit(&run->seen);
+    po_backup_base_free(run);
     po_services_deinit(&run->outage.services);
     po_entry_list_deinit(&run->list);
     po_writer_deinit(&run->writer);
@@ -153,7 +156,13 @@ pack_pass(struct po_backup_run *run, struct po_err *err)
         st = po_backup_pack(run, err);
     /* As soon as the last byte is read: what is not written yet is in memory. */
     start_services(run);
-    return st;
+    if (st == PO_OK && !run->is_hot)
+        st = po_backup_seen_settle(run, err);
+    if (st == PO_OK && !run->is_hot && run->recheck_count > 0) {
+        po_watch_phase(run->watch, "comparing a share of what is unchanged");
+        st = po_backup_recheck(run, err);
+    }
+    return st == PO_OK ? po_packer_cut(&run->packer, err) : st;
 }
 
 static enum po_status
@@ -196,8 +205,6 @@ run_cold(struct po_backup_run *run, struct po_err *err)
     if (st == PO_OK)
         st = make_frames(run, run->seen.count > 0 ? "saving what changed" : "saving files", err);
     start_services(run); /* whatever happened */
-    if (st == PO_OK)
-        st = po_backup_seen_settle(run, err);
     return st == PO_OK ? po_backup_count(run, err) : st;
 }
 
@@ -244,6 +251,9 @@ finish(struct po_backup_run *run, struct po_store_sink *sink, struct po_err *err
     struct po_buf json = { 0 };
     struct po_writer_end end = { .list = &run->list,
                                  .summary = &json,
+                                 .parents = run->parents,
+                                 .parent_count = run->parent_count,
+                                 .index_copy = run->options->index_copy,
                                  .content = { .bytes = po_mem_new_pages(capacity),
                                               .capacity = run->frame_size },
                                  .compressed = po_mem_new_pages(capacity),
@@ -278,9 +288,10 @@ finish(struct po_backup_run *run, struct po_store_sink *sink, struct po_err *err
 static void
 tell_problems(const struct po_backup_run *run)
 {
-    const struct po_problems *lists[] = { &run->result->skipped, &run->result->changed };
+    const struct po_problems *lists[] = { &run->result->skipped, &run->result->changed,
+                                          &run->result->silent };
 
-    for (int l = 0; l < 2; l++)
+    for (int l = 0; l < 3; l++)
         for (size_t i = 0; i < lists[l]->count; i++)
             po_watch_item(run->watch, lists[l]->items[i].path, lists[l]->items[i].path_size,
                           lists[l]->items[i].reason);
@@ -313,6 +324,8 @@ po_backup_run(struct po_host *host, struct po_store_sink *sink,
         st = po_services_check_admin(host, watch, err);
     if (st == PO_OK)
         st = po_backup_open_roots(&run, err);
+    if (st == PO_OK)
+        st = po_backup_base_parents(&run, err);
     if (st == PO_OK)
         st = look_at_services(&run, &are_running, err);
     if (st == PO_OK) {

@@ -3,6 +3,7 @@
 #define PO_ENGINE_BACKUP_H
 
 #include "base/event.h"
+#include "engine/backup_base.h"
 #include "engine/problems.h"
 #include "engine/saved_streams.h"
 #include "host/host.h"
@@ -30,6 +31,9 @@ struct po_backup_options {
     /* A file that the sink writes to, wherever it is: not part of the site. Id 0: not known. */
     uint64_t output_device;
     uint64_t output_id;
+    const struct po_backup_base *base;      /* of a differential; NULL: a full */
+    const char *purpose;                    /* see the manifest; NULL: an ordinary backup */
+    const struct pobackup_sink *index_copy; /* gets the index, as it is in the archive, too */
     int64_t created;                        /* 0 = now */
     const struct po_stream_ops *stream_ops; /* NULL = the system's */
 };
@@ -42,6 +46,9 @@ struct po_backup_result {
     uint64_t directories;
     uint64_t links;
     uint64_t excluded;
+    uint64_t files_new;     /* of all files, those that lie in this archive and not in a parent */
+    uint64_t bytes_new;     /* of contents; likewise */
+    uint64_t rechecked;     /* files that seemed unchanged, of which the content was compared */
     uint64_t bytes;         /* of contents */
     uint64_t archive_bytes; /* written */
     uint64_t frames;
@@ -56,6 +63,7 @@ struct po_backup_result {
     struct po_saved_streams streams; /* alternate streams; no files, but their bytes count */
     struct po_problems skipped;      /* not in the archive */
     struct po_problems changed;      /* in it, but written to while being read */
+    struct po_problems silent;       /* unchanged by their stamps, and yet not what they were */
     struct po_problems vanished;     /* only there while the services ran: not part of it */
     bool are_services_lost;   /* some service that ran could not be started again: exit code 5,
                                    whatever else */

@@ -13,6 +13,9 @@ po_backup_pack_manifest(struct po_backup_run *run, struct po_err *err)
 {
     const struct po_services *known = &run->outage.services;
     struct po_manifest manifest = { .created = run->created,
+                                    .parents = run->parents,
+                                    .parent_count = run->parent_count,
+                                    .purpose = run->options->purpose,
                                     .host_kind = run->host->ops->kind,
                                     .registry = run->host->ops->place(run->host, PO_PART_REGISTRY),
                                     .bin = po_host_known_place(run->host, PO_PART_BIN),
@@ -82,6 +85,11 @@ po_backup_put_summary(struct po_backup_run *run, struct po_buf *json, struct po_
                                   .skipped_count = r->skipped.count,
                                   .changed = r->changed.items,
                                   .changed_count = r->changed.count,
+                                  .files_new = r->files_new,
+                                  .bytes_new = r->bytes_new,
+                                  .rechecked = r->rechecked,
+                                  .silent = r->silent.items,
+                                  .silent_count = r->silent.count,
                                   .vanished = r->vanished.items,
                                   .vanished_count = r->vanished.count,
                                   .excludes = run->options->excludes,
@@ -108,7 +116,7 @@ po_backup_put_summary(struct po_backup_run *run, struct po_buf *json, struct po_
     /* A name alone may be longer than the smallest frame. */
     po_buf_clear(json);
     summary.listed_max = 1;
-    summary.skipped = summary.changed = summary.vanished = &instead;
+    summary.skipped = summary.changed = summary.vanished = summary.silent = &instead;
     summary.stream_listed = 0;
     return st == PO_OK ? po_summary_put(json, &summary, err) : st;
 }

@@ -9,9 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* See po_backup_options: as long as Linux keeps what is written to a mapped file from its stamps. */
-#define HOT_MARGIN_MS 30000u
-
 static bool
 is_excluded(const struct po_backup_run *run, const char *member)
 {
@@ -211,11 +208,25 @@ walk_part(struct po_backup_run *run, enum po_part part, struct po_err *err)
                : po_walk_tree(&run->walk, run->roots[part], po_part_member(part), err);
 }
 
+/* The plan is to see the names alone that are planned. */
+static void
+drop_unplanned_links(struct po_backup_run *run)
+{
+    struct po_walk *walk = &run->walk;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < walk->link_count; i++)
+        if (run->list.entries[walk->links[i].entry].state == PO_ENTRY_PLANNED)
+            walk->links[kept++] = walk->links[i];
+    walk->link_count = kept;
+}
+
 static enum po_status
 make_plan(struct po_backup_run *run, struct po_err *err)
 {
     enum po_status st;
 
+    drop_unplanned_links(run);
     po_plan_deinit(&run->plan);
     st = po_plan_make(&run->plan, &run->list, delivery_member(run), run->walk.links,
                       run->walk.link_count, err);
@@ -229,7 +240,7 @@ enum po_status
 po_backup_gather_hot(struct po_backup_run *run, struct po_err *err)
 {
     unsigned margin =
-        run->options->hot_margin_ms == 0 ? HOT_MARGIN_MS : run->options->hot_margin_ms;
+        run->options->hot_margin_ms == 0 ? PO_BACKUP_MARGIN_MS : run->options->hot_margin_ms;
     enum po_status st;
 
     po_watch_phase(run->watch, "listing files");
@@ -242,6 +253,8 @@ po_backup_gather_hot(struct po_backup_run *run, struct po_err *err)
     run->seen.count = (uint32_t)run->list.count;
     if (st == PO_OK)
         po_backup_seen_leave_fresh(run);
+    if (st == PO_OK)
+        st = po_backup_base_match(run, 0, err);
     return st == PO_OK ? make_plan(run, err) : st;
 }
 
@@ -262,6 +275,8 @@ po_backup_gather(struct po_backup_run *run, struct po_err *err)
         st = walk_part(run, (enum po_part)part, err);
     if (st == PO_OK && run->seen.count > 0)
         st = po_backup_seen_match(run, first, err);
+    if (st == PO_OK)
+        st = po_backup_base_match(run, first, err);
     if (st == PO_OK)
         st = make_plan(run, err);
     run->result->excluded += run->walk.excluded;

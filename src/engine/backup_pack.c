@@ -269,14 +269,14 @@ drop_both(struct po_backup_run *run, uint32_t first, uint32_t second, const stru
           struct po_err *err)
 {
     run->bytes_packed -= run->list.entries[first].size;
-    run->list.entries[first].state = PO_ENTRY_UNLISTED;
+    run->list.entries[first].state =
+        run->list.entries[first].source == 0 ? PO_ENTRY_UNLISTED : PO_ENTRY_SKIPPED;
     run->list.entries[second].state = PO_ENTRY_UNLISTED;
     return note_skipped(run, &run->list.entries[second], cause->text, err);
 }
 
-/* A second member for a file that changed; if it cannot be had, the first stays, and is named. */
-static enum po_status
-pack_again(struct po_backup_run *run, uint32_t number, struct po_err *err)
+enum po_status
+po_backup_pack_again(struct po_backup_run *run, uint32_t number, struct po_err *err)
 {
     struct po_entry first = run->list.entries[number];
     char *path = po_mem_copy(po_entry_path(&run->list, &first),
@@ -306,7 +306,7 @@ pack_again(struct po_backup_run *run, uint32_t number, struct po_err *err)
         return drop_both(run, number, again, &attempt.cause, err);
     /* In place of the first. spec: TAR-7, INDEX-11 */
     entry->state = PO_ENTRY_SAVED;
-    run->list.entries[number].state = PO_ENTRY_UNLISTED;
+    run->list.entries[number].state = first.source == 0 ? PO_ENTRY_UNLISTED : PO_ENTRY_SKIPPED;
     run->bytes_packed += entry->size - first.size;
     return attempt.outcome == READ_STABLE
                ? PO_OK
@@ -433,6 +433,11 @@ pack_stream(struct po_backup_run *run, struct po_walk_stream *stream, struct po_
     st = add_stream_entry(run, stream, err);
     if (st != PO_OK)
         return st;
+    if (po_backup_base_stream(run, &run->list.entries[stream->owner], &run->list.entries[number],
+                              stream->size)) {
+        stream->entry = number;
+        return PO_OK;
+    }
     st = open_stream(run, stream, &file, &attempt.cause);
     if (st == PO_E_NOMEM) {
         *err = attempt.cause;
@@ -549,7 +554,7 @@ po_backup_pack(struct po_backup_run *run, struct po_err *err)
     }
     po_readahead_free(ahead);
     for (size_t i = 0; i < retries.count && st == PO_OK; i++)
-        st = pack_again(run, retries.entries[i], err);
+        st = po_backup_pack_again(run, retries.entries[i], err);
     po_mem_free(retries.entries);
     /* Last, when it is known which owners are in the snapshot. */
     for (size_t i = run->stream_first; i < run->walk.stream_count && st == PO_OK; i++) {
@@ -557,7 +562,7 @@ po_backup_pack(struct po_backup_run *run, struct po_err *err)
         if (st == PO_OK)
             st = pack_stream(run, &run->walk.streams[i], err);
     }
-    return st == PO_OK ? po_packer_cut(&run->packer, err) : st;
+    return st;
 }
 
 enum po_status
@@ -574,7 +579,10 @@ po_backup_count(struct po_backup_run *run, struct po_err *err)
             continue;
         result->bytes += entry->size;
         result->files += entry->type == POBACKUP_FILE ? 1 : 0;
-        result->files_hot += entry->type == POBACKUP_FILE && i < run->seen.count ? 1 : 0;
+        result->files_hot +=
+            entry->type == POBACKUP_FILE && entry->source == 0 && i < run->seen.count ? 1 : 0;
+        result->files_new += entry->type == POBACKUP_FILE && entry->source == 0 ? 1 : 0;
+        result->bytes_new += entry->source == 0 ? entry->size : 0;
         result->directories += entry->type == POBACKUP_DIRECTORY ? 1 : 0;
         result->links += entry->type == POBACKUP_SYMLINK || entry->type == POBACKUP_HARDLINK;
     }
@@ -586,6 +594,7 @@ po_backup_count(struct po_backup_run *run, struct po_err *err)
         if (entry == NULL || entry->state != PO_ENTRY_SAVED)
             continue;
         result->files--;
+        result->files_new -= entry->source == 0 ? 1 : 0;
         st = po_backup_note_stream(run, stream, entry->size, err);
     }
     return st;

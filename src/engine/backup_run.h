@@ -20,6 +20,9 @@
 #include "port/thread.h"
 #include "source/walk.h"
 
+/* See po_backup_options: as long as Linux keeps what is written to a mapped file from its stamps. */
+#define PO_BACKUP_MARGIN_MS 30000u
+
 /* One frame on its way from the packer to the writer. */
 struct po_backup_slot {
     uint8_t *bytes; /* content, then (after the work) the compressed frame */
@@ -69,6 +72,11 @@ struct po_backup_run {
     size_t stream_first; /* of the walk's, those of this pass */
     bool is_hot;         /* the pass that runs */
     struct po_backup_outage outage;
+    struct po_parent *parents; /* of a differential: the base, and what it builds on itself */
+    uint32_t parent_count;
+    uint32_t *recheck; /* entries that lie in a parent, of which the content is compared */
+    uint32_t recheck_count;
+    uint32_t recheck_capacity;
     struct po_writer writer;
     struct po_accounts accounts;
 
@@ -126,10 +134,26 @@ bool po_backup_seen_keep(struct po_backup_run *run, const struct po_entry *entry
 PO_NODISCARD enum po_status po_backup_seen_settle(struct po_backup_run *run, struct po_err *err);
 void po_backup_seen_deinit(struct po_backup_seen *seen);
 
+/* ---- backup_base.c ---- */
+
+PO_NODISCARD enum po_status po_backup_base_parents(struct po_backup_run *run, struct po_err *err);
+void po_backup_base_free(struct po_backup_run *run);
+/* Of the entries from `first` on, those that are as the base has them are not planned any more. */
+PO_NODISCARD enum po_status po_backup_base_match(struct po_backup_run *run, size_t first,
+                                                 struct po_err *err);
+/* Whether a stream of an owner that is as it was lies in the base too: then the entry refers to it. */
+bool po_backup_base_stream(struct po_backup_run *run, const struct po_entry *owner,
+                           struct po_entry *entry, uint64_t size);
+/* Reads a share of what is taken for unchanged; what is not is named and packed. */
+PO_NODISCARD enum po_status po_backup_recheck(struct po_backup_run *run, struct po_err *err);
+
 /* ---- backup_pack.c ---- */
 
 /* Reads all that is planned and packs it. */
 PO_NODISCARD enum po_status po_backup_pack(struct po_backup_run *run, struct po_err *err);
+/* A second member for a file, in place of the first; if it cannot be had, that stays, and is named. */
+PO_NODISCARD enum po_status po_backup_pack_again(struct po_backup_run *run, uint32_t number,
+                                                 struct po_err *err);
 /* Whether an alternate stream is to be saved: its owner is one, and not another name of one. */
 bool po_backup_has_stream(const struct po_backup_run *run, const struct po_walk_stream *stream);
 /* Notes it in the result. */

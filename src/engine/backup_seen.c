@@ -121,19 +121,6 @@ is_settled(const struct po_backup_run *run, int64_t write_time, int64_t change_t
     return last != POBACKUP_TIME_UNKNOWN && last < run->seen.trusted_time;
 }
 
-/* The plan is to see the names alone that are planned. */
-static void
-drop_unplanned_links(struct po_backup_run *run)
-{
-    struct po_walk *walk = &run->walk;
-    size_t kept = 0;
-
-    for (size_t i = 0; i < walk->link_count; i++)
-        if (run->list.entries[walk->links[i].entry].state == PO_ENTRY_PLANNED)
-            walk->links[kept++] = walk->links[i];
-    walk->link_count = kept;
-}
-
 void
 po_backup_seen_leave_fresh(struct po_backup_run *run)
 {
@@ -143,7 +130,6 @@ po_backup_seen_leave_fresh(struct po_backup_run *run)
         if (!is_settled(run, entry->write_time, entry->change_time))
             entry->state = PO_ENTRY_SKIPPED;
     }
-    drop_unplanned_links(run);
 }
 
 bool
@@ -224,13 +210,7 @@ is_group_same(const struct po_backup_run *run, const uint32_t *numbers, uint32_t
 static int
 compare_links(const void *ctx, uint32_t a, uint32_t b)
 {
-    const struct po_plan_link *links = ctx;
-
-    if (links[a].device != links[b].device)
-        return links[a].device < links[b].device ? -1 : 1;
-    if (links[a].file_id != links[b].file_id)
-        return links[a].file_id < links[b].file_id ? -1 : 1;
-    return a < b ? -1 : 1;
+    return po_plan_link_compare(ctx, a, b);
 }
 
 static enum po_status
@@ -247,12 +227,7 @@ match_links(struct po_backup_run *run, struct po_err *err)
         numbers[i] = i;
     po_sort_numbers(numbers, numbers + count, count, compare_links, links);
     for (uint32_t i = 0; i < count; i = end) {
-        const struct po_plan_link *first = &links[numbers[i]];
-
-        end = i + 1;
-        while (end < count && links[numbers[end]].device == first->device &&
-               links[numbers[end]].file_id == first->file_id)
-            end++;
+        end = po_plan_link_group(links, numbers, i, count);
         if (!is_group_same(run, numbers + i, end - i))
             continue;
         for (uint32_t k = i; k < end; k++) {
@@ -286,8 +261,6 @@ po_backup_seen_match(struct po_backup_run *run, size_t first, struct po_err *err
     }
     if (run->walk.link_count > 0)
         st = match_links(run, err);
-    if (st == PO_OK)
-        drop_unplanned_links(run);
     return st;
 }
 

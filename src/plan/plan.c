@@ -53,6 +53,35 @@ compare(const void *context, uint32_t a, uint32_t b)
                            y->path_size);
 }
 
+static int
+compare_files(const struct po_plan_link *x, const struct po_plan_link *y)
+{
+    if (x->device != y->device)
+        return x->device < y->device ? -1 : 1;
+    if (x->file_id != y->file_id)
+        return x->file_id < y->file_id ? -1 : 1;
+    return 0;
+}
+
+int
+po_plan_link_compare(const struct po_plan_link *links, uint32_t a, uint32_t b)
+{
+    int order = compare_files(&links[a], &links[b]);
+
+    return order != 0 ? order : a < b ? -1 : 1;
+}
+
+uint32_t
+po_plan_link_group(const struct po_plan_link *links, const uint32_t *numbers, uint32_t at,
+                   uint32_t count)
+{
+    uint32_t end = at + 1;
+
+    while (end < count && compare_files(&links[numbers[end]], &links[numbers[at]]) == 0)
+        end++;
+    return end;
+}
+
 /* Names of one file stand together, the first in the archive's order first. */
 struct link_context {
     const struct po_plan_link *links;
@@ -66,11 +95,9 @@ compare_links(const void *context, uint32_t a, uint32_t b)
     const struct po_plan_link *x = &ctx->links[a];
     const struct po_plan_link *y = &ctx->links[b];
 
-    if (x->device != y->device)
-        return x->device < y->device ? -1 : 1;
-    if (x->file_id != y->file_id)
-        return x->file_id < y->file_id ? -1 : 1;
-    return ctx->rank[x->entry] < ctx->rank[y->entry] ? -1 : 1;
+    int order = compare_files(x, y);
+
+    return order != 0 ? order : ctx->rank[x->entry] < ctx->rank[y->entry] ? -1 : 1;
 }
 
 static enum po_status

@@ -15,6 +15,12 @@ struct po_plan_link {
     uint32_t entry;
 };
 
+/* For po_sort_numbers: names of one file stand together. */
+int po_plan_link_compare(const struct po_plan_link *links, uint32_t a, uint32_t b);
+/* Where the group that begins at `at` of numbers so sorted ends. */
+uint32_t po_plan_link_group(const struct po_plan_link *links, const uint32_t *numbers, uint32_t at,
+                            uint32_t count);
+
 struct po_plan {
     uint32_t *order; /* entry numbers */
     uint32_t count;
