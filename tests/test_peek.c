@@ -93,6 +93,7 @@ END_TEST
 
 START_TEST(a_differential_names_its_parents)
 {
+    static char name[] = "x.tar.zst";
     struct po_parent parents[2];
     struct help_snapshot snapshot = { .created = HELP_NOON, .entries = 1 };
     struct po_peek peek;
@@ -101,7 +102,7 @@ START_TEST(a_differential_names_its_parents)
     for (int i = 0; i < 2; i++) {
         help_snapshot_put(&archive, &snapshot, &parents[i]);
         po_buf_clear(&archive);
-        parents[i].name = (char[]){ "x.tar.zst" };
+        parents[i].name = name;
     }
     snapshot.parents = parents;
     snapshot.parent_count = 2;

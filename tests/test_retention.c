@@ -144,7 +144,7 @@ END_TEST
 
 /*
  * Rows, with ';' between: the day since 2026-01-01 00:00, then words: letters (d diff, v verified, i
- * incomplete, x damaged, f forgotten, m lacks a parent, c a copy of the first row, 2 another group, p
+ * incomplete, x damaged, f forgotten, m lacks a parent, c a copy of the first row, n needed, 2 another group, p
  * and q purposes), bNUMBER bytes and eNUMBER entries where they are not 100, ^NUMBER the parent, from 1.
  */
 struct fixed {
@@ -239,6 +239,8 @@ static const struct fixed cases[] = {
       "1 purpose; 2 purpose" },
     { "nor one from the future", "+-++", "last 1", 10, "1 p; 2; 3; 50 p", "1 purpose" },
     { "another site's purpose is its own", "+-++", "last 1", 10, "1 p; 2; 3; 4 p2", "1 purpose" },
+    { "what may be needed stays, named or not", "++-+", "last 1", 10, "1 n; 2 nf; 3; 4",
+      "1 needed; 2 needed" },
     /* groups and copies */
     { "each group has its own slots", "-+-+", "last 1", 10, "1; 2; 1 2; 2 2", "" },
     { "one of each group stays, named or not", "+-+", "last 1", 10, "1 2dmf; 2; 3", "1 only" },
@@ -281,13 +283,14 @@ set_words(struct po_retention_row *row, uint32_t *parent, const char *words)
             *parent = (uint32_t)strtoul(word + 1, NULL, 10) - 1;
             row->parent_count = 1;
         } else {
-            ck_assert_uint_eq(strspn(word, "dvixfmc2pq"), strlen(word));
+            ck_assert_uint_eq(strspn(word, "dvixfmcn2pq"), strlen(word));
             row->group = strchr(word, '2') != NULL;
             row->is_diff = strchr(word, 'd') != NULL;
             row->is_verified = strchr(word, 'v') != NULL;
             row->is_incomplete = strchr(word, 'i') != NULL;
             row->is_damaged = strchr(word, 'x') != NULL;
             row->is_forgotten = strchr(word, 'f') != NULL;
+            row->is_needed = strchr(word, 'n') != NULL;
             row->copy_of = strchr(word, 'c') != NULL ? 0 : NONE;
             row->parent_count = strchr(word, 'm') != NULL;
             if (strpbrk(word, "pq") != NULL)

@@ -37,8 +37,8 @@ const char *
 po_retention_reason_name(unsigned bit)
 {
     static const char *const names[PO_KEEP_REASON_COUNT] = {
-        "last",    "daily",  "weekly", "monthly",      "yearly", "parent", "verified",
-        "purpose", "future", "small",  "before_small", "copy",   "only",   "no_rule"
+        "last",   "daily", "weekly",       "monthly", "yearly", "parent",  "verified", "purpose",
+        "future", "small", "before_small", "copy",    "only",   "no_rule", "needed"
     };
 
     for (unsigned i = 0; i < PO_KEEP_REASON_COUNT; i++)
@@ -286,6 +286,8 @@ keep_marked(struct decision *d)
     for (uint32_t place = 0; place < d->count; place++) {
         uint32_t row = d->sorted[place];
 
+        if (d->rows[row].is_needed)
+            d->verdicts[row].reasons |= PO_KEEP_NEEDED;
         if (d->rows[row].is_forgotten)
             continue;
         if (d->rows[row].copy_of != NONE)

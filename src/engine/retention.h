@@ -31,6 +31,7 @@ struct po_retention_row {
     bool is_incomplete; /* known to lack something, or to have what changed while it was read */
     bool is_damaged;    /* whoever looked last found it so */
     bool is_verified;   /* whoever looked last deeply found it whole */
+    bool is_needed;     /* by what cannot be read, perhaps: stays, whatever else */
     uint64_t bytes;     /* of content, and all entries: of the whole snapshot */
     uint64_t entries;
     uint32_t copy_of;        /* the row that is the same archive, or PO_RETENTION_NONE */
@@ -74,9 +75,10 @@ enum po_retention_reason {
     PO_KEEP_BEFORE_SMALL = 1 << 10, /* the one before a suspiciously small one, `child` */
     PO_KEEP_COPY = 1 << 11,         /* the same archive as row->copy_of */
     PO_KEEP_ONLY = 1 << 12,         /* else none would be left of its group */
-    PO_KEEP_NO_RULE = 1 << 13
+    PO_KEEP_NO_RULE = 1 << 13,
+    PO_KEEP_NEEDED = 1 << 14 /* row->is_needed */
 };
-#define PO_KEEP_REASON_COUNT 14
+#define PO_KEEP_REASON_COUNT 15
 /* "last", "daily", ...: of one bit, for scripts. */
 const char *po_retention_reason_name(unsigned bit);
 
