@@ -5,6 +5,7 @@
 #include "cli/cli_guardian.h"
 #include "cli/cli_history.h"
 #include "cli/cli_problems.h"
+#include "cli/cli_prune.h"
 #include "cli/cli_recovery.h"
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
@@ -318,17 +319,20 @@ run(struct po_cli *cli, struct po_host *host, const char *dest, const char *path
     const struct po_backup_options *options)
 {
     struct po_lock *lock = NULL;
+    struct po_vault_lock *vault = NULL;
     int code;
 
     po_cli_catch_interrupts(cli);
     if (!po_cli_site_lock(cli, host, &lock, &code))
         return code;
-    if (po_cli_recovery_allows(cli, host, true, &code)) {
+    if (po_cli_recovery_allows(cli, host, true, &code) &&
+        po_cli_vault_enter(cli, dest, &vault, &code)) {
         struct po_cli_guardian *guardian = po_cli_guardian_begin(cli, host);
 
         warn_of_stopped(cli, host);
         code = save(cli, host, dest, path, options);
         po_cli_guardian_end(guardian);
+        code = po_cli_vault_leave(cli, dest, vault, code);
     }
     po_lock_free(lock);
     return code;
