@@ -303,6 +303,16 @@ class Prune(Base):
         self.check(self.prune("--forget=small.tar.zst", "--forget", "ahead.tar.zst", "--yes"), 0, "removed 2 archives")
         self.assertEqual(self.names(), ["02.tar.zst"])
 
+    def test_without_the_history_nothing_goes(self):
+        archives = self.nights(3)
+        self.check(run("verify", archives[0].path), 0)
+        state = self.dir / "state"
+        (state / "history").mkdir(parents=True)  # a directory cannot be read
+        env = {"POBACKUP_STATE_DIR": str(state)}
+        self.check(run("prune", self.vault, "--keep-last=1", "--yes", env=env), 2, "not known what was verified last")
+        self.assertEqual(len(self.names()), 3)
+        self.check(run("snapshots", self.vault, env=env), 0, "what was run before cannot be told")
+
     def test_a_purpose_stays_until_there_is_a_newer(self):
         self.put("a.tar.zst", -9, purpose="pre-upgrade")
         self.put("b.tar.zst", -8)
@@ -334,7 +344,8 @@ class Prune(Base):
         who = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
         try:
             done = subprocess.run(words(("prune", self.vault, "--keep-last=1", "--yes", "--json")), stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **who)
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
+                                  env={**os.environ, "POBACKUP_STATE_DIR": str(self.dir / "none")}, **who)
         except PermissionError:
             self.skipTest("the program is not for everybody")
         done = self.check(Done(done.returncode, done.stdout, done.stderr), 1, "00.tar.zst")

@@ -328,7 +328,7 @@ po_cli_prune_after(struct po_cli *cli, const char *path)
     struct po_err err = { 0 };
     int code;
 
-    if (!po_cli_vault_open(cli, path, &vault, &code))
+    if (!po_cli_vault_open(cli, path, true, &vault, &code))
         return PO_EXIT_PARTLY;
     note_this_run(cli, vault);
     (void)po_cli_vault_problems(cli, path, vault);

@@ -7,7 +7,8 @@
 #include <string.h>
 
 bool
-po_cli_vault_open(struct po_cli *cli, const char *path, struct po_vault **out, int *code)
+po_cli_vault_open(struct po_cli *cli, const char *path, bool is_to_remove, struct po_vault **out,
+                  int *code)
 {
     struct po_history *history = NULL;
     struct po_node_info info = { 0 };
@@ -21,11 +22,12 @@ po_cli_vault_open(struct po_cli *cli, const char *path, struct po_vault **out, i
     else if (st == PO_OK && info.type != PO_NODE_DIRECTORY)
         st = po_fail(&err, PO_E_USAGE,
                      "%s: not a directory; a vault is the directory that archives lie in", path);
-    if (st == PO_OK) {
-        (void)po_cli_history_load(cli, &history);
+    if (st == PO_OK && !po_cli_history_load(cli, &history) && is_to_remove)
+        st = po_fail(&err, PO_E_IO,
+                     "it is not known what was verified last, which must stay: nothing is removed");
+    if (st == PO_OK)
         st = po_vault_open(out, path, history, &cli->watch, &err);
-        po_history_free(history);
-    }
+    po_history_free(history);
     if (st != PO_OK)
         *code = po_cli_failed(cli, &err);
     return st == PO_OK;

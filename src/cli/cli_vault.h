@@ -6,8 +6,13 @@
 #include "engine/prune.h"
 #include "engine/vault_lock.h"
 
-/* Lists it, with what the history knows. false: told, *code is the exit code. */
-bool po_cli_vault_open(struct po_cli *cli, const char *path, struct po_vault **out, int *code);
+/*
+ * Lists it, with what the history knows. false: told, *code is the exit code. Where the history cannot
+ * be read that is a warning or, for whoever removes, a failure: it says what was verified last, which
+ * must stay.
+ */
+bool po_cli_vault_open(struct po_cli *cli, const char *path, bool is_to_remove,
+                       struct po_vault **out, int *code);
 
 /*
  * Takes the vault's lock (vault_lock.h). false when somebody else holds it: told, and *code is the

@@ -30,7 +30,7 @@ make_plan(struct prune *prune, int *code)
 {
     struct po_err err = { 0 };
 
-    if (!po_cli_vault_open(prune->cli, prune->path, &prune->vault, code))
+    if (!po_cli_vault_open(prune->cli, prune->path, true, &prune->vault, code))
         return false;
     if (po_prune_plan_new(&prune->plan, prune->vault, &prune->options, &err) == PO_OK)
         return true;

@@ -208,7 +208,7 @@ po_cmd_snapshots(struct po_cli *cli)
     int problems_code;
     int code;
 
-    if (!po_cli_vault_open(cli, table.path, &vault, &code))
+    if (!po_cli_vault_open(cli, table.path, false, &vault, &code))
         return code;
     table.vault = vault;
     if (po_prune_plan_new(&plan, vault, &options, &ignored) == PO_OK)
