@@ -282,7 +282,7 @@ class Prune(Base):
         self.put("f.tar.zst", -4, parent=d)
         for name in "a.tar.zst.rec", "a.tar.zst.minisig", "d.tar.zst.rec":
             (self.vault / name).write_text("goes with it")
-        self.check(self.prune("--keep-last=1", "--yes"), 0)
+        self.check(self.prune("--keep-last=1", "--yes"), 0, "needed by f.tar.zst")
         self.assertEqual(self.names(), ["d.tar.zst", "d.tar.zst.rec", "f.tar.zst"])
 
     def test_the_last_verified_full_stays(self):
@@ -297,7 +297,7 @@ class Prune(Base):
         self.nights(3)
         self.put("small.tar.zst", -90, content=b"x")
         self.put("ahead.tar.zst", 40000)
-        done = self.check(self.prune("--keep-last=1", "--yes"), 0, "small.tar.zst: suspicious: less than half")
+        done = self.check(self.prune("--keep-last=1", "--yes"), 0, "small.tar.zst: suspicious: less than half of 02.tar.zst")
         self.assertIn("ahead.tar.zst: suspicious: dated in the future", done.text)
         self.assertEqual(self.names(), ["02.tar.zst", "ahead.tar.zst", "small.tar.zst"])
         self.check(self.prune("--forget=small.tar.zst", "--forget", "ahead.tar.zst", "--yes"), 0, "removed 2 archives")

@@ -35,12 +35,13 @@ po_cli_prune_rules(const struct po_cli *cli)
 
 /* ---- reasons ---- */
 
+/* One that names another row says it before the name. */
 static const char *
 reason_text(const struct po_prune_plan *plan, uint32_t row, unsigned bit)
 {
     switch (bit) {
     case PO_KEEP_PARENT:
-        return "parent of one that stays";
+        return "needed by ";
     case PO_KEEP_VERIFIED:
         return plan->rows[row].is_verified ? "the last verified full" : "the last full";
     case PO_KEEP_PURPOSE:
@@ -48,11 +49,11 @@ reason_text(const struct po_prune_plan *plan, uint32_t row, unsigned bit)
     case PO_KEEP_FUTURE:
         return "suspicious: dated in the future";
     case PO_KEEP_SMALL:
-        return "suspicious: less than half of the one before";
+        return "suspicious: less than half of ";
     case PO_KEEP_BEFORE_SMALL:
-        return "the one before a suspiciously small one";
+        return "more than twice the suspicious ";
     case PO_KEEP_COPY:
-        return "a copy of another";
+        return "the same archive as ";
     case PO_KEEP_ONLY:
         return "the only one of its site";
     case PO_KEEP_NO_RULE:
@@ -64,17 +65,40 @@ reason_text(const struct po_prune_plan *plan, uint32_t row, unsigned bit)
     }
 }
 
+/* The row that a reason names, or PO_RETENTION_NONE. */
+static uint32_t
+reason_row(const struct po_prune_plan *plan, uint32_t row, unsigned bit)
+{
+    switch (bit) {
+    case PO_KEEP_PARENT:
+        return plan->verdicts[row].child;
+    case PO_KEEP_SMALL:
+    case PO_KEEP_BEFORE_SMALL:
+        return plan->verdicts[row].small;
+    case PO_KEEP_COPY:
+        return plan->rows[row].copy_of;
+    default:
+        return PO_RETENTION_NONE;
+    }
+}
+
 static void
 put_reasons(struct po_buf *line, const struct po_prune_plan *plan, uint32_t row)
 {
     const char *before = "";
 
-    for (unsigned i = 0; i < PO_KEEP_REASON_COUNT; i++)
-        if ((plan->verdicts[row].reasons & 1u << i) != 0) {
-            po_buf_put_text(line, before);
-            po_buf_put_text(line, reason_text(plan, row, 1u << i));
-            before = ", ";
-        }
+    for (unsigned i = 0; i < PO_KEEP_REASON_COUNT; i++) {
+        uint32_t named = reason_row(plan, row, 1u << i);
+
+        if ((plan->verdicts[row].reasons & 1u << i) == 0)
+            continue;
+        po_buf_put_text(line, before);
+        po_buf_put_text(line, reason_text(plan, row, 1u << i));
+        if (named != PO_RETENTION_NONE)
+            po_text_put_name(line, plan->vault->rows[named].name,
+                             strlen(plan->vault->rows[named].name));
+        before = ", ";
+    }
 }
 
 static json_t *

@@ -198,12 +198,12 @@ find_suspicious(struct decision *d, int64_t now)
         verdict->reasons |= (is_future ? PO_KEEP_FUTURE : 0u) | (is_small ? PO_KEEP_SMALL : 0u);
         if (!is_small)
             continue;
-        verdict->other = before;
+        verdict->small = before;
         if (d->rows[before].is_forgotten)
             continue;
         d->verdicts[before].reasons |= PO_KEEP_BEFORE_SMALL;
-        if (d->verdicts[before].other == NONE)
-            d->verdicts[before].other = row;
+        if (d->verdicts[before].small == NONE)
+            d->verdicts[before].small = row;
     }
 }
 
@@ -376,8 +376,7 @@ keep_parents(struct decision *d)
                     continue;
                 has_changed = true;
                 parent->reasons |= PO_KEEP_PARENT;
-                if (parent->other == NONE)
-                    parent->other = i;
+                parent->child = i;
             }
         }
     }
@@ -445,7 +444,7 @@ begin(struct decision *d, po_local_day_fn local_day, void *ctx, struct po_err *e
         d->slots == NULL)
         return po_fail_nomem(err, count * sizeof *d->slots);
     for (uint32_t i = 0; i < d->count; i++) {
-        d->verdicts[i] = (struct po_retention_verdict){ .other = NONE };
+        d->verdicts[i] = (struct po_retention_verdict){ .child = NONE, .small = NONE };
         d->days[i] = local_day(ctx, d->rows[i].created);
         d->sorted[i] = i;
         if (d->rows[i].group >= d->group_count)

@@ -67,12 +67,12 @@ enum po_retention_reason {
     PO_KEEP_WEEKLY = 1 << 2,
     PO_KEEP_MONTHLY = 1 << 3,
     PO_KEEP_YEARLY = 1 << 4,
-    PO_KEEP_PARENT = 1 << 5,        /* of `child` */
-    PO_KEEP_VERIFIED = 1 << 6,      /* the last verified full, or the last full where none is */
-    PO_KEEP_PURPOSE = 1 << 7,       /* the last for its purpose */
-    PO_KEEP_FUTURE = 1 << 8,        /* suspicious: dated more than a day ahead */
-    PO_KEEP_SMALL = 1 << 9,         /* suspicious: less than half of the one before, `child` */
-    PO_KEEP_BEFORE_SMALL = 1 << 10, /* the one before a suspiciously small one, `child` */
+    PO_KEEP_PARENT = 1 << 5,   /* of verdict->child */
+    PO_KEEP_VERIFIED = 1 << 6, /* the last verified full, or the last full where none is */
+    PO_KEEP_PURPOSE = 1 << 7,  /* the last for its purpose */
+    PO_KEEP_FUTURE = 1 << 8,   /* suspicious: dated more than a day ahead */
+    PO_KEEP_SMALL = 1 << 9,    /* suspicious: less than half of the one before, verdict->small */
+    PO_KEEP_BEFORE_SMALL = 1 << 10, /* the one before a suspiciously small one, verdict->small */
     PO_KEEP_COPY = 1 << 11,         /* the same archive as row->copy_of */
     PO_KEEP_ONLY = 1 << 12,         /* else none would be left of its group */
     PO_KEEP_NO_RULE = 1 << 13,
@@ -86,7 +86,9 @@ struct po_retention_verdict {
     unsigned reasons;   /* 0 = it may go */
     bool is_lesser;     /* incomplete, damaged, or without a parent: gives way to a good one */
     bool is_suspicious; /* as PO_KEEP_FUTURE, PO_KEEP_SMALL; also where it is forgotten */
-    uint32_t other;     /* the row that a reason speaks of; PO_RETENTION_NONE */
+    /* Rows that reasons speak of, or PO_RETENTION_NONE. */
+    uint32_t child; /* one that stays, of which it is a parent */
+    uint32_t small; /* what it is small against, or what is small against it */
 };
 
 /*
