@@ -586,6 +586,192 @@ START_TEST(years_without_any_order)
 }
 END_TEST
 
+/* ---- years with all that there is: chains, purposes, what is verified, incomplete, suspicious ---- */
+
+#define SMALL 10
+
+static uint32_t chain_parents[ROWS_MAX];
+
+static bool
+is_small(uint32_t row)
+{
+    return years.all[row].bytes == SMALL;
+}
+
+/* The rule over the good ones, then over all that count: the good one of a period, else the newest. */
+static void
+expect_best(char rule, uint32_t max, bool only_good)
+{
+    char label[32];
+    char periods[64][32];
+    uint32_t best[64];
+    uint32_t used = 0;
+
+    for (uint32_t i = years.count; i > 0; i--) {
+        uint32_t row = i - 1;
+        uint32_t at = 0;
+
+        if (is_small(row) || (only_good && years.all[row].is_incomplete))
+            continue;
+        put_label(label, rule, years.all[row].created);
+        while (at < used && strcmp(periods[at], label) != 0)
+            at++;
+        if (at == used && used < max) {
+            memcpy(periods[used], label, sizeof label);
+            best[used++] = row;
+        } else if (at < used && years.all[best[at]].is_incomplete &&
+                   !years.all[row].is_incomplete) {
+            best[at] = row;
+        }
+    }
+    for (uint32_t i = 0; i < used; i++)
+        years.is_expected[best[i]] = true;
+}
+
+static void
+expect_last_full(void)
+{
+    for (int worth = 0; worth < 4; worth++)
+        for (uint32_t i = years.count; i > 0; i--) {
+            const struct po_retention_row *row = &years.all[i - 1];
+            bool is_worth =
+                worth == 3 ||
+                (!row->is_incomplete &&
+                 (worth == 2 || (!is_small(i - 1) && (worth == 1 || row->is_verified))));
+
+            if (!row->is_diff && is_worth) {
+                years.is_expected[i - 1] = true;
+                return;
+            }
+        }
+}
+
+static void
+expect_purposes_and_suspicious(void)
+{
+    for (uint32_t i = 0; i < years.count; i++) {
+        bool is_done = years.all[i].purpose == NULL;
+
+        for (uint32_t j = i + 1; j < years.count && !is_done; j++)
+            is_done = years.all[j].purpose != NULL &&
+                      (!years.all[j].is_incomplete || years.all[i].is_incomplete);
+        if (!is_done || is_small(i))
+            years.is_expected[i] = true;
+        for (uint32_t j = i; j > 0 && is_small(i); j--)
+            if (years.all[j - 1].is_diff == years.all[i].is_diff) {
+                years.is_expected[j - 1] = true;
+                break;
+            }
+    }
+}
+
+static void
+expect_chains(const struct po_retention_rules *rules)
+{
+    memset(years.is_expected, 0, sizeof years.is_expected);
+    for (int only_good = 0; only_good < 2; only_good++) {
+        expect_best('l', rules->last, only_good);
+        expect_best('d', rules->daily, only_good);
+        expect_best('w', rules->weekly, only_good);
+        expect_best('m', rules->monthly, only_good);
+        expect_best('y', rules->yearly, only_good);
+    }
+    expect_purposes_and_suspicious();
+    expect_last_full();
+    for (uint32_t i = years.count; i > 0; i--) /* a parent is always older */
+        if (years.is_expected[i - 1] && years.all[i - 1].is_diff)
+            years.is_expected[chain_parents[i - 1]] = true;
+}
+
+/* A small one after a small one is no longer suspicious. */
+static bool
+is_before_small(uint32_t row)
+{
+    for (uint32_t i = row; i > 0; i--)
+        if (years.all[i - 1].is_diff == years.all[row].is_diff)
+            return is_small(i - 1);
+    return true; /* there is none before it */
+}
+
+/* Fulls each week, differentials on the last full each night, now and then one for a purpose. */
+static void
+save_chain(struct help_random *random, int64_t time, uint32_t *full, bool is_full, bool has_purpose)
+{
+    uint32_t row = years.count;
+
+    save(time);
+    chain_parents[row] = *full;
+    years.all[row].is_diff = !is_full;
+    years.all[row].parents = &chain_parents[row];
+    years.all[row].parent_count = is_full ? 0 : 1;
+    years.all[row].is_incomplete = help_random_below(random, 8) == 0;
+    years.all[row].purpose = has_purpose ? "pre-upgrade" : NULL;
+    if (!has_purpose && help_random_below(random, 60) == 0 && !is_before_small(row))
+        years.all[row].bytes = SMALL;
+    if (is_full)
+        *full = row;
+}
+
+/* The indexes of parents are those of `all`: of the vault's rows they are others. */
+static void
+prune_chain(const struct po_retention_rules *rules, int64_t now)
+{
+    static uint32_t parents[ROWS_MAX];
+    static uint32_t place[ROWS_MAX];
+    uint32_t count = 0;
+    uint32_t removed;
+    struct po_err err;
+
+    for (uint32_t i = 0; i < years.count; i++) {
+        place[i] = NONE;
+        if (!years.is_there[i])
+            continue;
+        place[i] = count;
+        years.from[count] = i;
+        years.rows[count] = years.all[i];
+        if (years.all[i].is_diff) {
+            parents[count] = place[chain_parents[i]];
+            MUST(parents[count] != NONE);
+            years.rows[count].parents = &parents[count];
+        }
+        count++;
+    }
+    MUST(po_retention_decide(years.rows, count, rules, now, local_day, &years.zone, years.verdicts,
+                             years.order, &removed, &err) == PO_OK);
+    check_verdicts(years.rows, count, years.verdicts, years.order, removed);
+    for (uint32_t i = 0; i < removed; i++)
+        years.is_there[years.from[years.order[i]]] = false;
+}
+
+START_TEST(three_years_of_chains)
+{
+    static const struct po_retention_rules rules[] = {
+        { .last = 4, .daily = 7, .weekly = 5, .monthly = 6, .yearly = 3 },
+        { .last = 4, .monthly = 12 },
+        { .last = 10, .weekly = 3 },
+    };
+    struct help_random random = help_random_begin("three_years_of_chains", (uint64_t)_i);
+    uint32_t full = 0;
+
+    memset(&years, 0, sizeof years);
+    years.zone = _i % 2 == 0 ? EUROPE : AMERICA;
+    for (int night = 0; night < 3 * 365; night++) {
+        int64_t time = NEW_YEAR + night * DAY + 9 * HOUR;
+        uint32_t before = full;
+
+        save_chain(&random, time, &full, night % 7 == 0, false);
+        if (help_random_below(&random, 40) == 0)
+            save_chain(&random, time + 4 * HOUR, &full, true, true);
+        /* Some are verified the night after. */
+        if (full != before && help_random_below(&random, 3) == 0 && before != 0)
+            years.all[before].is_verified = years.is_there[before];
+        prune_chain(&rules[_i % 3], time + 5 * HOUR);
+        expect_chains(&rules[_i % 3]);
+        compare(time);
+    }
+}
+END_TEST
+
 /* The clock jumps by hours and years, for a while: of what was good none is lost by it. */
 START_TEST(a_clock_that_jumps_costs_nothing)
 {
@@ -744,6 +930,7 @@ main(void)
     tcase_add_loop_test(tc, each_case, 0, (int)HELP_COUNT(cases));
     tcase_add_loop_test(tc, five_years_of_nights, 0, (int)SCHEMES * 3);
     tcase_add_loop_test(tc, years_without_any_order, 0, 10);
+    tcase_add_loop_test(tc, three_years_of_chains, 0, 9);
     tcase_add_loop_test(tc, a_clock_that_jumps_costs_nothing, 0, 8);
     tcase_add_test(tc, a_clock_that_is_set_back_by_years_removes_nothing);
     tcase_add_test(tc, a_day_that_comes_twice_is_one);
