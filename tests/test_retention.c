@@ -202,8 +202,8 @@ static const struct fixed cases[] = {
     /* quality */
     { "an incomplete one does not push out a good one", "-+++", "last 2", 10, "1; 2; 3 i; 4",
       "2 last; 3 last" },
-    { "a good one stands for the day though it is older", "+-+-", "daily 2", 10,
-      "1.1; 1.2 i; 2.1; 2.2 x", "" },
+    { "a good one stands for the day though it is older", "+-+-+-+", "daily 3", 10,
+      "1.1; 1.2 i; 2.1; 2.2 x; 3.1; 3.2 i; 3.3 i", "5 daily+verified; 7 newest" },
     { "incomplete ones are not kept for ever", "---++", "last 2", 10, "1 i; 2 i; 3 i; 4 i; 5 i",
       "" },
     { "nor for ever beside good ones", "-++--++", "last 2", 10, "0; 1; 2; 3 i; 4 i; 5 i; 6 i",
@@ -678,6 +678,11 @@ expect_chains(const struct po_retention_rules *rules)
     }
     expect_purposes_and_suspicious();
     expect_last_full();
+    for (uint32_t i = years.count; i > 0; i--) /* the newest */
+        if (!is_small(i - 1)) {
+            years.is_expected[i - 1] = true;
+            break;
+        }
     for (uint32_t i = years.count; i > 0; i--) /* a parent is always older */
         if (years.is_expected[i - 1] && years.all[i - 1].is_diff)
             years.is_expected[chain_parents[i - 1]] = true;

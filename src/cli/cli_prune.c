@@ -56,6 +56,8 @@ reason_text(const struct po_prune_plan *plan, uint32_t row, unsigned bit)
         return "the same archive as ";
     case PO_KEEP_ONLY:
         return "the only one of its site";
+    case PO_KEEP_NEWEST:
+        return "the newest";
     case PO_KEEP_NO_RULE:
         return "no rule";
     case PO_KEEP_NEEDED:

@@ -38,7 +38,7 @@ po_retention_reason_name(unsigned bit)
 {
     static const char *const names[PO_KEEP_REASON_COUNT] = {
         "last",   "daily", "weekly",       "monthly", "yearly", "parent",  "verified", "purpose",
-        "future", "small", "before_small", "copy",    "only",   "no_rule", "needed"
+        "future", "small", "before_small", "copy",    "only",   "no_rule", "needed",   "newest"
     };
 
     for (unsigned i = 0; i < PO_KEEP_REASON_COUNT; i++)
@@ -333,6 +333,13 @@ find_best(const struct decision *d, uint32_t group, int (*rank)(const struct dec
     return best;
 }
 
+/* Not what counts for nothing, nor what is forgotten. */
+static int
+newest_rank(const struct decision *d, uint32_t row)
+{
+    return is_eligible(d, row) ? 1 : 0;
+}
+
 static bool
 is_any_kept(const struct decision *d, uint32_t group)
 {
@@ -350,6 +357,10 @@ keep_last_resorts(struct decision *d)
 
         if (best != NONE)
             d->verdicts[best].reasons |= PO_KEEP_VERIFIED;
+        /* It may be incomplete, and is the only one with what has come since. */
+        best = find_best(d, group, newest_rank);
+        if (best != NONE && d->verdicts[best].reasons == 0)
+            d->verdicts[best].reasons = PO_KEEP_NEWEST;
         if (is_any_kept(d, group))
             continue;
         best = find_best(d, group, any_rank);

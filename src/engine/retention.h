@@ -10,8 +10,8 @@
  * parent is counted apart: it never takes the place of a good one, yet is not kept for ever either.
  * What is suspicious fills no slot at all and stays until somebody has looked: a date in the future, or
  * less than half the bytes or entries of the one before. Whatever the rules say, these stay: parents
- * of what stays, the last verified full of each group, the last backup for each purpose, and one
- * backup a group.
+ * of what stays, the last verified full of each group, the last backup for each purpose, and the newest
+ * backup of each group.
  */
 #ifndef PO_ENGINE_RETENTION_H
 #define PO_ENGINE_RETENTION_H
@@ -76,9 +76,10 @@ enum po_retention_reason {
     PO_KEEP_COPY = 1 << 11,         /* the same archive as row->copy_of */
     PO_KEEP_ONLY = 1 << 12,         /* else none would be left of its group */
     PO_KEEP_NO_RULE = 1 << 13,
-    PO_KEEP_NEEDED = 1 << 14 /* row->is_needed */
+    PO_KEEP_NEEDED = 1 << 14, /* row->is_needed */
+    PO_KEEP_NEWEST = 1 << 15, /* of its group, where nothing else keeps it */
 };
-#define PO_KEEP_REASON_COUNT 15
+#define PO_KEEP_REASON_COUNT 16
 /* "last", "daily", ...: of one bit, for scripts. */
 const char *po_retention_reason_name(unsigned bit);
 
