@@ -280,7 +280,8 @@ const struct po_cli_verb po_cli_verbs[] = {
       no_options, NULL, 1, 1, po_cmd_snapshots },
     { "prune", "VAULT --keep-... N [OPTIONS]", "remove old archives from a vault",
       "What any rule keeps stays, in local time, for each host and site by itself; then it asks. "
-      "Whatever the rules say, these stay: parents of what stays, the last verified full, the last "
+      "Whatever the rules say, these stay: the newest, parents of what stays, the last verified "
+      "full, the last "
       "backup for each purpose, and what is suspicious (dated in the future, or less than half of "
       "the one before), which counts for no rule.",
       prune_options, NULL, 1, 1, po_cmd_prune },

@@ -25,19 +25,19 @@
 /* One archive. Parents and copies are rows too. */
 struct po_retention_row {
     int64_t created;
-    uint32_t group; /* those of one site have one number */
+    uint64_t bytes; /* of content, and all entries: of the whole snapshot */
+    uint64_t entries;
+    const char *purpose;     /* NULL = an ordinary backup */
+    const uint32_t *parents; /* rows; PO_RETENTION_NONE = not there */
+    size_t parent_count;
+    uint32_t group;   /* those of one site have one number */
+    uint32_t copy_of; /* the row that is the same archive, or PO_RETENTION_NONE */
     bool is_diff;
     bool is_forgotten;  /* named by the user: no rule, purpose or suspicion keeps it */
     bool is_incomplete; /* known to lack something, or to have what changed while it was read */
     bool is_damaged;    /* whoever looked last found it so */
     bool is_verified;   /* whoever looked last deeply found it whole */
     bool is_needed;     /* by what cannot be read, perhaps: stays, whatever else */
-    uint64_t bytes;     /* of content, and all entries: of the whole snapshot */
-    uint64_t entries;
-    uint32_t copy_of;        /* the row that is the same archive, or PO_RETENTION_NONE */
-    const char *purpose;     /* NULL = an ordinary backup */
-    const uint32_t *parents; /* rows; PO_RETENTION_NONE = not there */
-    size_t parent_count;
 };
 
 /* 0 = no such rule. Without any, all stays that is not forgotten. */
