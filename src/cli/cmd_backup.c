@@ -281,8 +281,8 @@ warn_of_stopped(struct po_cli *cli, struct po_host *host)
 }
 
 static int
-save(struct po_cli *cli, struct po_host *host, const char *dest, const char *path,
-     const struct po_backup_options *options)
+save_archive(struct po_cli *cli, struct po_host *host, const char *dest, const char *path,
+             const struct po_backup_options *options)
 {
     struct po_backup_result result = { .outage_seconds = -1 };
     struct po_store_sink *sink = NULL;
@@ -315,24 +315,34 @@ save(struct po_cli *cli, struct po_host *host, const char *dest, const char *pat
 }
 
 static int
+save(struct po_cli *cli, struct po_host *host, const char *dest, const char *path,
+     const struct po_backup_options *options)
+{
+    struct po_vault_lock *vault = NULL;
+    int code;
+
+    if (!po_cli_vault_enter(cli, dest, &vault, &code))
+        return code;
+    code = save_archive(cli, host, dest, path, options);
+    return po_cli_vault_leave(cli, dest, vault, code);
+}
+
+static int
 run(struct po_cli *cli, struct po_host *host, const char *dest, const char *path,
     const struct po_backup_options *options)
 {
     struct po_lock *lock = NULL;
-    struct po_vault_lock *vault = NULL;
     int code;
 
     po_cli_catch_interrupts(cli);
     if (!po_cli_site_lock(cli, host, &lock, &code))
         return code;
-    if (po_cli_recovery_allows(cli, host, true, &code) &&
-        po_cli_vault_enter(cli, dest, &vault, &code)) {
+    if (po_cli_recovery_allows(cli, host, true, &code)) {
         struct po_cli_guardian *guardian = po_cli_guardian_begin(cli, host);
 
         warn_of_stopped(cli, host);
         code = save(cli, host, dest, path, options);
         po_cli_guardian_end(guardian);
-        code = po_cli_vault_leave(cli, dest, vault, code);
     }
     po_lock_free(lock);
     return code;
