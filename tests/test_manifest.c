@@ -131,6 +131,37 @@ START_TEST(a_manifest_survives_the_round_trip)
 }
 END_TEST
 
+START_TEST(why_and_whence_it_was_taken_is_told_where_it_says_so)
+{
+    static const char all[] =
+        "{" FORMAT ", \"purpose\": \"pre-upgrade\", \"host\": {\"name\": \"mail\", "
+        "\"kind\": \"folder\"}, \"site\": {\"registry\": \"k\", \"trees\": "
+        "{\"bin\": \"/b\", \"spool\": \"/s\", \"mailbox\": \"/m\"}}" REST;
+    static const char *const none[] = {
+        "{" FORMAT REST, "{" FORMAT ", \"purpose\": 3, \"host\": [], \"site\": null" REST,
+        "{" FORMAT ", \"purpose\": null, \"host\": {\"name\": {}}, \"site\": {\"trees\": 1}" REST
+    };
+    struct po_manifest_core core;
+    struct po_err err;
+
+    ck_assert_msg(parse(all, strlen(all), &core, &err) == PO_OK, "%s", err.text);
+    ck_assert_str_eq(core.purpose, "pre-upgrade");
+    ck_assert_str_eq(core.host_name, "mail");
+    ck_assert_str_eq(core.host_kind, "folder");
+    ck_assert_str_eq(core.registry, "k");
+    ck_assert_str_eq(core.bin, "/b");
+    ck_assert_str_eq(core.spool, "/s");
+    ck_assert_str_eq(core.mailbox, "/m");
+    po_manifest_core_deinit(&core);
+    for (size_t i = 0; i < HELP_COUNT(none); i++) {
+        ck_assert_msg(parse(none[i], strlen(none[i]), &core, &err) == PO_OK, "%s", err.text);
+        ck_assert(core.purpose == NULL && core.host_name == NULL && core.host_kind == NULL);
+        ck_assert(core.registry == NULL && core.bin == NULL && core.mailbox == NULL);
+        po_manifest_core_deinit(&core);
+    }
+}
+END_TEST
+
 START_TEST(the_same_manifest_gives_the_same_bytes)
 {
     struct po_manifest manifest = { .created = 5, .host_name = "a" };
@@ -516,6 +547,7 @@ main(void)
 
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, a_manifest_survives_the_round_trip, 0, 20);
+    tcase_add_test(tc, why_and_whence_it_was_taken_is_told_where_it_says_so);
     tcase_add_test(tc, the_same_manifest_gives_the_same_bytes);
     tcase_add_loop_test(tc, each_rule_of_the_manifest_is_checked, 0, (int)HELP_COUNT(cases));
     tcase_add_test(tc, a_nul_anywhere_is_refused);

@@ -391,6 +391,44 @@ START_TEST(local_time_has_its_offset)
 }
 END_TEST
 
+START_TEST(a_process_is_known_by_its_start)
+{
+    struct po_buf ours = { 0 };
+    struct po_buf again = { 0 };
+    struct po_buf parents = { 0 };
+    struct po_buf none = { 0 };
+
+    if (!po_sys_put_process_start(&ours, po_sys_process_id()))
+        return; /* not told on this system */
+    ck_assert_uint_gt(ours.size, 0);
+    ck_assert(po_sys_put_process_start(&again, po_sys_process_id()));
+    ck_assert_str_eq(po_buf_text(&again), po_buf_text(&ours));
+    ck_assert(po_sys_put_process_start(&parents, 1));
+    ck_assert(parents.size != ours.size || memcmp(parents.bytes, ours.bytes, ours.size) != 0);
+    ck_assert(po_sys_put_process_start(&none, UINT32_MAX));
+    ck_assert_uint_eq(none.size, 0);
+    po_buf_deinit(&ours);
+    po_buf_deinit(&again);
+    po_buf_deinit(&parents);
+}
+END_TEST
+
+START_TEST(the_date_is_that_of_local_time)
+{
+    int date[3];
+
+    ck_assert_int_eq(setenv("TZ", "XXX-1", 1), 0);
+    po_sys_local_date(INT64_C(17954856000000000) + INT64_C(21) * 36000000000, &date[0], &date[1],
+                      &date[2]); /* midnight there */
+    ck_assert_int_eq(date[0] * 10000 + date[1] * 100 + date[2], 20261125);
+    po_sys_local_date(INT64_C(17954856000000000) + INT64_C(21) * 36000000000 - 1, &date[0],
+                      &date[1], &date[2]);
+    ck_assert_int_eq(date[0] * 10000 + date[1] * 100 + date[2], 20261124);
+    po_sys_local_date(-INT64_C(36000000000) - 1, &date[0], &date[1], &date[2]);
+    ck_assert_int_eq(date[0] * 10000 + date[1] * 100 + date[2], 19691231);
+}
+END_TEST
+
 START_TEST(interrupts_only_set_the_flag_however_often)
 {
     const volatile int *interrupt;
@@ -661,6 +699,8 @@ add_sys_and_thread(Suite *suite)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, local_time_has_its_offset);
+    tcase_add_test(tc, the_date_is_that_of_local_time);
+    tcase_add_test(tc, a_process_is_known_by_its_start);
     tcase_add_test(tc, interrupts_only_set_the_flag_however_often);
     tcase_add_test(tc, a_command_gives_its_output_and_exit_code);
     tcase_add_test(tc, a_command_runs_in_the_directory_asked_for);

@@ -779,6 +779,40 @@ START_TEST(the_environment_and_the_data_directory_are_utf8)
 }
 END_TEST
 
+START_TEST(the_date_is_that_of_local_time)
+{
+    struct po_buf text = { 0 };
+    struct po_buf wanted = { 0 };
+    int date[3];
+
+    for (int hour = 0; hour < 48; hour++) {
+        int64_t time = INT64_C(17954856000000000) + hour * INT64_C(36000000000);
+
+        po_buf_clear(&text);
+        po_buf_clear(&wanted);
+        po_sys_put_local_time(&text, time);
+        po_sys_local_date(time, &date[0], &date[1], &date[2]);
+        po_buf_printf(&wanted, "%04d-%02d-%02d", date[0], date[1], date[2]);
+        ck_assert_mem_eq(wanted.bytes, text.bytes, 10);
+    }
+    po_buf_deinit(&text);
+    po_buf_deinit(&wanted);
+}
+END_TEST
+
+START_TEST(a_process_is_known_by_its_start)
+{
+    struct po_buf ours = { 0 };
+    struct po_buf none = { 0 };
+
+    ck_assert(po_sys_put_process_start(&ours, po_sys_process_id()));
+    ck_assert_uint_gt(ours.size, 0);
+    ck_assert(po_sys_put_process_start(&none, 0x7FFFFFF0));
+    ck_assert_uint_eq(none.size, 0);
+    po_buf_deinit(&ours);
+}
+END_TEST
+
 START_TEST(local_time_has_its_offset)
 {
     struct po_buf text = { 0 };
@@ -909,6 +943,8 @@ add_sys(Suite *suite)
     tcase_add_test(tc, arguments_come_as_utf8);
     tcase_add_test(tc, the_environment_and_the_data_directory_are_utf8);
     tcase_add_test(tc, local_time_has_its_offset);
+    tcase_add_test(tc, the_date_is_that_of_local_time);
+    tcase_add_test(tc, a_process_is_known_by_its_start);
     tcase_add_test(tc, errors_have_an_errno_and_the_systems_number);
     suite_add_tcase(suite, tc);
 }

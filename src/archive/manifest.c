@@ -446,6 +446,38 @@ parse_parents(struct po_manifest_core *core, const json_t *parents, struct po_er
     return PO_OK;
 }
 
+/* Nothing of it is a must: what is of another type than it should be is not known. */
+static enum po_status
+parse_about(struct po_manifest_core *core, const json_t *root, struct po_err *err)
+{
+    const json_t *host = json_object_get(root, "host");
+    const json_t *site = json_object_get(root, "site");
+    const json_t *trees = json_object_get(site, "trees");
+    const struct {
+        char **to;
+        const json_t *value;
+    } texts[] = {
+        { &core->purpose, json_object_get(root, "purpose") },
+        { &core->host_name, json_object_get(host, "name") },
+        { &core->host_kind, json_object_get(host, "kind") },
+        { &core->registry, json_object_get(site, "registry") },
+        { &core->bin, json_object_get(trees, "bin") },
+        { &core->spool, json_object_get(trees, "spool") },
+        { &core->mailbox, json_object_get(trees, "mailbox") },
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        const char *text = json_string_value(texts[i].value);
+
+        if (text == NULL)
+            continue;
+        *texts[i].to = po_mem_strdup(text);
+        if (*texts[i].to == NULL)
+            return po_fail_nomem(err, strlen(text));
+    }
+    return PO_OK;
+}
+
 static enum po_status
 parse_manifest(struct po_manifest_core *core, const void *bytes, size_t size, struct po_err *err)
 {
@@ -471,6 +503,8 @@ parse_manifest(struct po_manifest_core *core, const void *bytes, size_t size, st
         goto done;
     core->is_diff = kind[0] == 'd';
     st = parse_parents(core, json_object_get(root, "parents"), err);
+    if (st == PO_OK)
+        st = parse_about(core, root, err);
 done:
     if (st != PO_OK)
         po_manifest_core_deinit(core);
@@ -490,5 +524,12 @@ void
 po_manifest_core_deinit(struct po_manifest_core *core)
 {
     po_mem_free(core->parents);
+    po_mem_free(core->purpose);
+    po_mem_free(core->host_name);
+    po_mem_free(core->host_kind);
+    po_mem_free(core->registry);
+    po_mem_free(core->bin);
+    po_mem_free(core->spool);
+    po_mem_free(core->mailbox);
     *core = (struct po_manifest_core){ 0 };
 }

@@ -39,13 +39,21 @@ struct po_manifest {
 PO_NODISCARD enum po_status po_manifest_put(struct po_buf *out, const struct po_manifest *manifest,
                                             struct po_err *err);
 
-/* What a reader must check. */
+/* What a reader must check, and what tells backups of one site from others'. */
 struct po_manifest_core {
     uint8_t archive_id[PO_ID_SIZE];
     int64_t created;
     bool is_diff;
     struct po_parent *parents; /* owned; names are NULL */
     size_t parent_count;
+    /* Informative, owned; NULL: null, not there, or no string. */
+    char *purpose;
+    char *host_name;
+    char *host_kind;
+    char *registry;
+    char *bin;
+    char *spool;
+    char *mailbox;
 };
 
 PO_NODISCARD enum po_status po_manifest_parse(struct po_manifest_core *core, const void *bytes,

@@ -71,6 +71,8 @@ int po_cmd_after_reboot(struct po_cli *cli);
 int po_cmd_undo(struct po_cli *cli);
 int po_cmd_resume(struct po_cli *cli);
 int po_cmd_status(struct po_cli *cli);
+int po_cmd_snapshots(struct po_cli *cli);
+int po_cmd_prune(struct po_cli *cli);
 int po_cmd_guardian(struct po_cli *cli);
 int po_cmd_doctor(struct po_cli *cli);
 int po_cmd_help(struct po_cli *cli);

@@ -46,6 +46,14 @@
            "how long to wait for each service to stop (default: the service's own)")
 #define NO_SERVICES                                                                                \
     FLAG(PO_CLI_NO_SERVICES, "no-services", 0, "leave the services alone, whatever their state")
+#define KEEP(id, name, what)                                                                       \
+    NUMBER(id, name, "N", 1, 100000, "vault: keep the last backup of each of the last N " what)
+#define KEEP_RULES                                                                                 \
+    NUMBER(PO_CLI_KEEP_LAST, "keep-last", "N", 1, 100000, "vault: keep the last N backups"),       \
+        KEEP(PO_CLI_KEEP_DAILY, "keep-daily", "days that have one"),                               \
+        KEEP(PO_CLI_KEEP_WEEKLY, "keep-weekly", "weeks"),                                          \
+        KEEP(PO_CLI_KEEP_MONTHLY, "keep-monthly", "months"),                                       \
+        KEEP(PO_CLI_KEEP_YEARLY, "keep-yearly", "years")
 #define THREADS NUMBER(PO_CLI_THREADS, "threads", "N", 1, 256, "threads (default: one a processor)")
 
 const struct po_cli_option po_cli_common[] = {
@@ -88,6 +96,7 @@ static const struct po_cli_option backup_options[] = {
          "do not decode each frame again before it is written"),
     FLAG(PO_CLI_ALLOW_SAME_VOLUME, "allow-same-volume", 0,
          "no warning when DEST is on a volume that holds a part of the site"),
+    KEEP_RULES,
     FLAG(PO_CLI_DRY_RUN, "dry-run", 0, "tell what would be saved; stop and write nothing"),
     END,
 };
@@ -177,6 +186,15 @@ static const struct po_cli_option status_options[] = {
     END,
 };
 
+static const struct po_cli_option prune_options[] = {
+    KEEP_RULES,
+    LIST(PO_CLI_FORGET, "forget", "NAME",
+         "remove this one, a file name, whatever the rules say; may be given several times"),
+    FLAG(PO_CLI_DRY_RUN, "dry-run", 0, "show what stays and why, and what goes; remove nothing"),
+    FLAG(PO_CLI_YES, "yes", 'y', "do not ask"),
+    END,
+};
+
 static const struct po_cli_option guardian_options[] = { SITE, END };
 
 static const struct po_cli_option doctor_options[] = {
@@ -252,6 +270,22 @@ const struct po_cli_verb po_cli_verbs[] = {
       "services run, what was run last, and which are the last good and the last verified backup. "
       "Exit code 1: a restore was interrupted, or the backup is older than --max-age.",
       status_options, NULL, 0, 0, po_cmd_status },
+    { "snapshots", "VAULT", "list the archives of a vault",
+      "A vault is a directory that backups are written into. Tells of each archive in it when it "
+      "was "
+      "taken, what it stands on, how large it is and when it was verified last; it reads no more "
+      "of "
+      "it than that. Files that are damaged, foreign or still being written are named. Exit code "
+      "1: "
+      "an archive is damaged, cannot be read or lacks a parent.",
+      no_options, NULL, 1, 1, po_cmd_snapshots },
+    { "prune", "VAULT --keep-... N [OPTIONS]", "remove old archives from a vault",
+      "What any rule keeps stays, in local time, for each host and site by itself; then it asks. "
+      "Whatever the rules say, these stay: the newest, parents of what stays, the last verified "
+      "full, the last "
+      "backup for each purpose, and what is suspicious (dated in the future, or less than half of "
+      "the one before), which counts for no rule.",
+      prune_options, NULL, 1, 1, po_cmd_prune },
     { "doctor", "--site folder:DIR [-o DEST]", "can this site be backed up and restored?",
       "Makes every check and changes nothing. Exit code 0: all good, 1: warnings, 2: something "
       "must "
@@ -265,8 +299,6 @@ const struct po_cli_verb po_cli_verbs[] = {
     { "version", "", "tell the version", NULL, no_options, NULL, 0, 0, po_cmd_version },
     LATER("pre-upgrade", "a snapshot before an update"),
     LATER("drill", "a restore for practice"),
-    LATER("snapshots", "the archives of a vault"),
-    LATER("prune", "remove old archives"),
     LATER("schedule", "a nightly job"),
     LATER("protect", "write recovery blocks"),
     LATER("repair", "mend an archive"),

@@ -6,6 +6,7 @@
 #include "cli/cli_history.h"
 #include "cli/cli_outage.h"
 #include "cli/cli_problems.h"
+#include "cli/cli_prune.h"
 #include "cli/cli_recovery.h"
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
@@ -312,8 +313,8 @@ warn_of_stopped(struct po_cli *cli, struct po_host *host)
 }
 
 static int
-save(struct po_cli *cli, struct po_host *host, const char *dest, const char *path,
-     const struct po_backup_options *options)
+save_archive(struct po_cli *cli, struct po_host *host, const char *dest, const char *path,
+             const struct po_backup_options *options)
 {
     struct po_backup_result result = { .outage_seconds = -1 };
     struct po_store_sink *sink = NULL;
@@ -343,6 +344,19 @@ save(struct po_cli *cli, struct po_host *host, const char *dest, const char *pat
     sink->ops->free(sink);
     po_backup_result_deinit(&result);
     return code;
+}
+
+static int
+save(struct po_cli *cli, struct po_host *host, const char *dest, const char *path,
+     const struct po_backup_options *options)
+{
+    struct po_vault_lock *vault = NULL;
+    int code;
+
+    if (!po_cli_vault_enter(cli, dest, &vault, &code))
+        return code;
+    code = save_archive(cli, host, dest, path, options);
+    return po_cli_vault_leave(cli, dest, vault, code);
 }
 
 static int

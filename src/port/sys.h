@@ -20,8 +20,16 @@ void po_sys_put_system(struct po_buf *out);
 void po_sys_put_addresses(struct po_buf *out);
 /* Local time for people with the offset: "2026-11-24 03:00:00 +0100". */
 void po_sys_put_local_time(struct po_buf *out, int64_t time);
+/* The date then, in local time: month and day from 1. Where it is not told, that of UTC. */
+void po_sys_local_date(int64_t time, int *year, int *month, int *day);
 /* Process id and peak resident set in bytes (0 = not known). */
 uint32_t po_sys_process_id(void);
+/*
+ * Appends when a process of this machine began, in a measure of the system's own: with the id it tells
+ * a process from a later one that got its number. Nothing is appended when there is no such process;
+ * false: it is not told.
+ */
+bool po_sys_put_process_start(struct po_buf *out, uint32_t process_id);
 uint64_t po_sys_peak_memory(void);
 /*
  * From now on SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGXCPU (console events on Windows) set the flag

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -52,20 +53,37 @@ po_sys_sleep_ms(unsigned ms)
         continue;
 }
 
+static bool
+to_local(int64_t time, struct tm *tm)
+{
+    time_t seconds = (time_t)(time / STEPS_A_SECOND - (time % STEPS_A_SECOND < 0 ? 1 : 0));
+
+    /* localtime_r need not look at TZ by itself. */
+    tzset();
+    return localtime_r(&seconds, tm) != NULL || gmtime_r(&seconds, tm) != NULL;
+}
+
 void
 po_sys_put_local_time(struct po_buf *out, int64_t time)
 {
     struct tm tm;
     char text[64];
-    time_t seconds = (time_t)(time / STEPS_A_SECOND - (time % STEPS_A_SECOND < 0 ? 1 : 0));
 
-    /* localtime_r need not look at TZ by itself. */
-    tzset();
-    if (localtime_r(&seconds, &tm) != NULL &&
-        strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &tm) > 0)
+    if (to_local(time, &tm) && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &tm) > 0)
         po_buf_put_text(out, text);
     else
         po_text_put_time(out, time);
+}
+
+void
+po_sys_local_date(int64_t time, int *year, int *month, int *day)
+{
+    struct tm tm = { .tm_year = 70, .tm_mday = 1 };
+
+    (void)to_local(time, &tm);
+    *year = tm.tm_year + 1900;
+    *month = tm.tm_mon + 1;
+    *day = tm.tm_mday;
 }
 
 /* ---- the machine ---- */
@@ -181,6 +199,51 @@ po_sys_process_id(void)
 {
     return (uint32_t)getpid();
 }
+
+#if defined(__linux__)
+/* The 22nd field: ticks from the start of the system. The second, in parentheses, may have anything. */
+static void
+put_start_field(struct po_buf *out, const char *stat)
+{
+    const char *at = strrchr(stat, ')');
+
+    for (int field = 2; at != NULL && field < 22; field++) {
+        at = strchr(at, ' ');
+        at = at == NULL ? NULL : at + 1;
+    }
+    if (at != NULL)
+        po_buf_put(out, at, strspn(at, "0123456789"));
+}
+
+bool
+po_sys_put_process_start(struct po_buf *out, uint32_t process_id)
+{
+    char path[64];
+    char stat[1024];
+    ssize_t got;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%u/stat", process_id);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT;
+    got = read(fd, stat, sizeof(stat) - 1);
+    (void)close(fd);
+    if (got < 0)
+        return false;
+    stat[got] = '\0';
+    put_start_field(out, stat);
+    return true;
+}
+#else
+bool
+po_sys_put_process_start(struct po_buf *out, uint32_t process_id)
+{
+    (void)out;
+    (void)process_id;
+    return false;
+}
+#endif
 
 uint64_t
 po_sys_peak_memory(void)

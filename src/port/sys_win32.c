@@ -83,6 +83,19 @@ po_sys_put_local_time(struct po_buf *out, int64_t time)
                   (minutes < 0 ? -minutes : minutes) / 60, (minutes < 0 ? -minutes : minutes) % 60);
 }
 
+void
+po_sys_local_date(int64_t time, int *year, int *month, int *day)
+{
+    SYSTEMTIME utc = { .wYear = 1970, .wMonth = 1, .wDay = 1 };
+    SYSTEMTIME local;
+
+    if (!to_system_time(time, &utc) || !SystemTimeToTzSpecificLocalTime(NULL, &utc, &local))
+        local = utc;
+    *year = local.wYear;
+    *month = local.wMonth;
+    *day = local.wDay;
+}
+
 /* ---- the machine ---- */
 
 unsigned
@@ -178,6 +191,31 @@ uint32_t
 po_sys_process_id(void)
 {
     return GetCurrentProcessId();
+}
+
+bool
+po_sys_put_process_start(struct po_buf *out, uint32_t process_id)
+{
+    HANDLE process = OpenProcess(PROCESS_QUERY_INFORMATION, FALSE, process_id);
+    FILETIME began;
+    FILETIME other;
+    ULARGE_INTEGER steps;
+    DWORD exit_code = 0;
+    bool is_known;
+
+    if (process == NULL)
+        return GetLastError() ==
+               ERROR_INVALID_PARAMETER; /* what it says of an id that nobody has */
+    is_known = GetProcessTimes(process, &began, &other, &other, &other) != 0 &&
+               GetExitCodeProcess(process, &exit_code) != 0;
+    (void)CloseHandle(process);
+    /* One that has ended is there as long as somebody holds a handle. */
+    if (is_known && exit_code == STILL_ACTIVE) {
+        steps.LowPart = began.dwLowDateTime;
+        steps.HighPart = began.dwHighDateTime;
+        po_buf_printf(out, "%llu", (unsigned long long)steps.QuadPart);
+    }
+    return is_known;
 }
 
 uint64_t

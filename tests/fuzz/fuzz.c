@@ -1,5 +1,7 @@
 #include "fuzz.h"
 
+#include "archive/peek.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +71,23 @@ read_entries(struct pobackup_archive *archive, bool is_good)
     free(to);
 }
 
+/* What is whole can be told without its index; of the rest nothing worse comes than a verdict. */
+static void
+peek(const struct pobackup_blob *blob, bool is_whole)
+{
+    struct po_peek peek;
+    uint8_t digest[PO_DIGEST_SIZE];
+    struct po_err err;
+    enum po_status st = po_peek_read(&peek, blob, &err);
+
+    FUZZ_CHECK(st == PO_OK || (!is_whole && (st == PO_E_FORMAT || st == PO_E_UNSUPPORTED)));
+    if (st == PO_OK) {
+        FUZZ_CHECK(po_peek_digest(digest, blob, &err) == PO_OK);
+        FUZZ_CHECK(memcmp(digest, peek.digest, sizeof digest) == 0);
+    }
+    po_peek_deinit(&peek);
+}
+
 void
 fuzz_read_archive(const uint8_t *bytes, size_t size)
 {
@@ -83,6 +102,7 @@ fuzz_read_archive(const uint8_t *bytes, size_t size)
     FUZZ_CHECK((st == PO_OK) == (archive != NULL));
     if (st != PO_OK) {
         FUZZ_CHECK(st == PO_E_FORMAT || st == PO_E_UNSUPPORTED);
+        peek(&blob, false);
         return;
     }
     quick = pobackup_verify(archive, 0, count_hit, &hits, &err);
@@ -91,5 +111,6 @@ fuzz_read_archive(const uint8_t *bytes, size_t size)
     FUZZ_CHECK(quick == PO_OK || st != PO_OK);
     FUZZ_CHECK(st != PO_OK || hits == 0);
     read_entries(archive, st == PO_OK);
+    peek(&blob, st == PO_OK);
     pobackup_close(archive);
 }
