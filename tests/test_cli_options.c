@@ -232,7 +232,6 @@ END_TEST
 
 START_TEST(options_of_later_versions_are_told_apart)
 {
-    assert_refused("--base: not in this version", "backup", "--base=last");
     assert_refused("--recovery: not in this version", "backup", "--recovery", "5");
     assert_refused("--recovery: not in this version", "verify", "--recovery", "A");
 }
@@ -350,7 +349,7 @@ START_TEST(errors_in_the_file_name_their_line)
     assert_not_loaded("line 1: [bakcup] is no verb", "backup", "[bakcup]\nlevel = 3\n");
     assert_not_loaded("line 1: a section is [VERB]", "backup", "[backup\n");
     assert_not_loaded("line 2: neither [VERB] nor key = value", "backup", "\nhello\n");
-    assert_not_loaded("line 1: \"base\": not in this version", "backup", "base = last\n");
+    assert_not_loaded("line 1: \"recovery\": not in this version", "backup", "recovery = 5\n");
     assert_not_loaded("line 1: \"config\" belongs on the command line", "backup", "config = x\n");
     assert_not_loaded("line 1: --site: the value is empty", "backup", "site =\n");
     assert_not_loaded("line 2: unknown key \"x\"", "backup", "[verify]\nx = 1\n");

@@ -381,9 +381,9 @@ class Backup(Base):
 
     def test_it_prunes_after_it(self):
         for _ in range(2):
-            self.check(self.backup("--keep-last=2"), 0)
+            self.check(self.backup("--full", "--keep-last=2"), 0)
         first, second = self.names()
-        done = self.check(self.backup("--keep-last=2", "--json"), 0, "removed " + first)
+        done = self.check(self.backup("--full", "--keep-last=2", "--json"), 0, "removed " + first)
         self.assertEqual(len(self.names()), 2)
         self.assertNotIn(first, self.names())
         self.assertIn(second, self.names())

@@ -96,6 +96,12 @@ po_cli_state_reboot(struct po_host *host, struct po_buf *out, struct po_err *err
 }
 
 enum po_status
+po_cli_state_catalogs(struct po_host *host, struct po_buf *out, struct po_err *err)
+{
+    return put_path(host, ".catalogs", out, err);
+}
+
+enum po_status
 po_cli_state_outage(struct po_host *host, struct po_buf *out, struct po_err *err)
 {
     return put_path(host, ".outage", out, err);

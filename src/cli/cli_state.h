@@ -32,6 +32,10 @@ PO_NODISCARD enum po_status po_cli_state_import(struct po_host *set, struct po_b
 PO_NODISCARD enum po_status po_cli_state_reboot(struct po_host *host, struct po_buf *out,
                                                 struct po_err *err);
 
+/* The directory of the site's catalogs (engine/catalog.h), appended. Likewise. */
+PO_NODISCARD enum po_status po_cli_state_catalogs(struct po_host *host, struct po_buf *out,
+                                                  struct po_err *err);
+
 /* The note of services that are stopped (cli_outage.h), appended. Likewise. */
 PO_NODISCARD enum po_status po_cli_state_outage(struct po_host *host, struct po_buf *out,
                                                 struct po_err *err);

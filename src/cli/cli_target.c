@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+#define FULL_ENDING "-full.tar.zst"
+#define DIFF_ENDING "-diff.tar.zst"
+
 /* "postoffice-HOST-20261124T020000Z-full.tar.zst"; of the host's name what any file system takes.
  */
 static void
@@ -30,7 +33,7 @@ put_name(struct po_buf *out, int64_t created)
     }
     po_buf_put_text(out, is_any ? "-" : "unknown-");
     po_text_put_time_compact(out, created);
-    po_buf_put_text(out, "-full.tar.zst");
+    po_buf_put_text(out, FULL_ENDING);
     out->failed = out->failed || host.failed;
     po_buf_deinit(&host);
 }
@@ -149,6 +152,18 @@ done:
     if (st != PO_OK)
         *code = po_cli_failed(cli, &err);
     return st == PO_OK;
+}
+
+void
+po_cli_target_set_diff(struct po_buf *path)
+{
+    size_t size = strlen(FULL_ENDING);
+
+    if (path->failed || path->size < size ||
+        memcmp(path->bytes + path->size - size, FULL_ENDING, size) != 0)
+        return;
+    path->size -= size;
+    po_buf_put_text(path, DIFF_ENDING);
 }
 
 enum po_status

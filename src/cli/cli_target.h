@@ -14,6 +14,8 @@ struct po_host;
  */
 bool po_cli_target_path(struct po_cli *cli, struct po_host *host, const char *dest, int64_t created,
                         struct po_buf *path, int *code);
+/* The name that it made for a full becomes that of a differential. */
+void po_cli_target_set_diff(struct po_buf *path);
 /* Makes the directory of DEST when it is one that is missing. */
 PO_NODISCARD enum po_status po_cli_target_make(const char *dest, struct po_err *err);
 

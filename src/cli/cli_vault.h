@@ -14,6 +14,10 @@
 bool po_cli_vault_open(struct po_cli *cli, const char *path, bool is_to_remove,
                        struct po_vault **out, int *code);
 
+/* Lists it for whoever can do without. */
+bool po_cli_vault_look(struct po_cli *cli, const char *path, struct po_vault **out,
+                       struct po_err *err);
+
 /*
  * Takes the vault's lock (vault_lock.h). false when somebody else holds it: told, and *code is the
  * exit code. Where no lock can be had at all a warning is given, *lock is NULL, and the job may go on.

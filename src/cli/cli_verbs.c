@@ -79,7 +79,16 @@ static const struct po_cli_option backup_options[] = {
          "read everything with the services stopped, as the guide does; without it mailbox and bin "
          "are "
          "read before, and then only what changed meanwhile"),
-    FLAG(PO_CLI_FULL, "full", 0, "a full archive (always so in this version)"),
+    FLAG(PO_CLI_FULL, "full", 0,
+         "a full archive; without it, in a directory that has one of this site, a differential is "
+         "made, which has only what is new or changed"),
+    CHOICE(PO_CLI_BASE, "base", "full|last",
+           "what a differential builds on: the last full (default; a restore needs two archives), "
+           "or the last archive"),
+    NUMBER(PO_CLI_FULL_EVERY, "full-every", "DAYS", 0, 3650,
+           "a full when the last is that old (default 7; 0: never for its age)"),
+    NUMBER(PO_CLI_FULL_SHARE, "full-share", "PERCENT", 0, 1000,
+           "a full when what builds on the last takes that much of it (default 50; 0: whatever)"),
     NUMBER(PO_CLI_LEVEL, "level", "N", -7, 19, "zstd's level, -7 to 19 (default 3)"),
     NUMBER(PO_CLI_THREADS, "threads", "N", 1, 256,
            "compressing threads (default: one a processor, at most 4)"),
@@ -211,14 +220,15 @@ static const struct po_cli_option doctor_options[] = {
 
 const struct po_cli_verb po_cli_verbs[] = {
     { "backup", "--site folder:DIR -o DEST [OPTIONS]", "save one snapshot of a site in an archive",
-      "Stops the services that run, reads registry, bin, spool and mailbox, and starts the "
-      "services again, also when it fails, is interrupted or killed (but not after a power cut). "
+      "Reads bin and mailbox while the services run, stops them, reads registry, spool and what "
+      "has changed meanwhile, and starts them again, also when it fails, is interrupted or killed. "
+      "In a directory that has a full of this site it makes a differential. "
       "The archive is a tar in zstd frames: any machine can "
       "open "
       "it with stock tools. It appears under its name only when it is whole and on disk. A file "
       "that "
       "cannot be read is named and counted, and the exit code is 1.",
-      backup_options, "base recovery", 0, 0, po_cmd_backup },
+      backup_options, "recovery", 0, 0, po_cmd_backup },
     { "verify", "[--quick|--deep] ARCHIVE...", "check archives, byte by byte",
       "Says of each archive whether it is whole; of a damaged one, which files are hit.",
       verify_options, "recovery", 1, UINT32_MAX, po_cmd_verify },

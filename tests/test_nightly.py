@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""Backups into a vault, night after night: what builds on what, and what comes back of it.
+
+    test_nightly.py POBACKUP
+
+The site is made once and left alone for 31 seconds, so that its files are old enough to be taken for unchanged.
+"""
+import hashlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PROGRAM = os.path.abspath(sys.argv.pop(1))
+TREES = "Post.OfficeexeBackup", "Post.OfficeConfigBackup", "Post.OfficemailboxBackup"
+REGISTRY = "Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Software.com\\Post.Office]\r\n\"V\"=\"1\"\r\n"
+INI = """[service:mta]
+start = touch mta
+stop = rm -f mta
+status = test -e mta || exit 3
+"""
+FILES = 300
+SETTLED = 31
+
+
+def scan(top):
+    """Every file, directory and link below the trees: kind, time, content."""
+    found = {}
+    for tree in TREES:
+        for path in sorted((top / tree).rglob("*")):
+            name = str(path.relative_to(top))
+            info = path.lstat()
+            content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+            found[name] = (path.is_dir(), info.st_mtime_ns // 100, content)
+    return found
+
+
+class Nightly(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.top = pathlib.Path(tempfile.mkdtemp(prefix="pobackup-nightly-"))
+        cls.addClassCleanup(shutil.rmtree, cls.top)
+        cls.made = cls.top / "made"
+        rng = random.Random(5)
+        for tree in TREES:
+            (cls.made / tree).mkdir(parents=True)
+        (cls.made / "Post.OfficeRegKeyBackup.reg").write_bytes(b"\xff\xfe" + REGISTRY.encode("utf-16-le"))
+        (cls.made / "pobackup-site.ini").write_text(INI)
+        for number in range(FILES):
+            box = cls.made / TREES[2] / f"user{number % 12:02}"
+            box.mkdir(exist_ok=True)
+            (box / f"{number}.MSG").write_bytes(rng.randbytes(rng.randrange(200, 9000)))
+        (cls.made / TREES[2] / "large").write_bytes(rng.randbytes(2_000_000))
+        (cls.made / TREES[1] / "control").write_text("control")
+        (cls.made / TREES[0] / "program").write_bytes(rng.randbytes(5000))
+        os.link(cls.made / TREES[2] / "large", cls.made / TREES[2] / "large-too")
+        # Each test has a site of its own, as old.
+        cls.sites = [cls.top / f"site{number}" for number in range(12)]
+        for site in cls.sites:
+            shutil.copytree(cls.made, site)
+            (site / TREES[2] / "large-too").unlink()
+            os.link(site / TREES[2] / "large", site / TREES[2] / "large-too")
+            (site / "mta").touch()
+        time.sleep(SETTLED)
+
+    def setUp(self):
+        self.site = self.sites.pop()
+        self.dir = self.top / self.id().rsplit(".", 1)[-1]
+        self.dir.mkdir()
+        self.vault, self.state = self.dir / "vault", self.dir / "state"
+        self.vault.mkdir()
+        self.arg = f"--site=folder:{self.site}"
+        self.mail = self.site / TREES[2]
+
+    def run_it(self, *words, code=0, says=None):
+        done = subprocess.run([PROGRAM, *map(str, words)], env={**os.environ, "POBACKUP_STATE_DIR": str(self.state), "LC_ALL": "C.UTF-8"},
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+        text = done.stderr.decode()
+        self.assertEqual(done.returncode, code, text)
+        if says is not None:
+            self.assertIn(says, text + done.stdout.decode(errors="replace"))
+        return done
+
+    def backup(self, *options, **expected):
+        """The result, and the new archive's path."""
+        before = set(self.vault.glob("*.zst"))
+        if before:
+            time.sleep(1.05)  # the name has seconds
+        done = self.run_it("backup", self.arg, "-o", self.vault, "--allow-same-volume", "--json", *options, **expected)
+        (archive,) = set(self.vault.glob("*.zst")) - before
+        result = json.loads(done.stdout)
+        self.assertEqual(result["path"], str(archive))
+        self.assertEqual(result["kind"], "diff" if "-diff." in archive.name else "full")
+        self.run_it("verify", archive)
+        return result, archive
+
+    def change(self):
+        """What a day brings."""
+        (self.mail / "user00" / "new.MSG").write_text("new")
+        (self.mail / "user01" / "1.MSG").write_text("rewritten")
+        (self.mail / "user02" / "2.MSG").unlink()
+        (self.mail / "user03" / "3.MSG").rename(self.mail / "user03" / "moved.MSG")
+        (self.site / TREES[1] / "control").write_text("another")
+
+    def assert_extracts(self, archive, wanted):
+        out = self.dir / f"out-{time.monotonic_ns()}"
+        self.run_it("extract", archive, "-C", out)
+        self.assertEqual(scan(out), wanted)
+
+    def test_the_second_night_has_only_what_changed(self):
+        first, full = self.backup()
+        self.assertEqual((first["kind"], first["parent"]), ("full", None))
+        self.change()
+        wanted = scan(self.site)
+        second, diff = self.backup()
+        self.assertEqual((second["kind"], second["parent"]), ("diff", full.name))
+        self.assertEqual(second["files_new"], 5)  # new, rewritten, moved, control, the registry
+        self.assertEqual(second["files"], first["files"])
+        self.assertLess(diff.stat().st_size * 10, full.stat().st_size)
+        self.assertGreater(second["outage_seconds"], 0)
+        self.assert_extracts(diff, wanted)
+        self.run_it("diff", diff, self.arg)
+        self.assertEqual(self.run_it("cat", diff, f"{TREES[2]}/large").stdout, (self.mail / "large").read_bytes())
+        self.assertEqual(self.run_it("cat", diff, f"{TREES[2]}/large-too").stdout, (self.mail / "large").read_bytes())
+        self.run_it("diff", full, diff, code=1, says="changed")
+        listed = json.loads(self.run_it("list", "--json", diff).stdout)["entries"]
+        self.assertEqual({entry["path"] for entry in listed if entry["source"] == 0 and entry["type"] == "file"} - {"pobackup/manifest.json", "pobackup/summary.json"},
+                         {f"{TREES[2]}/user00/new.MSG", f"{TREES[2]}/user01/1.MSG", f"{TREES[2]}/user03/moved.MSG", f"{TREES[1]}/control",
+                          "Post.OfficeRegKeyBackup.reg"})
+
+    def test_stock_tools_and_the_other_reader_open_it(self):
+        _, full = self.backup()
+        self.change()
+        wanted = scan(self.site)
+        _, diff = self.backup()
+        out = self.dir / "stock"
+        out.mkdir()
+        for archive in full, diff:
+            subprocess.run(f"zstd -dc '{archive}' | tar -C '{out}' -xf -", shell=True, check=True)
+        got = scan(out)
+        for name, (is_dir, moment, content) in wanted.items():
+            if not is_dir:
+                self.assertEqual(got[name], (False, moment, content), name)
+        # What was removed since stays, as the format says.
+        self.assertEqual({name for name in set(got) - set(wanted)}, {f"{TREES[2]}/user02/2.MSG", f"{TREES[2]}/user03/3.MSG"})
+        reader = pathlib.Path(__file__).resolve().parent.parent / "format-spec" / "reader.py"
+        subprocess.run([sys.executable, reader, "verify", diff], check=True, stdout=subprocess.DEVNULL)
+
+    def test_a_restore_takes_both(self):
+        _, full = self.backup()
+        self.change()
+        wanted = scan(self.site)
+        _, diff = self.backup()
+        shutil.rmtree(self.mail)
+        (self.site / TREES[1] / "control").write_text("lost")
+        (self.site / TREES[1] / "more").write_text("came since")
+        before = scan(self.site)
+        self.run_it("restore", diff, self.arg, "--yes", "--only=registry,spool,mailbox,bin", "--exact")
+        self.assertEqual(scan(self.site), wanted)
+        self.run_it("undo", self.arg, "--yes")
+        self.assertEqual(scan(self.site), before)
+        self.run_it("restore", diff, self.arg, "--yes", f"--path={TREES[2]}/user05/**")
+        self.assertEqual({name for name in scan(self.site) if "MSG" in name}, {name for name in wanted if "user05/" in name})
+        # A parent that rots is seen before anything is changed.
+        content = bytearray(full.read_bytes())
+        content[len(content) // 3] ^= 1
+        full.write_bytes(content)
+        before = scan(self.site)
+        self.run_it("restore", diff, self.arg, "--yes", code=4, says="nothing was changed")
+        self.assertEqual(scan(self.site), before)
+
+    def test_a_missing_or_another_parent_is_named(self):
+        _, full = self.backup()
+        self.change()
+        wanted = scan(self.site)
+        _, diff = self.backup()
+        away = self.dir / "away"
+        full.rename(away)
+        self.run_it("verify", diff, code=1, says=full.name)
+        self.run_it("extract", diff, "-C", self.dir / "part", code=1, says=full.name)
+        got = scan(self.dir / "part")
+        self.assertEqual(got[f"{TREES[2]}/user00/new.MSG"], wanted[f"{TREES[2]}/user00/new.MSG"])
+        self.run_it("restore", diff, self.arg, "--yes", code=2, says=full.name)
+        self.run_it("cat", diff, f"{TREES[2]}/large", code=2, says=full.name)
+        self.run_it("snapshots", self.vault, code=1, says="missing")
+        shutil.copy(diff, full)
+        for verb in ("verify", diff), ("extract", diff, "-C", self.dir / "none"), ("restore", diff, self.arg, "--yes"):
+            self.run_it(*verb, code=4, says="INDEX-9")
+        # The next night does not build on what is not there.
+        full.unlink()
+        self.assertEqual(self.backup(says="a full is made")[0]["kind"], "full")
+
+    def test_a_chain_builds_on_the_last(self):
+        for night in range(4):
+            (self.mail / f"night{night}").write_text(str(night))
+            result, archive = self.backup("--base=last")
+            self.assertEqual(result["kind"], "diff" if night else "full")
+            # What came in the last 30 seconds is not taken for unchanged yet.
+            self.assertLessEqual(result["files_new"], night + 2 if night else 1000)
+        self.assert_extracts(archive, scan(self.site))
+        shown = json.loads(self.run_it("show", "--json", archive).stdout)
+        self.assertEqual(len(shown["parents"]), 3)
+        # And back: on the full, with all that came since.
+        result, archive = self.backup("--base=full")
+        self.assertEqual(len(json.loads(self.run_it("show", "--json", archive).stdout)["parents"]), 1)
+        self.assert_extracts(archive, scan(self.site))
+
+    def test_a_full_comes_when_it_is_asked_for_or_due(self):
+        self.backup()
+        self.assertEqual(self.backup("--full")[0]["kind"], "full")
+        (self.mail / "huge").write_bytes(os.urandom(2_500_000))
+        self.assertEqual(self.backup()[0]["kind"], "diff")
+        self.assertEqual(self.backup(says="50 %")[0]["kind"], "full")
+        (self.mail / "huge").write_bytes(os.urandom(2_500_000))
+        self.assertEqual(self.backup("--full-share=0")[0]["kind"], "diff")
+        self.assertEqual(self.backup("--full-share=0")[0]["kind"], "diff")
+
+    def test_a_catalog_that_is_lost_or_damaged_is_had_from_the_archive(self):
+        self.backup()
+        (catalog,) = self.state.glob("*.catalogs/*.catalog")
+        for damage in None, b"", b"x" * 500:
+            if damage is None:
+                catalog.unlink()
+            else:
+                catalog.write_bytes(damage)
+            result, archive = self.backup()
+            self.assertEqual((result["kind"], result["files_new"]), ("diff", 1))
+        self.assert_extracts(archive, scan(self.site))
+        shutil.rmtree(self.state)
+        self.assertEqual(self.backup()[0]["kind"], "diff")
+
+    def test_other_sites_and_files_do_not_mix(self):
+        self.backup()
+        other = self.sites.pop()
+        time.sleep(1.05)
+        done = self.run_it("backup", f"--site=folder:{other}", "-o", self.vault, "--allow-same-volume", "--json")
+        self.assertEqual(json.loads(done.stdout)["kind"], "full")
+        time.sleep(1.05)
+        self.assertEqual(self.backup()[0]["kind"], "diff")
+        # A file is a full, whatever lies beside it.
+        done = self.run_it("backup", self.arg, "-o", self.vault / "by-name.tar.zst", "--allow-same-volume", "--json")
+        self.assertEqual(json.loads(done.stdout)["kind"], "full")
+
+    def test_prune_keeps_what_a_child_needs(self):
+        _, full = self.backup()
+        (self.mail / "more").write_text("more")
+        _, diff = self.backup()
+        self.run_it("prune", self.vault, "--keep-last=1", "--yes")
+        self.assertEqual({path.name for path in self.vault.glob("*.zst")}, {full.name, diff.name})
+
+
+if __name__ == "__main__":
+    unittest.main()
