@@ -188,7 +188,7 @@ class Nightly(unittest.TestCase):
         self.assertEqual(got[f"{TREES[2]}/user00/new.MSG"], wanted[f"{TREES[2]}/user00/new.MSG"])
         self.run_it("restore", diff, self.arg, "--yes", code=2, says=full.name)
         self.run_it("cat", diff, f"{TREES[2]}/large", code=2, says=full.name)
-        self.run_it("snapshots", self.vault, code=1, says="missing")
+        self.run_it("snapshots", self.vault, code=1, says="a parent is not there")
         shutil.copy(diff, full)
         for verb in ("verify", diff), ("extract", diff, "-C", self.dir / "none"), ("restore", diff, self.arg, "--yes"):
             self.run_it(*verb, code=4, says="INDEX-9")
