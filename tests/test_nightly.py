@@ -254,6 +254,35 @@ class Nightly(unittest.TestCase):
         self.run_it("prune", self.vault, "--keep-last=1", "--yes")
         self.assertEqual({path.name for path in self.vault.glob("*.zst")}, {full.name, diff.name})
 
+    def test_a_drill_restores_and_compares_and_leaves_nothing(self):
+        result, full = self.backup("--drill")
+        self.assertTrue(result["drill"]["good"])
+        self.assertEqual((result["drill"]["digest"], result["drill"]["files"]), (result["digest"], result["files"] + 1))  # and the other name
+        self.change()
+        wanted = scan(self.site)
+        result, diff = self.backup("--drill")
+        self.assertNotIn("drill", result)  # after a full alone
+        before = scan(self.site)
+        self.run_it("drill", diff, "--keep", self.dir / "kept", says="good: it can be restored")
+        self.assertEqual(scan(self.dir / "kept"), wanted)
+        record = json.loads(self.run_it("drill", diff, "--json").stdout)["drill"]
+        self.assertEqual((record["good"], record["faults"], record["kept"], record["registry_parsed"]), (True, [], None, True))
+        self.assertEqual(scan(self.site), before)
+        self.assertFalse(list(self.state.glob("drill-*")))
+        self.run_it("drill", diff, "--keep", self.dir / "kept", code=3, says="not empty")
+        self.run_it("snapshots", self.vault, says="deep")
+        content = bytearray(diff.read_bytes())
+        content[len(content) // 3] ^= 4
+        diff.write_bytes(content)
+        self.run_it("drill", diff, code=4)
+        self.assertFalse(list(self.state.glob("drill-*")))
+
+    def test_a_drill_finds_what_no_checksum_does(self):
+        (self.site / "Post.OfficeRegKeyBackup.reg").write_bytes(b"no registry at all")
+        time.sleep(1.05)
+        self.run_it("backup", self.arg, "-o", self.dir / "a.tar.zst", "--allow-same-volume", code=1)
+        self.run_it("drill", self.dir / "a.tar.zst", code=1, says="not good")
+
 
 if __name__ == "__main__":
     unittest.main()

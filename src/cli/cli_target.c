@@ -166,6 +166,15 @@ po_cli_target_set_diff(struct po_buf *path)
     po_buf_put_text(path, DIFF_ENDING);
 }
 
+bool
+po_cli_target_is_diff(const char *path)
+{
+    size_t size = strlen(path);
+
+    return size >= strlen(DIFF_ENDING) &&
+           strcmp(path + size - strlen(DIFF_ENDING), DIFF_ENDING) == 0;
+}
+
 enum po_status
 po_cli_target_make(const char *dest, struct po_err *err)
 {

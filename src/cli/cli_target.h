@@ -4,6 +4,8 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
+
 struct po_cli;
 struct po_host;
 
@@ -16,6 +18,7 @@ bool po_cli_target_path(struct po_cli *cli, struct po_host *host, const char *de
                         struct po_buf *path, int *code);
 /* The name that it made for a full becomes that of a differential. */
 void po_cli_target_set_diff(struct po_buf *path);
+bool po_cli_target_is_diff(const char *path);
 /* Makes the directory of DEST when it is one that is missing. */
 PO_NODISCARD enum po_status po_cli_target_make(const char *dest, struct po_err *err);
 

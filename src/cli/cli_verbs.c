@@ -85,6 +85,7 @@ static const struct po_cli_option backup_options[] = {
     CHOICE(PO_CLI_BASE, "base", "full|last",
            "what a differential builds on: the last full (default; a restore needs two archives), "
            "or the last archive"),
+    FLAG(PO_CLI_DRILL, "drill", 0, "after a full: restore it for practice, and compare"),
     NUMBER(PO_CLI_FULL_EVERY, "full-every", "DAYS", 0, 3650,
            "a full when the last is that old (default 7; 0: never for its age)"),
     NUMBER(PO_CLI_FULL_SHARE, "full-share", "PERCENT", 0, 1000,
@@ -204,6 +205,13 @@ static const struct po_cli_option prune_options[] = {
     END,
 };
 
+static const struct po_cli_option drill_options[] = {
+    TEXT(PO_CLI_KEEP, "keep", 0, "DIR",
+         "restore there, where nothing is or an empty directory, and leave it there"),
+    THREADS,
+    END,
+};
+
 static const struct po_cli_option guardian_options[] = { SITE, END };
 
 static const struct po_cli_option doctor_options[] = {
@@ -301,6 +309,12 @@ const struct po_cli_verb po_cli_verbs[] = {
       "must "
       "be mended first.",
       doctor_options, NULL, 0, 0, po_cmd_doctor },
+    { "drill", "ARCHIVE [--keep DIR]", "restore an archive for practice, and compare",
+      "Restores into a scratch folder, where nothing is started, compares every file with the "
+      "archive, parses the registry, makes doctor's checks, and prints a record of it. Exit code "
+      "0: "
+      "it can be restored, 1: it is not what it should be.",
+      drill_options, NULL, 1, 1, po_cmd_drill },
     { "guardian", "[OPTIONS]", "start services again for a run that was killed",
       "Started by backup, restore, undo and resume, and told by them what they stop; not for "
       "people.",
@@ -308,7 +322,6 @@ const struct po_cli_verb po_cli_verbs[] = {
     { "help", "[VERB]", "tell how it is used", NULL, no_options, NULL, 0, 1, po_cmd_help },
     { "version", "", "tell the version", NULL, no_options, NULL, 0, 0, po_cmd_version },
     LATER("pre-upgrade", "a snapshot before an update"),
-    LATER("drill", "a restore for practice"),
     LATER("schedule", "a nightly job"),
     LATER("protect", "write recovery blocks"),
     LATER("repair", "mend an archive"),

@@ -2,6 +2,7 @@
 
 #include "cli/cli_backup_tell.h"
 #include "cli/cli_base.h"
+#include "cli/cli_drill.h"
 #include "cli/cli_event.h"
 #include "cli/cli_guardian.h"
 #include "cli/cli_history.h"
@@ -128,6 +129,15 @@ save_archive(struct po_cli *cli, struct po_host *host, const char *dest, struct 
     return code;
 }
 
+/* What builds on a full is drilled with it: the next time. */
+static int
+drill(struct po_cli *cli, const char *path)
+{
+    if (strcmp(path, "-") == 0 || po_cli_target_is_diff(path))
+        return PO_EXIT_DONE;
+    return po_cli_drill(cli, path, NULL);
+}
+
 static int
 save(struct po_cli *cli, struct po_host *host, const char *dest, struct po_buf *path,
      struct po_backup_options *options)
@@ -138,6 +148,11 @@ save(struct po_cli *cli, struct po_host *host, const char *dest, struct po_buf *
     if (!po_cli_vault_enter(cli, dest, &vault, &code))
         return code;
     code = save_archive(cli, host, dest, path, options);
+    if (code <= PO_EXIT_PARTLY && po_cli_has(cli, PO_CLI_DRILL)) {
+        int drilled = drill(cli, po_buf_text(path));
+
+        code = drilled > code ? drilled : code;
+    }
     return po_cli_vault_leave(cli, dest, vault, code);
 }
 
