@@ -273,8 +273,7 @@ po_cli_config_load(struct po_cli_values *values, const struct po_cli_verb *verb,
     if (text.size >= 3 && memcmp(load.at, "\xEF\xBB\xBF", 3) == 0)
         load.at += 3;
     st = parse_text(&load);
-    if (st != PO_OK)
-        goto done;
+    /* What stands before a mistake counts: how the run's end is told, above all. */
     merge(values, &ours);
     merge(values, &all);
 done:

@@ -65,6 +65,21 @@ enum po_cli_id {
     PO_CLI_KEEP_MONTHLY,
     PO_CLI_KEEP_YEARLY,
     PO_CLI_YES,
+    PO_CLI_LOG,
+    PO_CLI_LOG_SIZE_MAX,
+    PO_CLI_LOG_KEPT,
+    PO_CLI_ON_SUCCESS,
+    PO_CLI_ON_FAILURE,
+    PO_CLI_ON_TIMEOUT,
+    PO_CLI_METRICS,
+    PO_CLI_MAIL_TO,
+    PO_CLI_MAIL_ON,
+    PO_CLI_MAIL_FROM,
+    PO_CLI_MAIL_SERVER,
+    PO_CLI_MAIL_TLS,
+    PO_CLI_MAIL_LOGIN,
+    PO_CLI_MAIL_CA,
+    PO_CLI_MAIL_TIMEOUT,
     PO_CLI_ID_COUNT
 };
 
@@ -157,7 +172,7 @@ bool po_cli_is_asked(int argc, char *const *argv, const char *word);
 /*
  * Reads an INI file into values that are not set yet (cli_config.c). Keys before any section are
  * for all verbs: those that are options of other verbs only are passed over. Keys in [VERB] are for
- * that verb, and win. PO_E_USAGE with file and line.
+ * that verb, and win. PO_E_USAGE with file and line; what stood before that is set.
  */
 PO_NODISCARD enum po_status po_cli_config_load(struct po_cli_values *values,
                                                const struct po_cli_verb *verb, const char *os_path,
