@@ -13,6 +13,7 @@ import subprocess
 import time
 import unittest
 
+import prometheus
 import test_cli
 from test_cli import run
 
@@ -200,6 +201,96 @@ class Commands(Base):
         self.check(self.status(), 0, "warning: how verify ended at ")
         self.check(run("verify", self.dir / "a"), 0, "how the run before ended could not be told")
         self.assertNotIn("warning: how verify", self.check(self.status(), 0).text)
+
+
+class Metrics(Base):
+    def setUp(self):
+        super().setUp()
+        self.file = self.dir / "pobackup.prom"
+        self.option = f"--metrics={self.file}"
+        self.site_label = f"folder:{os.path.realpath(self.site.root)}"
+
+    def values(self, verb, site=None):
+        """{name: value} of one verb and site."""
+        wanted = (("verb", verb), ("site", self.site_label if site is None else site))
+        return {name.removeprefix("pobackup_"): value for (name, labels), value in prometheus.read(self.file.read_bytes()).items()
+                if labels == wanted}
+
+    def test_a_backup_has_all_values(self):
+        self.site.start()
+        began = int(time.time())
+        result = self.check(self.save("a", self.option, "--json"), 0).json
+        values = self.values("backup")
+        self.assertEqual(set(values), {
+            "last_run_timestamp_seconds", "last_run_success", "last_run_exit_code", "last_run_duration_seconds",
+            "last_run_outage_seconds", "last_run_files", "last_run_bytes", "last_run_archive_bytes", "last_success_timestamp_seconds"})
+        self.assertEqual((values["last_run_success"], values["last_run_exit_code"]), (1, 0))
+        self.assertGreaterEqual(values["last_run_timestamp_seconds"], began)
+        self.assertEqual(values["last_success_timestamp_seconds"], values["last_run_timestamp_seconds"])
+        for key in "files", "bytes", "archive_bytes":
+            self.assertEqual(values[f"last_run_{key}"], result[key])
+        self.assertAlmostEqual(values["last_run_outage_seconds"], result["outage_seconds"], delta=0.001)
+        self.assertGreaterEqual(values["last_run_duration_seconds"], result["outage_seconds"])
+        self.assertEqual(sorted(name for name in os.listdir(self.dir) if name.startswith("pobackup.prom")),
+                         ["pobackup.prom", "pobackup.prom.lock"])
+        self.assertEqual(self.file.stat().st_mode & 0o444, 0o444)
+
+    def test_runs_of_other_verbs_and_sites_stay(self):
+        self.check(self.save("a", self.option), 0)
+        first = self.values("backup")
+        other = self.new_site("other \\ \"J\u00fcrgen\" \u90f5\u4fbf")
+        label = f"folder:{os.path.realpath(other.root)}"
+        self.check(run("backup", f"--site=folder:{other.root}", "-o", self.dir / "b", self.option), 0)
+        self.assertEqual(self.values("backup", label)["last_run_files"], 36)
+        self.check(run("verify", self.dir / "a", self.option), 0)
+        verified = self.values("verify")
+        self.assertEqual(list(verified), ["last_verified_timestamp_seconds"])
+        self.check(run("verify", self.damage(self.dir / "b"), self.option), 4)
+        checked = self.values("verify", "")
+        self.assertEqual((checked["last_run_success"], checked["last_run_exit_code"]), (0, 4))
+        self.assertLess(checked["last_success_timestamp_seconds"] - 1, checked["last_run_timestamp_seconds"])
+        self.assertEqual((self.values("backup"), self.values("verify")), (first, verified))
+        self.check(run("restore", self.dir / "a", self.arg, "--yes", self.option), 0)
+        self.assertGreater(self.values("restore")["last_run_files"], 30)
+        self.assertEqual(self.values("backup"), first)
+
+    def test_a_failed_run_keeps_the_last_success(self):
+        self.check(self.save("a", self.option), 0)
+        good = self.values("backup")["last_success_timestamp_seconds"]
+        (self.site.root / "unknown-puf").touch()
+        self.check(self.save("b", self.option), 2)
+        values = self.values("backup")
+        self.assertEqual((values["last_run_success"], values["last_run_exit_code"]), (0, 2))
+        self.assertEqual(values["last_success_timestamp_seconds"], good)
+
+    def test_a_good_run_that_was_not_told_is_none(self):
+        self.check(self.save("a", self.option, "--on-success=exit 9"), 1)
+        self.assertEqual(self.values("backup")["last_run_exit_code"], 1)
+
+    def test_what_cannot_be_written_is_told_and_left_as_it_was(self):
+        self.file.write_text("up 1\n")
+        self.check(self.save("a", self.option), 1, "could not be told: --metrics: ")
+        self.assertEqual(self.file.read_text(), "up 1\n")
+        self.check(self.save("b", f"--metrics={self.dir}/none/x.prom"), 1, "none")
+        self.check(self.status(), 0, "could not be told: --metrics: ")
+
+    def test_programs_that_write_at_once_lose_nothing(self):
+        self.check(self.save("a"), 0)
+        sites = [self.new_site(f"site{number}") for number in range(6)]
+        processes = [subprocess.Popen([test_cli.PROGRAM, "backup", f"--site=folder:{site.root}", "-o", self.dir / f"a{number}",
+                                       "--threads=1", self.option], stderr=subprocess.DEVNULL) for number, site in enumerate(sites)]
+        self.assertEqual([process.wait(120) for process in processes], [0] * 6)
+        for site in sites:
+            self.assertEqual(self.values("backup", f"folder:{os.path.realpath(site.root)}")["last_run_files"], 36)
+
+    def test_the_parser_of_this_test_is_strict(self):
+        head = b"# HELP a x\n# TYPE a gauge\n"
+        self.assertEqual(prometheus.read(head + b'a{b="c\\"\\\\\\n"} 1.5\n'), {("a", (("b", 'c"\\\n'),)): 1.5})
+        for bad in (b"a 1\n", head + b"a 1", head + b"a x\n", head + b"a{b=\"c} 1\n", head + b"a{b=\"\\x\"} 1\n",
+                    head + b"a 1\na 2\n", head + head, head + b"a  1\n", head + b"\n", head + b'a{b="c",b="d"} 1\n',
+                    head + b'a 1\n# HELP b x\n# TYPE b gauge\nb 1\na{b="c"} 1\n', b"# TYPE a nothing\n"):
+            with self.assertRaises(ValueError, msg=bad):
+                prometheus.read(bad)
 
 
 if __name__ == "__main__":
