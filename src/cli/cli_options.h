@@ -177,6 +177,18 @@ bool po_cli_is_asked(int argc, char *const *argv, const char *word);
 PO_NODISCARD enum po_status po_cli_config_load(struct po_cli_values *values,
                                                const struct po_cli_verb *verb, const char *os_path,
                                                struct po_err *err);
+/*
+ * Reads it as every verb would, one after the other, and goes on after each mistake: `mistake` is told
+ * of all of them ("line 3: ..."), by several verbs of the same one. `key` is told of each key that is
+ * right; the verb is that of its section, NULL before any. Only what cannot be read is a failure.
+ */
+struct po_cli_config_sink {
+    void (*mistake)(void *ctx, unsigned line, const char *text);
+    void (*key)(void *ctx, const struct po_cli_verb *verb, const char *key);
+    void *ctx;
+};
+PO_NODISCARD enum po_status
+po_cli_config_check(const char *os_path, const struct po_cli_config_sink *sink, struct po_err *err);
 void po_cli_values_deinit(struct po_cli_values *values);
 
 #endif

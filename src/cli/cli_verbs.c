@@ -334,6 +334,10 @@ const struct po_cli_verb po_cli_verbs[] = {
       "must "
       "be mended first.",
       doctor_options, NULL, 0, 0, po_cmd_doctor },
+    { "config", "check FILE", "check a configuration file",
+      "Reads FILE, which is one for --config, as every verb would, and names each mistake with its "
+      "line. Exit code 0: none, 3: some.",
+      no_options, NULL, 2, 2, po_cmd_config },
     { "guardian", "[OPTIONS]", "start services again for a run that was killed",
       "Started by backup, restore, undo and resume, and told by them what they stop; not for "
       "people.",

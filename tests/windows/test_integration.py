@@ -368,6 +368,11 @@ class Job(Site):
         self.assertIsNone(self.pobackup_json((0,), "status")["reboot_pending_since"])
         self.assertIn(b"pobackup after-reboot: done (exit code 0)", self.events("after-reboot"))
         self.assertIn(b"pobackup backup: failed (exit code 3)", self.events("backup", "-o", self.dest))  # it is there already
+        # Runs that work on no site, and one whose site is not found; by what came before the mistake, too.
+        self.assertIn(b"pobackup verify: done (exit code 0)", self.events("verify", self.dest))
+        self.assertIn(b"pobackup verify: failed (exit code 2)", self.events("verify", self.dest + ".none"))
+        self.assertIn(b"pobackup backup: failed (exit code 3)", self.events("backup", "-o", self.dest + ".new", "--site=nowhere"))
+        self.assertNotIn(b"pobackup list: ", self.events("list", self.dest))
         self.assertEqual(self.export_key(), before_key)
         for name, place in ("mailbox", self.mailbox), ("spool", self.spool):
             self.assert_same(kept / name, place, except_for=("mta.log", "puf.log"))
