@@ -80,6 +80,9 @@ enum po_cli_id {
     PO_CLI_MAIL_LOGIN,
     PO_CLI_MAIL_CA,
     PO_CLI_MAIL_TIMEOUT,
+    PO_CLI_AT,
+    PO_CLI_EVERY,
+    PO_CLI_NAME,
     PO_CLI_ID_COUNT
 };
 
@@ -137,7 +140,10 @@ extern const struct po_cli_verb po_cli_verbs[];
 extern const struct po_cli_option po_cli_common[]; /* what every verb takes */
 const struct po_cli_verb *po_cli_verb_find(const char *name);
 
-/* The row of the verb's or the common table, or NULL. `name` has name_size bytes, without "--". */
+/*
+ * The row of the verb's or the common table, or NULL; of schedule, which keeps a backup, also of
+ * backup's. `name` has name_size bytes, without "--".
+ */
 const struct po_cli_option *po_cli_option_find(const struct po_cli_verb *verb, const char *name,
                                                size_t name_size);
 /* Whether a later version will have it. */

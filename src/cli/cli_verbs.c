@@ -238,6 +238,14 @@ static const struct po_cli_option prune_options[] = {
     END,
 };
 
+static const struct po_cli_option schedule_options[] = {
+    TEXT(PO_CLI_NAME, "name", 0, "NAME", "the job's name (default: backup)"),
+    TEXT(PO_CLI_AT, "at", 0, "HH:MM", "add: when, in local time"),
+    CHOICE(PO_CLI_EVERY, "every", "daily|weekly",
+           "add: how often (default: daily); weekly: on Sunday"),
+    END,
+};
+
 static const struct po_cli_option guardian_options[] = { SITE, END };
 
 static const struct po_cli_option doctor_options[] = {
@@ -334,6 +342,13 @@ const struct po_cli_verb po_cli_verbs[] = {
       "must "
       "be mended first.",
       doctor_options, NULL, 0, 0, po_cmd_doctor },
+    { "schedule", "add|list|remove [--name NAME] [--at HH:MM] [OPTIONS]",
+      "a backup that runs by itself",
+      "add: the system's scheduler (systemd, else cron; on Windows the Task Scheduler) runs backup "
+      "with the options that are given, which are those of backup; it replaces a job of the same "
+      "name. list tells the jobs, remove takes one away. Nothing else that is scheduled is "
+      "touched.",
+      schedule_options, NULL, 1, 1, po_cmd_schedule },
     { "config", "check FILE", "check a configuration file",
       "Reads FILE, which is one for --config, as every verb would, and names each mistake with its "
       "line. Exit code 0: none, 3: some.",
@@ -346,7 +361,6 @@ const struct po_cli_verb po_cli_verbs[] = {
     { "version", "", "tell the version", NULL, no_options, NULL, 0, 0, po_cmd_version },
     LATER("pre-upgrade", "a snapshot before an update"),
     LATER("drill", "a restore for practice"),
-    LATER("schedule", "a nightly job"),
     LATER("protect", "write recovery blocks"),
     LATER("repair", "mend an archive"),
     LATER("salvage", "get whole files out of a damaged archive"),
