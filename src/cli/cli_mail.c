@@ -108,7 +108,9 @@ put_date(struct po_buf *out, int64_t date)
 
     po_text_put_time(&time, date);
     text = po_buf_text(&time);
-    if (time.size > 19) {
+    if (time.failed)
+        out->failed = true;
+    if (!time.failed && time.size > 19) {
         month = (unsigned)((text[5] - '0') * 10 + (text[6] - '0') - 1);
         po_buf_printf(out, "Date: %.3s, %.2s %.3s %.4s %.8s +0000\r\n", days + (size_t)weekday * 3,
                       text + 8, months + (size_t)(month % 12) * 3, text, text + 11);
@@ -248,8 +250,8 @@ put_value(struct po_buf *out, struct po_buf *name, const json_t *value, unsigned
     po_buf_printf(out, "%s: ", po_buf_text(name));
     if (json_is_string(value))
         po_cli_put_message(out, json_string_value(value));
-    else
-        (void)json_dump_callback(value, append, out, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    else if (json_dump_callback(value, append, out, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6)) != 0)
+        out->failed = true;
     po_buf_put_u8(out, '\n');
 }
 

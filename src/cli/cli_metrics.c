@@ -258,11 +258,14 @@ put_new_line(struct po_buf *out, const char *name, const struct po_buf *labels,
     po_buf_put_u8(out, '\n');
 }
 
-/* Whether one of the new values has the sample's labels; those of the last good run stay. */
+/* Whether one of the new values has the sample's labels; those of the last good run stay. Out of
+ * memory, it cannot be told, and `out` has failed. */
 static bool
-is_replaced(const struct sample *sample, const struct po_cli_metrics_run *run, enum family family)
+is_replaced(const struct sample *sample, const struct po_cli_metrics_run *run, enum family family,
+            struct po_buf *out)
 {
     struct po_buf labels = { 0 };
+    bool has_failed = false;
     bool is_same = false;
 
     if (family == SUCCESS_TIME && run->exit_code != 0)
@@ -270,12 +273,16 @@ is_replaced(const struct sample *sample, const struct po_cli_metrics_run *run, e
     if (family != VERIFIED_TIME) {
         put_labels(&labels, run->verb, run->site);
         is_same = is_labelled(sample, &labels);
+        has_failed = labels.failed;
     }
     for (size_t i = 0; family == VERIFIED_TIME && !is_same && i < run->verified_count; i++) {
         po_buf_clear(&labels);
         put_labels(&labels, "verify", run->verified[i].site);
         is_same = is_labelled(sample, &labels);
+        has_failed = has_failed || labels.failed;
     }
+    if (has_failed)
+        out->failed = true;
     po_buf_deinit(&labels);
     return is_same;
 }
@@ -291,7 +298,7 @@ put_old_lines(struct po_buf *out, const char *old, size_t old_size, const char *
 
     while (next_line(&at, old + old_size, &line, &size)) {
         if (!parse_sample(&sample, line, size) || sample.name_size != strlen(name) ||
-            memcmp(line, name, sample.name_size) != 0 || is_replaced(&sample, run, family))
+            memcmp(line, name, sample.name_size) != 0 || is_replaced(&sample, run, family, out))
             continue;
         po_buf_put(out, line, size);
         po_buf_put_u8(out, '\n');
@@ -334,6 +341,10 @@ po_cli_metrics_merge(struct po_buf *out, const void *old, size_t old_size,
         po_buf_clear(&lines);
         po_buf_put_text(&name, PREFIX);
         po_buf_put_text(&name, families[i].name);
+        (void)po_buf_text(&name);
+        st = po_buf_check(&name, err);
+        if (st != PO_OK)
+            break;
         put_old_lines(&lines, old, old_size, po_buf_text(&name), run, (enum family)i);
         put_new_lines(&lines, po_buf_text(&name), run, (enum family)i);
         st = po_buf_check(&lines, err);
