@@ -193,7 +193,9 @@ class Systemd(Base):
         words = re.findall(r'"((?:[^"\\]|\\.)*)"(?: |$)', line)
         self.assertEqual(" ".join(f'"{word}"' for word in words), line)
         for word in words:
-            self.assertIsNone(re.search(r"%", word.replace("%%", "")))
+            self.assertNotIn("%", word.replace("%%", ""))
+        for word in words[1:]:
+            self.assertNotIn("$", word.replace("$$", ""))
         words = [re.sub(r"\\(.)", r"\1", word).replace("%%", "%") for word in words]
         return words[:1] + [word.replace("$$", "$") for word in words[1:]]
 

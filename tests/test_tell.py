@@ -195,6 +195,19 @@ class Commands(Base):
         self.assertNotIn("how the run before ended", self.check(self.save("c"), 0).text)
         self.assertNotIn("warning: how backup", self.check(self.status(), 0).text)
 
+    def test_so_is_a_run_that_did_not_find_its_site(self):
+        self.check(self.save("a"), 0)
+        away = self.site.root.rename(self.dir / "away")
+        self.check(self.save("b", "--on-failure=exit 9"), 3, "exit code 9")
+        away.rename(self.site.root)
+        self.check(self.status(), 0, "warning: how backup ended at ")
+        self.check(self.save("c"), 0, "how the run before ended could not be told")
+        self.check(run("backup", "--nosuch", "--on-failure=exit 9"), 3)
+        self.check(run("backup", "--on-failure=exit 9", "--nosuch"), 3, "exit code 9")
+        self.check(self.status(), 0, "warning: how backup ended at ")
+        self.check(self.save("d"), 0, "how the run before ended could not be told")
+        self.assertNotIn("could not be told", self.check(self.save("e"), 0).text)
+
     def test_so_is_an_archive_that_was_verified(self):
         self.check(self.save("a"), 0)
         self.check(run("verify", self.dir / "a", "--on-success=exit 9"), 1)

@@ -150,7 +150,17 @@ is_same(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* The last run of this one's verb and site that ended before it began; NULL = none. */
+/* Of a run that could not open its site, what was typed: mostly the same. NULL = not known. */
+static const char *
+site_of(const struct po_cli *cli)
+{
+    return cli->site != NULL ? cli->site : po_cli_text(cli, PO_CLI_SITE);
+}
+
+/*
+ * The last run of this one's verb and site that ended before it began; NULL = none. One that could
+ * not be told, and did not get as far as a site, may have been this one's.
+ */
 static const struct po_history_run *
 find_before(const struct po_cli *cli, const struct po_history *history)
 {
@@ -158,7 +168,7 @@ find_before(const struct po_cli *cli, const struct po_history *history)
         const struct po_history_run *run = po_history_at(history, i - 1);
 
         if (run->time < cli->began_at && is_same(run->verb, cli->verb->name) &&
-            is_same(run->site, cli->site))
+            (is_same(run->site, site_of(cli)) || (run->untold != NULL && run->site == NULL)))
             return run;
     }
     return NULL;
@@ -181,7 +191,7 @@ po_cli_history_untold(struct po_cli *cli, int code, const char *why)
 {
     struct po_history_run run = { .time = po_sys_now(),
                                   .verb = cli->verb->name,
-                                  .site = cli->site,
+                                  .site = site_of(cli),
                                   .exit_code = code,
                                   .seconds = po_sys_monotonic() - cli->began,
                                   .outage_seconds = -1,

@@ -198,13 +198,21 @@ tell_runs(const struct runs *runs)
     po_cli_json_array_end(out);
 }
 
+/* One that did not get as far as a site may have been this one's. */
+static bool
+is_untold_of(const struct po_history_run *run, const char *site)
+{
+    return run->untold != NULL &&
+           (po_history_is_of(run, site) || (run->site == NULL && run->archive_site == NULL));
+}
+
 /* What was to be told to somebody and was not is told here, until it runs again. */
 static void
 warn_of_untold(const struct runs *runs)
 {
     for (size_t i = po_history_count(runs->history); i > 0; i--) {
         const struct po_history_run *run = po_history_at(runs->history, i - 1);
-        bool is_last = run->untold != NULL && po_history_is_of(run, runs->site);
+        bool is_last = is_untold_of(run, runs->site);
         struct po_buf when = { 0 };
 
         for (size_t j = i; is_last && j < po_history_count(runs->history); j++)
