@@ -68,7 +68,10 @@ cron_add(const struct po_cli_job *job, struct po_buf *note, struct po_err *err)
     }
     if (st == PO_OK)
         st = write_crontab(&new, err);
-    po_buf_put_text(note, "cron does not make up a run that is missed because the machine is off");
+    po_buf_put_text(note,
+                    "cron does not make up a run that is missed because the machine is off, and "
+                    "finds programs in few directories only: pobackup-site.ini should have "
+                    "their whole paths");
     po_buf_deinit(&old);
     po_buf_deinit(&new);
     return st;
