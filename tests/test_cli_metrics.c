@@ -127,17 +127,18 @@ END_TEST
 START_TEST(parts_and_archives_are_summed)
 {
     struct po_cli_metrics_run run = run_of("restore", "a", 100, 0);
-    json_t *document = json_pack("{s:[{s:i, s:i}, {s:i, s:i}]}", "parts", "files", 1, "bytes", 10,
-                                 "files", 2, "bytes", 20);
+    json_t *document = json_pack("{s:[{s:s, s:i, s:i}, {s:s, s:i, s:i}]}", "parts", "part", "bin",
+                                 "files", 1, "bytes", 10, "part", "spool", "files", 2, "bytes", 20);
 
     run.document = document;
     merge(&run);
     json_decref(document);
     ck_assert(has("pobackup_last_run_files{verb=\"restore\",site=\"a\"} 3"));
     ck_assert(has("pobackup_last_run_bytes{verb=\"restore\",site=\"a\"} 30"));
-    document =
-        json_pack("{s:[{s:i, s:i, s:i}, {s:i, s:i, s:i}]}", "archives", "files", 1, "content_bytes",
-                  10, "bytes", 5, "files", 2, "content_bytes", 20, "bytes", 6);
+    /* The last one was only listed, as prune does. */
+    document = json_pack("{s:[{s:s, s:i, s:i, s:i}, {s:s, s:i, s:i, s:i}, {s:i}]}", "archives",
+                         "verdict", "ok", "files", 1, "content_bytes", 10, "bytes", 5, "verdict",
+                         "ok", "files", 2, "content_bytes", 20, "bytes", 6, "files", 100);
     run = run_of("verify", "", 100, 0);
     run.document = document;
     merge(&run);

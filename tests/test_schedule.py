@@ -76,7 +76,7 @@ class Base(test_cli.Base):
 
     def assert_ran(self, done, vault, log):
         self.assertEqual((done.returncode, done.stdout, done.stderr.replace(b"stays stopped", b"").count(b"\n")), (0, b"", 2))
-        (archive,) = vault.iterdir()
+        (archive,) = vault.glob("*.tar.zst")
         self.check(run("verify", archive), 0)
         self.assertIn("backup: end: exit code 0", log.read_text())
 
@@ -176,7 +176,7 @@ class Cron(Base):
         here = os.path.realpath(self.dir)
         self.assertIn(f"'--quiet' '--config={here}/c.ini' '--log={here}/run.log' # ", self.table().decode())
         self.assertEqual(self.perform(self.table()).returncode, 0)
-        self.assertEqual(len(list(self.vault.iterdir())), 1)
+        self.assertEqual(len(list(self.vault.glob("*.tar.zst"))), 1)
         self.add("--at=02:05", "--site=folder:site", "-o", "new/", "--name=two", cwd=self.dir)
         self.assertIn(f"'--site=folder:{here}/site' '--output={here}/new/' # ", self.table().decode())
 

@@ -216,6 +216,26 @@ class Commands(Base):
         self.assertNotIn("warning: how verify", self.check(self.status(), 0).text)
 
 
+class Prune(Base):
+    def test_it_is_told_as_all_others_are(self):
+        vault = self.dir / "vault"
+        vault.mkdir()
+        for _ in range(2):
+            self.check(self.save("vault"), 0)
+            time.sleep(1.1)
+        metrics = self.dir / "m.prom"
+        options = (vault, "--keep-last=1", "--yes", f"--log={self.log}", f"--metrics={metrics}", f"--on-success=cat >{self.told}")
+        self.check(run("prune", *options), 0)
+        archives = json.loads(self.told.read_text())["archives"]
+        self.assertEqual(sorted(archive["removed"] for archive in archives), [False, True])
+        self.assertEqual([text[:8] for verb, text in self.lines() if verb == "prune" and "removed postoffice" in text], ["removed "])
+        values = {name for (name, labels), value in prometheus.read(metrics.read_bytes()).items() if dict(labels)["verb"] == "prune"}
+        self.assertIn("pobackup_last_run_success", values)
+        self.assertNotIn("pobackup_last_run_files", values)
+        self.check(run("prune", *options[:3], "--on-success=exit 9"), 1, "could not be told")
+        self.check(self.status(), 0, "warning: how prune ended at ")
+
+
 class Metrics(Base):
     def setUp(self):
         super().setUp()

@@ -91,9 +91,12 @@ put_seconds(struct po_buf *out, double seconds)
     po_buf_printf(out, "%" PRIu64 ".%03u", whole / 1000, (unsigned)(whole % 1000));
 }
 
-/* The sum of a key over the objects of an array; false when none has it. */
+/*
+ * The sum of a key over the objects of an array that have another one, too; false when none has it.
+ * What prune lists are archives that it did not look into.
+ */
 static bool
-find_sum(const json_t *array, const char *key, double *sum)
+find_sum(const json_t *array, const char *mark, const char *key, double *sum)
 {
     bool is_found = false;
     size_t i;
@@ -104,7 +107,7 @@ find_sum(const json_t *array, const char *key, double *sum)
     {
         const json_t *value = json_object_get(item, key);
 
-        if (!json_is_number(value))
+        if (!json_is_number(value) || json_object_get(item, mark) == NULL)
             continue;
         *sum += json_number_value(value);
         is_found = true;
@@ -135,8 +138,9 @@ find_number(const json_t *document, enum family family, double *number)
         *number = 0;
         return true;
     }
-    return find_sum(json_object_get(document, "parts"), keys[family].part_key, number) ||
-           find_sum(json_object_get(document, "archives"), keys[family].archive_key, number);
+    return find_sum(json_object_get(document, "parts"), "part", keys[family].part_key, number) ||
+           find_sum(json_object_get(document, "archives"), "verdict", keys[family].archive_key,
+                    number);
 }
 
 /* Appends the value; false when the run has none. */

@@ -235,6 +235,7 @@ static const struct po_cli_option prune_options[] = {
          "remove this one, a file name, whatever the rules say; may be given several times"),
     FLAG(PO_CLI_DRY_RUN, "dry-run", 0, "show what stays and why, and what goes; remove nothing"),
     FLAG(PO_CLI_YES, "yes", 'y', "do not ask"),
+    TELL,
     END,
 };
 
