@@ -23,8 +23,9 @@ MAY = {
     "plan": LOW,
     "source": LOW | {"plan/plan.h"},
     "target": LOW | {"plan/plan.h"},
+    "mail": {"base"},
     "engine": ENGINE,
-    "cli": ENGINE | {"engine", "host", "store"},
+    "cli": ENGINE | {"engine", "host", "store", "mail"},
 }
 # The interfaces lie a layer below the modules that implement them.
 INTERFACES = {"host/host.h": {"base", "registry"}, "store/store.h": {"base", "registry"}}
@@ -41,7 +42,7 @@ LIBRARIES = {
     "jansson.h": {"archive", "engine", "cli"},  # JSON is how these three speak: manifest, journal, --json
     "ini.h": {"host", "cli"},  # the site's file, --config
     "hivex.h": {"host"},
-    "curl/curl.h": {"store"},
+    "curl/curl.h": {"mail", "store"},  # SMTP; archives that are kept elsewhere
 }
 PUBLIC = {"pobackup.h"}
 C_STANDARD = {name + ".h" for name in

@@ -143,10 +143,17 @@ done:
 static enum po_status
 run_command(const char *base, struct po_err *err)
 {
+    static const char *const variables[] = { "NAME=value", NULL };
+    struct po_command command = { .line = "cat >/dev/null",
+                                  .variables = variables,
+                                  .input = "input",
+                                  .input_size = 5,
+                                  .timeout_ms = 20000 };
     struct po_command_result result;
     struct po_buf output = { 0 };
     enum po_status st;
 
+    TRY(po_sys_run_command(&command, &result, &output, err));
     TRY(po_sys_run("echo text", base[0] == '/' ? "/" : NULL, 20000, &result, &output, err));
     TRY(po_buf_check(&output, err));
 done:

@@ -356,6 +356,17 @@ START_TEST(errors_in_the_file_name_their_line)
 }
 END_TEST
 
+START_TEST(what_stands_before_a_mistake_is_set)
+{
+    ck_assert_int_eq(
+        load("backup", "on-failure = tell\n[backup]\nlevel = 5\nlevle = 3\ncold = yes\n"),
+        PO_E_USAGE);
+    ck_assert_str_eq(values.value[PO_CLI_ON_FAILURE].text, "tell");
+    ck_assert_int_eq(values.value[PO_CLI_LEVEL].number, 5);
+    ck_assert(!values.value[PO_CLI_COLD].is_set);
+}
+END_TEST
+
 START_TEST(long_lines_and_missing_files_are_refused)
 {
     char text[2000];
@@ -473,6 +484,7 @@ suite(void)
     tcase_add_test(config, a_section_is_for_its_verb_and_wins);
     tcase_add_test(config, a_key_of_another_verb_is_passed_over_outside_of_sections);
     tcase_add_test(config, errors_in_the_file_name_their_line);
+    tcase_add_test(config, what_stands_before_a_mistake_is_set);
     tcase_add_test(config, long_lines_and_missing_files_are_refused);
     tcase_add_test(text, a_failure_tells_what_became_of_the_services);
     tcase_add_test(text, a_long_message_gives_way_to_what_is_added);

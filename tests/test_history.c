@@ -145,6 +145,7 @@ START_TEST(a_run_is_read_as_it_was_written)
     run.digest[31] = 0xAB;
     run.has_free = true;
     run.free_bytes = 0;
+    run.untold = "\"mail\": J\xC3\xBCrgen";
     append(&run);
     load();
     ck_assert_uint_eq(po_history_count(history), 1);
@@ -166,6 +167,7 @@ START_TEST(a_run_is_read_as_it_was_written)
     ck_assert_int_eq(got->created, run.created);
     ck_assert(got->is_complete && got->is_whole);
     ck_assert_int_eq(got->check, PO_HISTORY_FRAMES);
+    ck_assert_str_eq(got->untold, "\"mail\": J\xC3\xBCrgen");
     ck_assert(got->has_free);
     ck_assert_uint_eq(got->free_bytes, 0);
 }

@@ -19,7 +19,7 @@
 /* A service without faults: a process with its id in a file, or the file alone. */
 #define GOOD                                                                                       \
     OS_CASE("[service:good]\n"                                                                     \
-            "start  = touch started && sleep 300 & echo $! > pid\n"                                \
+            "start  = touch started; sleep 300 & echo $! > pid\n"                                  \
             "stop   = touch stopped && kill $(cat pid) && rm pid\n"                                \
             "status = test -f pid || exit 3 && kill -0 $(cat pid)\n",                              \
             "[service:good]\n"                                                                     \

@@ -640,6 +640,86 @@ START_TEST(commands_run_even_when_the_standard_descriptors_are_closed)
 }
 END_TEST
 
+/* A megabyte, which no pipe holds. */
+static char *
+large_input(size_t size)
+{
+    char *text = po_mem_new(size + 1, 1);
+
+    ck_assert_ptr_nonnull(text);
+    for (size_t i = 0; i < size; i++)
+        text[i] = (char)('a' + i % 23);
+    return text;
+}
+
+static struct po_command_result
+run_with(const char *line, const char *input, size_t size, struct po_buf *output)
+{
+    static const char *const variables[] = { "PO_ONE=1 and more", "PO_TWO=", NULL };
+    struct po_command command = { .line = line,
+                                  .variables = variables,
+                                  .input = input,
+                                  .input_size = size,
+                                  .timeout_ms = 20000 };
+    struct po_command_result result = { .exit_code = -77 };
+
+    OK(po_sys_run_command(&command, &result, output, &err));
+    ck_assert_int_eq(po_buf_check(output, &err), PO_OK);
+    return result;
+}
+
+START_TEST(a_command_is_given_its_input_whole)
+{
+    size_t size = (size_t)1 << 20;
+    char *input = large_input(size);
+    struct po_buf output = { 0 };
+    struct po_command_result result = run_with("cat | tail -c 50000", input, size, &output);
+
+    ck_assert_int_eq(result.exit_code, 0);
+    ck_assert_uint_eq(result.input_taken, size);
+    ck_assert_uint_eq(output.size, 50000);
+    ck_assert_mem_eq(output.bytes, input + size - 50000, 50000);
+    po_buf_clear(&output);
+    /* One that speaks as much as it hears, and listens late. */
+    result = run_with("head -c 300000 /dev/zero; wc -c >/dev/null", input, size, &output);
+    ck_assert_int_eq(result.exit_code, 0);
+    ck_assert_uint_eq(result.input_taken, size);
+    po_mem_free(input);
+    po_buf_deinit(&output);
+}
+END_TEST
+
+START_TEST(a_command_that_reads_no_input_ends_all_the_same_and_is_told)
+{
+    size_t size = (size_t)1 << 20;
+    char *input = large_input(size);
+    struct po_buf output = { 0 };
+    struct po_command_result result = run_with("exit 3", input, size, &output);
+
+    ck_assert_int_eq(result.exit_code, 3);
+    ck_assert_uint_eq(result.input_taken, 0);
+    result = run_with("dd bs=1000 count=1 >/dev/null 2>&1", input, size, &output);
+    ck_assert_int_eq(result.exit_code, 0);
+    ck_assert_uint_eq(result.input_taken, 1000);
+    po_mem_free(input);
+    po_buf_deinit(&output);
+}
+END_TEST
+
+START_TEST(a_command_has_the_variables_that_it_is_given_and_ours)
+{
+    struct po_buf output = { 0 };
+
+    ck_assert_int_eq(setenv("PO_ONE", "mine", 1), 0);
+    ck_assert_int_eq(setenv("PO_ONE_MORE", "stays", 1), 0);
+    (void)run_with("echo \"$PO_ONE,${PO_TWO-unset},$PO_ONE_MORE\"; env | grep -c ^PO_ONE=", NULL, 0,
+                   &output);
+    ck_assert_str_eq(po_buf_text(&output), "1 and more,,stays\n1\n");
+    ck_assert_str_eq(getenv("PO_ONE"), "mine");
+    po_buf_deinit(&output);
+}
+END_TEST
+
 /* ---- thread ---- */
 
 static void
@@ -712,6 +792,9 @@ add_sys_and_thread(Suite *suite)
     tcase_add_test(tc, a_daemon_that_a_command_leaves_can_write_on);
     tcase_add_test(tc, a_write_that_nobody_reads_can_be_cancelled);
     tcase_add_test(tc, commands_run_even_when_the_standard_descriptors_are_closed);
+    tcase_add_test(tc, a_command_is_given_its_input_whole);
+    tcase_add_test(tc, a_command_that_reads_no_input_ends_all_the_same_and_is_told);
+    tcase_add_test(tc, a_command_has_the_variables_that_it_is_given_and_ours);
     tcase_add_test(tc, interrupts_do_not_go_to_other_threads);
     suite_add_tcase(suite, tc);
 }

@@ -644,6 +644,37 @@ START_TEST(a_command_gives_its_output_and_exit_code)
 }
 END_TEST
 
+START_TEST(a_command_has_its_input_and_its_variables)
+{
+    static const char *const variables[] = { "PO_ONE=1 and more", NULL };
+    char *input = po_mem_new(300001, 1);
+    struct po_command command = { .line = "echo %PO_ONE%,%PO_OURS%& set /p LINE=",
+                                  .variables = variables,
+                                  .input = input,
+                                  .input_size = 300000,
+                                  .timeout_ms = 30000 };
+    struct po_command_result result;
+    struct po_buf output = { 0 };
+
+    ck_assert_ptr_nonnull(input);
+    memset(input, 'x', 300000);
+    memcpy(input, "a line\r\n", 8);
+    ck_assert(SetEnvironmentVariableW(L"po_one", L"ours"));
+    ck_assert(SetEnvironmentVariableW(L"PO_OURS", L"stays"));
+    OK(po_sys_run_command(&command, &result, &output, &err));
+    ck_assert_str_eq(po_buf_text(&output), "1 and more,stays\r\n");
+    ck_assert_uint_ge(result.input_taken, 8);
+    ck_assert_uint_lt(result.input_taken, 300000);
+    po_buf_clear(&output);
+    command.line = "echo nothing is read";
+    OK(po_sys_run_command(&command, &result, &output, &err));
+    ck_assert_uint_eq(result.input_taken, 0);
+    ck_assert_int_eq(result.exit_code, 0);
+    po_buf_deinit(&output);
+    po_mem_free(input);
+}
+END_TEST
+
 START_TEST(a_command_runs_in_the_directory_asked_for)
 {
     char *path = po_os_path_join(base, "sub dir");
@@ -935,6 +966,7 @@ add_sys(Suite *suite)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, a_command_gives_its_output_and_exit_code);
+    tcase_add_test(tc, a_command_has_its_input_and_its_variables);
     tcase_add_test(tc, a_command_runs_in_the_directory_asked_for);
     tcase_add_test(tc, the_shell_is_the_systems_own);
     tcase_add_test(tc, a_command_that_takes_too_long_is_ended_with_its_children);

@@ -10,6 +10,7 @@
 #define PO_CLI_CLI_H
 
 #include "base/event.h"
+#include "cli/cli_log.h"
 #include "cli/cli_options.h"
 #include "cli/cli_out.h"
 #include "cli/cli_progress.h"
@@ -32,7 +33,12 @@ struct po_cli {
     struct po_cli_progress progress;
     struct po_watch watch;         /* for the engine */
     struct po_history_run history; /* this one (cli_history.h) */
-    double began;                  /* po_sys_monotonic */
+    char *site;                    /* whose it is, once that is known; owned */
+    struct po_cli_log log;
+    bool is_telling;  /* its end is told (cli_tell.h) */
+    bool is_reported; /* the system's log has it (cli_event.h) */
+    int64_t began_at; /* po_sys_now */
+    double began;     /* po_sys_monotonic */
 };
 
 /* The program: returns the exit code. */
@@ -76,6 +82,8 @@ int po_cmd_prune(struct po_cli *cli);
 int po_cmd_guardian(struct po_cli *cli);
 int po_cmd_doctor(struct po_cli *cli);
 int po_cmd_drill(struct po_cli *cli);
+int po_cmd_config(struct po_cli *cli);
+int po_cmd_schedule(struct po_cli *cli);
 int po_cmd_help(struct po_cli *cli);
 int po_cmd_version(struct po_cli *cli);
 

@@ -11,8 +11,8 @@
 #define CONFIG_SIZE_MAX ((uint64_t)1024 * 1024)
 #define CHUNK_SIZE 65536u
 
-/* inih keeps less of a section's name: it is followed here. */
-enum section { SECTION_ALL, SECTION_OURS, SECTION_OTHER };
+/* inih keeps less of a section's name: it is followed here. UNKNOWN: its keys cannot be judged. */
+enum section { SECTION_ALL, SECTION_OURS, SECTION_OTHER, SECTION_UNKNOWN };
 
 struct load {
     const struct po_cli_verb *verb;
@@ -26,7 +26,22 @@ struct load {
     enum section section;
     enum po_status st; /* of the first failure; *err has it */
     struct po_err *err;
+    /* To be told of each mistake, and then to go on; NULL = the first one ends it. */
+    const struct po_cli_config_sink *sink;
 };
+
+/* After a mistake in a line: whether the next one is read. */
+static bool
+goes_on(struct load *load)
+{
+    if (load->st == PO_OK)
+        return true;
+    if (load->sink == NULL || load->st != PO_E_USAGE)
+        return false;
+    load->sink->mistake(load->sink->ctx, load->line, load->err->text);
+    load->st = PO_OK;
+    return true;
+}
 
 static bool
 is_space(char c)
@@ -40,6 +55,7 @@ begin_section(struct load *load, const char *line, size_t size)
     const char *close = memchr(line, ']', size);
     char name[32] = { 0 };
 
+    load->section = SECTION_UNKNOWN;
     if (close == NULL || (size_t)(close - line) - 1 >= sizeof(name))
         return po_fail(load->err, PO_E_USAGE, "line %u: a section is [VERB]", load->line);
     memcpy(name, line + 1, (size_t)(close - line) - 1);
@@ -88,6 +104,10 @@ read_line(char *text, int room, void *stream)
         load->st = po_fail(load->err, PO_E_USAGE, "line %u: a NUL byte", load->line);
     else if (size > 0 && line[0] == '[')
         load->st = begin_section(load, line, size);
+    else if (size > 0 && line[0] != ';' && line[0] != '#' && memchr(line, '=', size) == NULL &&
+             memchr(line, ':', size) == NULL)
+        load->st =
+            po_fail(load->err, PO_E_USAGE, "line %u: neither [VERB] nor key = value", load->line);
     if (size > 0 && (line[0] == '[' || line[0] == ';' || line[0] == '#'))
         size = 0;
     /* Newline and NUL, and one more: inih takes a line that fills its buffer for a cut one. */
@@ -95,6 +115,8 @@ read_line(char *text, int room, void *stream)
         load->st =
             po_fail(load->err, PO_E_USAGE, "line %u: longer than %d bytes", load->line, room - 3);
     if (load->st != PO_OK)
+        size = 0;
+    if (!goes_on(load))
         return NULL;
     memcpy(text, line, size);
     text[size] = '\n';
@@ -107,6 +129,10 @@ fail_unknown(struct load *load, const struct po_cli_verb *verb, const char *key)
 {
     const char *nearest = po_cli_nearest_option(verb, key, strlen(key));
 
+    /* Before any section it may be meant for another verb. */
+    for (const struct po_cli_verb *other = po_cli_verbs;
+         nearest == NULL && load->section == SECTION_ALL && other->name != NULL; other++)
+        nearest = po_cli_nearest_option(other, key, strlen(key));
     if (po_cli_option_is_later(verb, key, strlen(key)))
         return po_fail(load->err, PO_E_USAGE, "line %u: \"%s\": not in this version", load->line,
                        key);
@@ -194,13 +220,17 @@ take_key(void *user, const char *section, const char *key, const char *value)
     (void)section;
     if (load->st != PO_OK)
         return 0;
+    if (load->section == SECTION_UNKNOWN)
+        return 1;
     if (option == NULL)
         load->st = load->section == SECTION_ALL ? check_key_of_others(load, key)
                                                 : fail_unknown(load, verb, key);
     else if (load->section != SECTION_OTHER)
         load->st = take_option(load, load->section == SECTION_OURS ? load->ours : load->all, option,
                                value);
-    return load->st == PO_OK;
+    if (load->st == PO_OK && load->sink != NULL)
+        load->sink->key(load->sink->ctx, load->section_verb, key);
+    return goes_on(load);
 }
 
 static enum po_status
@@ -250,6 +280,22 @@ merge(struct po_cli_values *to, struct po_cli_values *from)
     }
 }
 
+/* Notepad's UTF-8 begins with a mark of its own. */
+static enum po_status
+begin(struct load *load, struct po_buf *text)
+{
+    enum po_status st;
+
+    load->at = po_buf_text(text);
+    st = po_buf_check(text, load->err);
+    if (st != PO_OK)
+        return st;
+    load->end = load->at + text->size;
+    if (text->size >= 3 && memcmp(load->at, "\xEF\xBB\xBF", 3) == 0)
+        load->at += 3;
+    return PO_OK;
+}
+
 enum po_status
 po_cli_config_load(struct po_cli_values *values, const struct po_cli_verb *verb,
                    const char *os_path, struct po_err *err)
@@ -257,31 +303,60 @@ po_cli_config_load(struct po_cli_values *values, const struct po_cli_verb *verb,
     struct po_cli_values ours = { 0 };
     struct po_cli_values all = { 0 };
     struct po_buf text = { 0 };
-    struct load load = {
-        .verb = verb, .ours = &ours, .all = &all, .keeper = values, .st = PO_OK, .err = err
-    };
+    struct load load = { .verb = verb, .ours = &ours, .all = &all, .keeper = values, .err = err };
     enum po_status st = read_file(&text, os_path, err);
 
-    if (st != PO_OK)
-        goto done;
-    load.at = po_buf_text(&text);
-    st = po_buf_check(&text, err);
-    if (st != PO_OK)
-        goto done;
-    load.end = load.at + text.size;
-    /* Notepad's UTF-8 begins with it. */
-    if (text.size >= 3 && memcmp(load.at, "\xEF\xBB\xBF", 3) == 0)
-        load.at += 3;
-    st = parse_text(&load);
-    if (st != PO_OK)
-        goto done;
+    if (st == PO_OK)
+        st = begin(&load, &text);
+    if (st == PO_OK)
+        st = parse_text(&load);
+    /* What stands before a mistake counts: how the run's end is told, above all. */
     merge(values, &ours);
     merge(values, &all);
-done:
     if (st != PO_OK && strstr(err->text, os_path) == NULL)
         st = po_err_prefix(err, "%s", os_path);
     po_cli_values_deinit(&ours);
     po_cli_values_deinit(&all);
+    po_buf_deinit(&text);
+    return st;
+}
+
+/* As one verb reads it. Mistakes are told and no failure. */
+static enum po_status
+check_for(const struct po_cli_verb *verb, struct po_buf *text,
+          const struct po_cli_config_sink *sink, struct po_err *err)
+{
+    struct po_cli_values ours = { 0 };
+    struct po_cli_values all = { 0 };
+    struct po_cli_values keeper = { 0 };
+    struct load load = {
+        .verb = verb, .ours = &ours, .all = &all, .keeper = &keeper, .err = err, .sink = sink
+    };
+    enum po_status st = begin(&load, text);
+
+    if (st == PO_OK)
+        st = parse_text(&load);
+    if (st == PO_E_USAGE) {
+        sink->mistake(sink->ctx, load.line, err->text);
+        st = PO_OK;
+    }
+    po_cli_values_deinit(&ours);
+    po_cli_values_deinit(&all);
+    po_cli_values_deinit(&keeper);
+    return st;
+}
+
+enum po_status
+po_cli_config_check(const char *os_path, const struct po_cli_config_sink *sink, struct po_err *err)
+{
+    struct po_buf text = { 0 };
+    enum po_status st = read_file(&text, os_path, err);
+
+    for (const struct po_cli_verb *verb = po_cli_verbs; st == PO_OK && verb->name != NULL; verb++)
+        if (verb->run != NULL)
+            st = check_for(verb, &text, sink, err);
+    if (st != PO_OK && strstr(err->text, os_path) == NULL)
+        st = po_err_prefix(err, "%s", os_path);
     po_buf_deinit(&text);
     return st;
 }

@@ -13,7 +13,10 @@ enum po_cli_event {
     PO_CLI_EVENT_BACKUP = 1,
     PO_CLI_EVENT_RESTORE = 4,
     PO_CLI_EVENT_AFTER_REBOOT = 7,
-    PO_CLI_EVENT_RECOVER = 10
+    PO_CLI_EVENT_RECOVER = 10,
+    PO_CLI_EVENT_VERIFY = 13,
+    PO_CLI_EVENT_PRUNE = 16,
+    PO_CLI_EVENT_DRILL = 19
 };
 
 /*
@@ -22,5 +25,10 @@ enum po_cli_event {
  * does. A failure is a warning.
  */
 void po_cli_event(struct po_cli *cli, struct po_host *host, enum po_cli_event event, int code);
+/*
+ * One event of a run that has not been reported: it works on no site (verify, prune, drill), or its
+ * site was not found (backup, restore). Nothing in the history. Other verbs: nothing.
+ */
+void po_cli_event_unreported(struct po_cli *cli, int code);
 
 #endif

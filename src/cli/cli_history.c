@@ -130,6 +130,8 @@ po_cli_history_end(struct po_cli *cli, struct po_host *host, int code)
     run->verb = cli->verb->name;
     run->exit_code = code;
     run->site = host == NULL ? NULL : host->ops->identity(host);
+    if (run->site != NULL && cli->site == NULL)
+        cli->site = po_mem_strdup(run->site);
     if (run->seconds <= 0)
         run->seconds = po_sys_monotonic() - cli->began;
     if (typed != NULL && strcmp(typed, "-") != 0 && po_os_path_real(&real, typed, &err) == PO_OK)
@@ -139,6 +141,90 @@ po_cli_history_end(struct po_cli *cli, struct po_host *host, int code)
         po_cli_out_tell(&cli->out, PO_CLI_WARNING, "this run is not noted: %s", err.text);
     run->archive = typed;
     po_mem_free(real);
+    po_buf_deinit(&path);
+}
+
+static bool
+is_same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Of a run that could not open its site, what was typed: mostly the same. NULL = not known. */
+static const char *
+site_of(const struct po_cli *cli)
+{
+    return cli->site != NULL ? cli->site : po_cli_text(cli, PO_CLI_SITE);
+}
+
+/*
+ * The last run of this one's verb and site that ended before it began; NULL = none. One that could
+ * not be told, and did not get as far as a site, may have been this one's.
+ */
+static const struct po_history_run *
+find_before(const struct po_cli *cli, const struct po_history *history)
+{
+    for (size_t i = po_history_count(history); i > 0; i--) {
+        const struct po_history_run *run = po_history_at(history, i - 1);
+
+        if (run->time < cli->began_at && is_same(run->verb, cli->verb->name) &&
+            (is_same(run->site, site_of(cli)) || (run->untold != NULL && run->site == NULL)))
+            return run;
+    }
+    return NULL;
+}
+
+/* Of an archive that was verified, whose it is: only so does `status` of that site show the line. */
+static void
+add_archive_site(const struct po_cli *cli, const struct po_history *history,
+                 struct po_history_run *run)
+{
+    size_t count = po_history_count(history);
+    const struct po_history_run *last = count > 0 ? po_history_at(history, count - 1) : NULL;
+
+    if (last != NULL && last->time >= cli->began_at && is_same(last->verb, run->verb))
+        run->archive_site = last->archive_site;
+}
+
+void
+po_cli_history_untold(struct po_cli *cli, int code, const char *why)
+{
+    struct po_history_run run = { .time = po_sys_now(),
+                                  .verb = cli->verb->name,
+                                  .site = site_of(cli),
+                                  .exit_code = code,
+                                  .seconds = po_sys_monotonic() - cli->began,
+                                  .outage_seconds = -1,
+                                  .created = POBACKUP_TIME_UNKNOWN,
+                                  .untold = why };
+    struct po_history *history = NULL;
+    struct po_buf path = { 0 };
+    struct po_err err = { 0 };
+
+    if (!find_dir(&path, cli->site != NULL) || !po_cli_history_load(cli, &history))
+        goto done;
+    add_archive_site(cli, history, &run);
+    if (po_history_append(po_buf_text(&path), &run, PO_HISTORY_SIZE_MAX, &err) != PO_OK)
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING, "this run is not noted: %s", err.text);
+done:
+    po_history_free(history);
+    po_buf_deinit(&path);
+}
+
+void
+po_cli_history_put_untold(struct po_cli *cli, struct po_buf *out)
+{
+    struct po_history *history = NULL;
+    const struct po_history_run *run = NULL;
+    struct po_buf path = { 0 };
+
+    if (find_dir(&path, false) && po_cli_history_load(cli, &history))
+        run = find_before(cli, history);
+    if (run != NULL && run->untold != NULL) {
+        po_sys_put_local_time(out, run->time);
+        po_buf_printf(out, " (exit code %d): %s", run->exit_code, run->untold);
+    }
+    po_history_free(history);
     po_buf_deinit(&path);
 }
 

@@ -31,6 +31,14 @@ void po_cli_history_recover(struct po_cli *cli, const struct po_recover_result *
  */
 void po_cli_history_end(struct po_cli *cli, struct po_host *host, int code);
 
+/* The run's end could not be told to whom it was to be told (cli_tell.h): a line of its own. */
+void po_cli_history_untold(struct po_cli *cli, int code, const char *why);
+/*
+ * Appends why the run of the same verb and site before this one could not be told, and when it was;
+ * nothing when it was told.
+ */
+void po_cli_history_put_untold(struct po_cli *cli, struct po_buf *out);
+
 /* false when it cannot be read, which is told as a warning; *out is NULL then. */
 bool po_cli_history_load(struct po_cli *cli, struct po_history **out);
 

@@ -8,16 +8,33 @@
 
 /* ---- writing ---- */
 
+bool
+po_cli_out_has_document(const struct po_cli_out *out)
+{
+    return out->is_json || out->is_kept;
+}
+
+/* A failing write is told by po_cli_out_flush. */
+static void
+put_bytes(struct po_cli_out *out, const char *bytes, size_t size)
+{
+    if (out->is_kept)
+        po_buf_put(&out->kept, bytes, size);
+    if (out->is_json && !out->is_muted)
+        (void)po_cli_out_data(out, bytes, size);
+}
+
 static void
 put(struct po_cli_out *out, const char *text)
 {
-    (void)po_cli_out_data(out, text, strlen(text));
+    put_bytes(out, text, strlen(text));
 }
 
 static int
 dump(const char *bytes, size_t size, void *ctx)
 {
-    return po_cli_out_data(ctx, bytes, size) ? 0 : -1;
+    put_bytes(ctx, bytes, size);
+    return 0;
 }
 
 /* Takes the value over. */
@@ -29,7 +46,6 @@ put_value(struct po_cli_out *out, json_t *value)
         put(out, "null");
         return;
     }
-    /* A failing write is told by po_cli_out_flush. */
     (void)json_dump_callback(value, dump, out,
                              JSON_ENCODE_ANY | JSON_PRESERVE_ORDER | JSON_COMPACT);
     json_decref(value);
@@ -47,7 +63,7 @@ put_key(struct po_cli_out *out, const char *key)
 void
 po_cli_json_begin(struct po_cli_out *out, const char *verb)
 {
-    if (!out->is_json)
+    if (!po_cli_out_has_document(out))
         return;
     out->is_open = true;
     out->has_member = false;
@@ -127,6 +143,29 @@ po_cli_json_end(struct po_cli_out *out, int exit_code)
     po_cli_json_member(out, "exit_code", json_integer(exit_code));
     put(out, "}\n");
     out->is_open = false;
+}
+
+void
+po_cli_json_put_document(struct po_cli_out *out, int exit_code, struct po_buf *to)
+{
+    size_t size = out->kept.size;
+    bool has_member = out->has_member;
+    bool is_in_array = out->is_in_array;
+    bool has_item = out->has_item;
+
+    if (!out->is_kept || !out->is_open)
+        return;
+    out->is_muted = true;
+    po_cli_json_end(out, exit_code);
+    po_buf_put(to, out->kept.bytes, out->kept.size);
+    if (out->kept.failed || out->has_failed)
+        to->failed = true;
+    out->kept.size = size;
+    out->is_muted = false;
+    out->is_open = true;
+    out->has_member = has_member;
+    out->is_in_array = is_in_array;
+    out->has_item = has_item;
 }
 
 /* ---- values ---- */

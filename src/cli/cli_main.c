@@ -1,5 +1,7 @@
 #include "cli/cli.h"
 
+#include "base/mem.h"
+#include "cli/cli_tell.h"
 #include "port/sys.h"
 
 #include <stdarg.h>
@@ -30,7 +32,7 @@ int
 po_cli_failed(struct po_cli *cli, const struct po_err *err)
 {
     po_cli_out_tell(&cli->out, PO_CLI_ERROR, "%s", err->text);
-    if (cli->out.is_json && cli->out.error == NULL)
+    if (po_cli_out_has_document(&cli->out) && cli->out.error == NULL)
         cli->out.error = po_cli_json_err(err);
     return po_cli_exit_code(err->status);
 }
@@ -103,20 +105,28 @@ set_up_out(struct po_cli *cli, int argc, char *const *argv)
     cli->watch.ctx = &cli->progress;
 }
 
-/* Ends the document and looks whether all of it could be written. */
+/* Looks whether all that was written is out. */
 static int
-finish(struct po_cli *cli, int code)
+flush(struct po_cli *cli, int code)
 {
     struct po_err err = { 0 };
 
-    po_cli_progress_clear(&cli->progress);
-    po_cli_json_end(&cli->out, code);
     if (po_cli_out_flush(&cli->out, &err) != PO_OK) {
         po_cli_out_tell(&cli->out, PO_CLI_ERROR, "%s", err.text);
         if (code < PO_EXIT_FAILED)
             code = PO_EXIT_FAILED;
     }
     return code;
+}
+
+/* What was written, the telling, and the end of the document, which has what that came to. */
+static int
+finish(struct po_cli *cli, int code)
+{
+    po_cli_progress_clear(&cli->progress);
+    code = po_cli_tell_end(cli, flush(cli, code));
+    po_cli_json_end(&cli->out, code);
+    return flush(cli, code);
 }
 
 static int
@@ -147,11 +157,15 @@ run_verb(struct po_cli *cli, int argc, char **argv)
         st = po_cli_config_load(&cli->values, cli->verb, config, &err);
         set_up_out(cli, 0, NULL);
     }
+    po_cli_tell_begin(cli);
     po_cli_json_begin(&cli->out, cli->verb->name);
     if (st == PO_E_USAGE)
         return finish(cli, po_cli_usage(cli, "%s", err.text));
     if (st != PO_OK)
         return finish(cli, po_cli_failed(cli, &err));
+    if (po_cli_tell_check(cli, &err) != PO_OK)
+        return finish(cli, err.status == PO_E_USAGE ? po_cli_usage(cli, "%s", err.text)
+                                                    : po_cli_failed(cli, &err));
     return finish(cli, cli->verb->run(cli));
 }
 
@@ -205,6 +219,7 @@ int
 po_cli_main(int argc, char **argv)
 {
     struct po_cli cli = { .began = po_sys_monotonic(),
+                          .began_at = po_sys_now(),
                           .history = { .created = POBACKUP_TIME_UNKNOWN, .outage_seconds = -1 } };
     int code;
 
@@ -212,5 +227,6 @@ po_cli_main(int argc, char **argv)
     code = run(&cli, argc, argv);
     po_cli_values_deinit(&cli.values);
     po_cli_out_deinit(&cli.out);
+    po_mem_free(cli.site);
     return code;
 }

@@ -25,17 +25,33 @@ find_in(const struct po_cli_option *options, const char *name, size_t name_size)
     return NULL;
 }
 
+/* What it takes beside its own: schedule, which keeps a backup, has those of backup. */
+static const struct po_cli_option *
+options_lent(const struct po_cli_verb *verb)
+{
+    static const struct po_cli_option none[] = { { .name = NULL } };
+    const struct po_cli_verb *lender =
+        strcmp(verb->name, "schedule") == 0 ? po_cli_verb_find("backup") : NULL;
+
+    return lender != NULL ? lender->options : none;
+}
+
 const struct po_cli_option *
 po_cli_option_find(const struct po_cli_verb *verb, const char *name, size_t name_size)
 {
     const struct po_cli_option *found = find_in(verb->options, name, name_size);
 
-    return found != NULL ? found : find_in(po_cli_common, name, name_size);
+    if (found == NULL)
+        found = find_in(po_cli_common, name, name_size);
+    return found != NULL ? found : find_in(options_lent(verb), name, name_size);
 }
 
 static const struct po_cli_option *
 find_letter(const struct po_cli_verb *verb, char letter)
 {
+    for (const struct po_cli_option *o = options_lent(verb); o->name != NULL; o++)
+        if (o->letter == letter)
+            return o;
     for (const struct po_cli_option *o = verb->options; o->name != NULL; o++)
         if (o->letter == letter)
             return o;
@@ -130,6 +146,8 @@ po_cli_nearest_option(const struct po_cli_verb *verb, const char *name, size_t n
     for (const struct po_cli_option *o = verb->options; o->name != NULL; o++)
         consider(&nearest, o->name);
     for (const struct po_cli_option *o = po_cli_common; o->name != NULL; o++)
+        consider(&nearest, o->name);
+    for (const struct po_cli_option *o = options_lent(verb); o->name != NULL; o++)
         consider(&nearest, o->name);
     return nearest.best;
 }

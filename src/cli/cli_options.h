@@ -70,6 +70,24 @@ enum po_cli_id {
     PO_CLI_KEEP_MONTHLY,
     PO_CLI_KEEP_YEARLY,
     PO_CLI_YES,
+    PO_CLI_LOG,
+    PO_CLI_LOG_SIZE_MAX,
+    PO_CLI_LOG_KEPT,
+    PO_CLI_ON_SUCCESS,
+    PO_CLI_ON_FAILURE,
+    PO_CLI_ON_TIMEOUT,
+    PO_CLI_METRICS,
+    PO_CLI_MAIL_TO,
+    PO_CLI_MAIL_ON,
+    PO_CLI_MAIL_FROM,
+    PO_CLI_MAIL_SERVER,
+    PO_CLI_MAIL_TLS,
+    PO_CLI_MAIL_LOGIN,
+    PO_CLI_MAIL_CA,
+    PO_CLI_MAIL_TIMEOUT,
+    PO_CLI_AT,
+    PO_CLI_EVERY,
+    PO_CLI_NAME,
     PO_CLI_ID_COUNT
 };
 
@@ -127,7 +145,10 @@ extern const struct po_cli_verb po_cli_verbs[];
 extern const struct po_cli_option po_cli_common[]; /* what every verb takes */
 const struct po_cli_verb *po_cli_verb_find(const char *name);
 
-/* The row of the verb's or the common table, or NULL. `name` has name_size bytes, without "--". */
+/*
+ * The row of the verb's or the common table, or NULL; of schedule, which keeps a backup, also of
+ * backup's. `name` has name_size bytes, without "--".
+ */
 const struct po_cli_option *po_cli_option_find(const struct po_cli_verb *verb, const char *name,
                                                size_t name_size);
 /* Whether a later version will have it. */
@@ -162,11 +183,23 @@ bool po_cli_is_asked(int argc, char *const *argv, const char *word);
 /*
  * Reads an INI file into values that are not set yet (cli_config.c). Keys before any section are
  * for all verbs: those that are options of other verbs only are passed over. Keys in [VERB] are for
- * that verb, and win. PO_E_USAGE with file and line.
+ * that verb, and win. PO_E_USAGE with file and line; what stood before that is set.
  */
 PO_NODISCARD enum po_status po_cli_config_load(struct po_cli_values *values,
                                                const struct po_cli_verb *verb, const char *os_path,
                                                struct po_err *err);
+/*
+ * Reads it as every verb would, one after the other, and goes on after each mistake: `mistake` is told
+ * of all of them ("line 3: ..."), by several verbs of the same one. `key` is told of each key that is
+ * right; the verb is that of its section, NULL before any. Only what cannot be read is a failure.
+ */
+struct po_cli_config_sink {
+    void (*mistake)(void *ctx, unsigned line, const char *text);
+    void (*key)(void *ctx, const struct po_cli_verb *verb, const char *key);
+    void *ctx;
+};
+PO_NODISCARD enum po_status
+po_cli_config_check(const char *os_path, const struct po_cli_config_sink *sink, struct po_err *err);
 void po_cli_values_deinit(struct po_cli_values *values);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/cli_log.h"
 #include "cli/cli_progress.h"
 #include "port/sys.h"
 
@@ -54,6 +55,7 @@ void
 po_cli_out_deinit(struct po_cli_out *out)
 {
     po_buf_deinit(&out->told);
+    po_buf_deinit(&out->kept);
     json_decref(out->warnings);
     json_decref(out->error);
     *out = (struct po_cli_out){ 0 };
@@ -140,7 +142,7 @@ put_event(struct po_cli_out *out, json_t *event)
 static void
 note_for_document(struct po_cli_out *out, enum po_cli_tone tone, const char *text)
 {
-    if (!out->is_json || tone != PO_CLI_WARNING)
+    if (!po_cli_out_has_document(out) || tone != PO_CLI_WARNING)
         return;
     if (out->warnings == NULL)
         out->warnings = json_array();
@@ -177,11 +179,14 @@ tell_text(struct po_cli_out *out, enum po_cli_tone tone, const char *text)
 }
 
 /* Told or not, because of --quiet: a log has it. */
-static void
-keep(struct po_cli_out *out, const char *text)
+void
+po_cli_out_keep(struct po_cli_out *out, enum po_cli_tone tone, const char *text)
 {
     size_t size = strlen(text);
 
+    /* What is only good to know, or what to type next, is for whoever looks on. */
+    if (out->log != NULL && tone != PO_CLI_NOTE && tone != PO_CLI_HINT)
+        po_cli_log_line(out->log, tone == PO_CLI_ERROR ? "error: " : tones[tone].prefix, text);
     if (out->told.size + size >= TOLD_MAX)
         return;
     po_buf_put(&out->told, text, size);
@@ -207,7 +212,7 @@ po_cli_out_tell(struct po_cli_out *out, enum po_cli_tone tone, const char *forma
         (void)vsnprintf(longer, (size_t)length + 1, format, args);
         va_end(args);
     }
-    keep(out, longer != NULL ? longer : text);
+    po_cli_out_keep(out, tone, longer != NULL ? longer : text);
     tell_text(out, tone, longer != NULL ? longer : text);
     po_mem_free(longer);
 }
@@ -217,15 +222,18 @@ po_cli_out_item(struct po_cli_out *out, const char *path, size_t path_size, cons
 {
     struct po_buf line = { 0 };
 
-    if (out->is_event_json) {
+    po_text_put_name(&line, path, path_size);
+    po_buf_put_text(&line, ": ");
+    po_buf_put_text(&line, reason);
+    if (!out->is_event_json) {
+        po_cli_out_tell(out, PO_CLI_PROBLEM, "%s", po_buf_text(&line));
+    } else {
+        po_cli_out_keep(out, PO_CLI_PROBLEM, po_buf_text(&line));
         put_event(out,
                   json_pack("{s:s, s:o, s:o}", "event", "item",
                             po_cli_json_path_key(path, path_size),
                             po_cli_json_path(path, path_size), "text", po_cli_json_text(reason)));
-        return;
     }
-    po_text_put_name(&line, path, path_size);
-    po_cli_out_tell(out, PO_CLI_PROBLEM, "%s: %s", po_buf_text(&line), reason);
     po_buf_deinit(&line);
 }
 

@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+struct po_cli_log;
 struct po_cli_progress;
 
 enum po_cli_tone {
@@ -33,8 +34,12 @@ struct po_cli_out {
     bool has_stdout_colour;
     bool has_stderr_colour;
     struct po_buf told;               /* what was told, a line each, the first so many: for logs */
+    struct po_cli_log *log;           /* what is told stands there too; NULL = nowhere */
     struct po_cli_progress *progress; /* its line is taken away before anything is written */
     /* The JSON document. */
+    bool is_kept;  /* it is wanted for other things than standard output */
+    bool is_muted; /* it is not for standard output at the moment */
+    struct po_buf kept;
     bool is_open;
     bool has_member;
     bool is_in_array;
@@ -58,6 +63,8 @@ void po_cli_out_item(struct po_cli_out *out, const char *path, size_t path_size,
                      const char *reason);
 /* Appends text with control characters and the like escaped; '\' stays (unlike in a name). */
 void po_cli_put_message(struct po_buf *to, const char *text);
+/* Keeps a line for logs that is shown in another way, or not at all. */
+void po_cli_out_keep(struct po_cli_out *out, enum po_cli_tone tone, const char *text);
 /* A path as one word for a shell; what no shell could take back is escaped for the eye. */
 void po_cli_put_word(struct po_buf *to, const char *text);
 /* "1 file", "3 files". */
@@ -72,7 +79,13 @@ bool po_cli_out_line(struct po_cli_out *out, struct po_buf *line);
 /* Flushes; PO_E_IO when something could not be written. */
 PO_NODISCARD enum po_status po_cli_out_flush(struct po_cli_out *out, struct po_err *err);
 
-/* ---- the JSON document; nothing happens without --json. Values are taken over. ---- */
+/*
+ * ---- the JSON document; nothing happens without --json, unless it is kept. Values are taken over.
+ * ----
+ */
+
+/* Whether there is one. */
+bool po_cli_out_has_document(const struct po_cli_out *out);
 
 /* The verb is NULL when none was given. */
 void po_cli_json_begin(struct po_cli_out *out, const char *verb);
@@ -82,6 +95,8 @@ void po_cli_json_item(struct po_cli_out *out, json_t *value);
 void po_cli_json_array_end(struct po_cli_out *out);
 /* Adds warnings, error and exit_code, and ends it. */
 void po_cli_json_end(struct po_cli_out *out, int exit_code);
+/* Of one that is kept: appends what it would be if it ended now. It goes on all the same. */
+void po_cli_json_put_document(struct po_cli_out *out, int exit_code, struct po_buf *to);
 /* A raw string value in pieces: begin with the key, append text that needs no escapes. */
 void po_cli_json_text_begin(struct po_cli_out *out, const char *key);
 void po_cli_json_text_end(struct po_cli_out *out);

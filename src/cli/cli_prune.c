@@ -221,7 +221,7 @@ put_json(struct outcome *outcome, const char *path)
     struct po_cli_out *out = &outcome->cli->out;
 
     po_cli_json_array_begin(out, "archives");
-    for (uint32_t i = 0; i < plan->vault->count && out->is_json; i++) {
+    for (uint32_t i = 0; i < plan->vault->count && po_cli_out_has_document(out); i++) {
         json_t *item = po_cli_vault_row_json(path, plan->vault, i);
 
         po_cli_json_add(&item, "suspicious", json_boolean(plan->verdicts[i].is_suspicious));

@@ -97,7 +97,7 @@ queue_json(const struct po_restore_queue *queue)
 void
 po_cli_restore_json(struct po_cli_out *out, const struct po_restore_result *result, bool is_dry_run)
 {
-    if (!out->is_json)
+    if (!po_cli_out_has_document(out))
         return;
     po_cli_json_member(out, "dry_run", json_boolean(is_dry_run));
     po_cli_json_array_begin(out, "parts");

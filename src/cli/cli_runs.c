@@ -25,7 +25,10 @@ put_outcome(struct po_buf *line, const struct po_history_run *run)
 {
     bool is_verify = strcmp(run->verb, "verify") == 0 && run->check != PO_HISTORY_UNCHECKED;
 
-    if (is_verify)
+    if (run->untold != NULL)
+        po_buf_printf(line, "exit code %d, which could not be told: %s", run->exit_code,
+                      run->untold);
+    else if (is_verify)
         po_buf_printf(line, "%s (%s)", run->is_whole ? "whole" : "DAMAGED",
                       po_history_check_name(run->check));
     else if (run->exit_code == PO_EXIT_DONE)
@@ -113,7 +116,7 @@ run_json(const struct po_history_run *run)
     bool has_check = run->check != PO_HISTORY_UNCHECKED;
 
     return json_pack(
-        "{s:o, s:o, s:i, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:b, s:o}", "time",
+        "{s:o, s:o, s:i, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:b, s:o, s:o}", "time",
         po_cli_json_time(run->time), "verb", po_cli_json_text(run->verb), "exit_code",
         run->exit_code, "seconds", run->seconds, "outage_seconds",
         run->outage_seconds >= 0 ? json_real(run->outage_seconds) : json_null(), "files",
@@ -124,7 +127,8 @@ run_json(const struct po_history_run *run)
         run->has_archive_id ? po_cli_json_hex(run->digest, PO_DIGEST_SIZE) : json_null(), "created",
         po_cli_json_time(run->created), "check", po_history_check_name(run->check), "whole",
         has_check ? json_boolean(run->is_whole) : json_null(), "complete", run->is_complete,
-        "space_free", run->has_free ? po_cli_json_u64(run->free_bytes) : json_null());
+        "untold", po_cli_json_text(run->untold), "space_free",
+        run->has_free ? po_cli_json_u64(run->free_bytes) : json_null());
 }
 
 static json_t *
@@ -194,6 +198,36 @@ tell_runs(const struct runs *runs)
     po_cli_json_array_end(out);
 }
 
+/* One that did not get as far as a site may have been this one's. */
+static bool
+is_untold_of(const struct po_history_run *run, const char *site)
+{
+    return run->untold != NULL &&
+           (po_history_is_of(run, site) || (run->site == NULL && run->archive_site == NULL));
+}
+
+/* What was to be told to somebody and was not is told here, until it runs again. */
+static void
+warn_of_untold(const struct runs *runs)
+{
+    for (size_t i = po_history_count(runs->history); i > 0; i--) {
+        const struct po_history_run *run = po_history_at(runs->history, i - 1);
+        bool is_last = is_untold_of(run, runs->site);
+        struct po_buf when = { 0 };
+
+        for (size_t j = i; is_last && j < po_history_count(runs->history); j++)
+            is_last = strcmp(po_history_at(runs->history, j)->verb, run->verb) != 0 ||
+                      !po_history_is_of(po_history_at(runs->history, j), runs->site);
+        if (!is_last)
+            continue;
+        po_sys_put_local_time(&when, run->time);
+        po_cli_out_tell(&runs->cli->out, PO_CLI_WARNING,
+                        "how %s ended at %s (exit code %d) could not be told: %s", run->verb,
+                        po_buf_text(&when), run->exit_code, run->untold);
+        po_buf_deinit(&when);
+    }
+}
+
 int
 po_cli_runs_tell(struct po_cli *cli, struct po_host *host, int64_t max_age_hours)
 {
@@ -210,6 +244,7 @@ po_cli_runs_tell(struct po_cli *cli, struct po_host *host, int64_t max_age_hours
     verified = po_history_last_verified(history, runs.site);
     tell_runs(&runs);
     tell_last(&runs, backup, verified);
+    warn_of_untold(&runs);
     put_last_json(&runs, backup, verified);
     code = check_age(&runs, backup, max_age_hours);
     po_history_free(history);

@@ -54,7 +54,47 @@
         KEEP(PO_CLI_KEEP_WEEKLY, "keep-weekly", "weeks"),                                          \
         KEEP(PO_CLI_KEEP_MONTHLY, "keep-monthly", "months"),                                       \
         KEEP(PO_CLI_KEEP_YEARLY, "keep-yearly", "years")
+#define MAIL                                                                                       \
+    LIST(PO_CLI_MAIL_TO, "mail-to", "ADDRESS",                                                     \
+         "send mail about the run; may be given several times"),                                   \
+        CHOICE(PO_CLI_MAIL_ON, "mail-on", "failure|always",                                        \
+               "of runs whose exit code is not 0 (the default), or of all"),                       \
+        TEXT(PO_CLI_MAIL_FROM, "mail-from", 0, "ADDRESS",                                          \
+             "the sender (default: pobackup at this machine)"),                                    \
+        TEXT(PO_CLI_MAIL_SERVER, "mail-server", 0, "HOST[:PORT]",                                  \
+             "the SMTP server (default: localhost; 25, with starttls 587, with tls 465)"),         \
+        CHOICE(PO_CLI_MAIL_TLS, "mail-tls", "none|starttls|tls",                                   \
+               "how it is encrypted (default: starttls with --mail-login, else none)"),            \
+        TEXT(PO_CLI_MAIL_LOGIN, "mail-login", 0, "FILE",                                           \
+             "log in: a line with the user, one with the password; nobody else may read it"),      \
+        TEXT(PO_CLI_MAIL_CA, "mail-ca", 0, "FILE",                                                 \
+             "certificates (PEM) that are trusted instead of the system's"),                       \
+        NUMBER(PO_CLI_MAIL_TIMEOUT, "mail-timeout", "SECONDS", 1, 3600,                            \
+               "give up a mail after this time (default 60)")
 #define THREADS NUMBER(PO_CLI_THREADS, "threads", "N", 1, 256, "threads (default: one a processor)")
+
+/* How the end of a run is told (cli_tell.h): of each verb that may run with nobody looking on. */
+#define TELL                                                                                       \
+    TEXT(PO_CLI_LOG, "log", 0, "FILE", "add what is told to this file, with the time"),            \
+        { PO_CLI_LOG_SIZE_MAX,                                                                     \
+          "log-size",                                                                              \
+          0,                                                                                       \
+          PO_CLI_SIZE,                                                                             \
+          "BYTES",                                                                                 \
+          1 << 10,                                                                                 \
+          INT64_C(1) << 40,                                                                        \
+          "begin a new log when it would be larger, and keep the old one as FILE.1 (default "      \
+          "4M)" },                                                                                 \
+        NUMBER(PO_CLI_LOG_KEPT, "log-count", "N", 0, 100, "old logs that are kept (default 5)"),   \
+        TEXT(PO_CLI_ON_SUCCESS, "on-success", 0, "COMMAND",                                        \
+             "run it after a run whose exit code is 0; the JSON document is its standard input"),  \
+        TEXT(PO_CLI_ON_FAILURE, "on-failure", 0, "COMMAND", "run it after any other"),             \
+        NUMBER(PO_CLI_ON_TIMEOUT, "on-timeout", "SECONDS", 1, 86400,                               \
+               "end such a command after this time (default 300)"),                                \
+        TEXT(PO_CLI_METRICS, "metrics", 0, "FILE",                                                 \
+             "write what the run came to for Prometheus, as node_exporter's textfile collector "   \
+             "reads it"),                                                                          \
+        MAIL
 
 const struct po_cli_option po_cli_common[] = {
     TEXT(PO_CLI_CONFIG, "config", 0, "FILE",
@@ -108,6 +148,7 @@ static const struct po_cli_option backup_options[] = {
          "no warning when DEST is on a volume that holds a part of the site"),
     KEEP_RULES,
     FLAG(PO_CLI_DRY_RUN, "dry-run", 0, "tell what would be saved; stop and write nothing"),
+    TELL,
     END,
 };
 
@@ -117,6 +158,7 @@ static const struct po_cli_option verify_options[] = {
          "also decompress everything, check every file's hash and the tar against the index "
          "(default)"),
     THREADS,
+    TELL,
     END,
 };
 
@@ -170,6 +212,7 @@ static const struct po_cli_option restore_options[] = {
     THREADS,
     FLAG(PO_CLI_DRY_RUN, "dry-run", 0, "check and show the plan; change nothing"),
     FLAG(PO_CLI_YES, "yes", 'y', "do not ask"),
+    TELL,
     END,
 };
 
@@ -202,6 +245,15 @@ static const struct po_cli_option prune_options[] = {
          "remove this one, a file name, whatever the rules say; may be given several times"),
     FLAG(PO_CLI_DRY_RUN, "dry-run", 0, "show what stays and why, and what goes; remove nothing"),
     FLAG(PO_CLI_YES, "yes", 'y', "do not ask"),
+    TELL,
+    END,
+};
+
+static const struct po_cli_option schedule_options[] = {
+    TEXT(PO_CLI_NAME, "name", 0, "NAME", "the job's name (default: backup)"),
+    TEXT(PO_CLI_AT, "at", 0, "HH:MM", "add: when, in local time"),
+    CHOICE(PO_CLI_EVERY, "every", "daily|weekly",
+           "add: how often (default: daily); weekly: on Sunday"),
     END,
 };
 
@@ -209,6 +261,7 @@ static const struct po_cli_option drill_options[] = {
     TEXT(PO_CLI_KEEP, "keep", 0, "DIR",
          "restore there, where nothing is or an empty directory, and leave it there"),
     THREADS,
+    TELL,
     END,
 };
 
@@ -315,6 +368,17 @@ const struct po_cli_verb po_cli_verbs[] = {
       "0: "
       "it can be restored, 1: it is not what it should be.",
       drill_options, NULL, 1, 1, po_cmd_drill },
+    { "schedule", "add|list|remove [--name NAME] [--at HH:MM] [OPTIONS]",
+      "a backup that runs by itself",
+      "add: the system's scheduler (systemd, else cron; on Windows the Task Scheduler) runs backup "
+      "with the options that are given, which are those of backup; it replaces a job of the same "
+      "name. list tells the jobs, remove takes one away. Nothing else that is scheduled is "
+      "touched.",
+      schedule_options, NULL, 1, 1, po_cmd_schedule },
+    { "config", "check FILE", "check a configuration file",
+      "Reads FILE, which is one for --config, as every verb would, and names each mistake with its "
+      "line. Exit code 0: none, 3: some.",
+      no_options, NULL, 2, 2, po_cmd_config },
     { "guardian", "[OPTIONS]", "start services again for a run that was killed",
       "Started by backup, restore, undo and resume, and told by them what they stop; not for "
       "people.",
@@ -322,7 +386,6 @@ const struct po_cli_verb po_cli_verbs[] = {
     { "help", "[VERB]", "tell how it is used", NULL, no_options, NULL, 0, 1, po_cmd_help },
     { "version", "", "tell the version", NULL, no_options, NULL, 0, 0, po_cmd_version },
     LATER("pre-upgrade", "a snapshot before an update"),
-    LATER("schedule", "a nightly job"),
     LATER("protect", "write recovery blocks"),
     LATER("repair", "mend an archive"),
     LATER("salvage", "get whole files out of a damaged archive"),

@@ -79,7 +79,7 @@ rule_json(const struct po_err *err)
 static void
 put_json(struct po_cli_out *out, const struct check *check)
 {
-    if (!out->is_json)
+    if (!po_cli_out_has_document(out))
         return;
     po_cli_json_item(
         out,
@@ -205,6 +205,31 @@ tell_bad(struct po_cli_out *out, const struct check *check)
     po_buf_deinit(&line);
 }
 
+/* The verdict, which is data, for logs. */
+static void
+keep(struct po_cli_out *out, const struct check *check)
+{
+    const struct po_problems *hits = &check->result.hits;
+    struct po_buf line = { 0 };
+
+    po_buf_printf(&line, "%s: %s", check->path,
+                  check->err.status == PO_OK ? "whole" : check->verdict);
+    if (check->err.status == PO_OK)
+        po_buf_printf(&line, " (%s, %llu files)", check->is_deep ? "deep" : "quick",
+                      (unsigned long long)check->files);
+    else
+        po_buf_printf(&line, ": %s", without_path(check));
+    po_cli_out_keep(out, check->err.status == PO_OK ? PO_CLI_SAY : PO_CLI_ERROR,
+                    po_buf_text(&line));
+    for (size_t i = 0; i < hits->count && i < NAMED_MAX; i++) {
+        po_buf_clear(&line);
+        po_buf_put_text(&line, "hit: ");
+        po_text_put_name(&line, hits->items[i].path, hits->items[i].path_size);
+        po_cli_out_keep(out, PO_CLI_PROBLEM, po_buf_text(&line));
+    }
+    po_buf_deinit(&line);
+}
+
 static uint64_t
 count_files(const struct po_index *index)
 {
@@ -277,13 +302,15 @@ verify_one(struct po_cli *cli, const char *path, bool is_deep)
     po_cli_history_end(cli, NULL, code);
     if (check.err.status == PO_E_CANCELLED) {
         (void)po_cli_failed(cli, &check.err);
-    } else if (cli->out.is_json) {
-        if (cli->out.error == NULL && check.err.status != PO_OK)
-            cli->out.error = po_cli_json_err(&check.err);
-    } else if (check.err.status == PO_OK) {
-        tell_whole(&cli->out, &check);
     } else {
-        tell_bad(&cli->out, &check);
+        if (po_cli_out_has_document(&cli->out) && cli->out.error == NULL &&
+            check.err.status != PO_OK)
+            cli->out.error = po_cli_json_err(&check.err);
+        keep(&cli->out, &check);
+        if (!cli->out.is_json && check.err.status == PO_OK)
+            tell_whole(&cli->out, &check);
+        else if (!cli->out.is_json)
+            tell_bad(&cli->out, &check);
     }
     po_verify_result_deinit(&check.result);
     po_problems_deinit(&check.missing);

@@ -52,6 +52,8 @@ struct po_history_run {
     bool is_complete; /* a backup: nothing was left out, nothing changed while it was read */
     enum po_history_check check;
     bool is_whole; /* what the check came to */
+    const char
+        *untold;   /* its end could not be told to whom it was to be told: why; NULL = it was */
     bool has_free; /* a backup: what is left at the target is known */
     uint64_t free_bytes;
 };

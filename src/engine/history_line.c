@@ -123,6 +123,7 @@ po_history_line_put(struct po_buf *out, const struct po_history_run *run)
     if (run->check != PO_HISTORY_UNCHECKED)
         po_buf_printf(out, ",\"check\":\"%s\",\"whole\":%s", po_history_check_name(run->check),
                       run->is_whole ? "true" : "false");
+    put_bytes(out, "untold", run->untold);
     if (run->has_free)
         put_u64(out, "free", run->free_bytes);
     po_buf_put_text(out, "}\n");
@@ -239,6 +240,8 @@ get_run(struct object *object, struct po_history_run *run, struct po_err *err)
         st = get_text(object, "archive", &run->archive, err);
     if (st == PO_OK)
         st = get_text(object, "archive_site", &run->archive_site, err);
+    if (st == PO_OK)
+        st = get_text(object, "untold", &run->untold, err);
     return st;
 }
 

@@ -8,7 +8,7 @@
 void po_history_line_put(struct po_buf *out, const struct po_history_run *run);
 
 /* What the strings of a run are made of. */
-#define PO_HISTORY_TEXTS 4
+#define PO_HISTORY_TEXTS 5
 struct po_history_line {
     struct po_history_run run;
     char *texts[PO_HISTORY_TEXTS]; /* owned */

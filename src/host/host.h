@@ -228,6 +228,13 @@ struct po_host_ops {
 };
 
 /*
+ * As po_host_ops.report, of a run that works on no site: where the system has such a log. PO_OK, and
+ * nothing is done, where it has none.
+ */
+PO_NODISCARD enum po_status po_host_report(const struct po_host_event *event, const char *log_path,
+                                           bool *is_in_file, struct po_err *err);
+
+/*
  * This machine as a Windows mail server (host_win32.h and its parts). What is NULL or empty in the
  * options is found: services by key name or displayed name, the key in the 32-bit view, the
  * directories from the key's values and the services' programs. PO_E_USAGE when something is not

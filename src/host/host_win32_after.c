@@ -45,8 +45,8 @@ const struct po_host_reboot_ops po_win32_reboot_ops = {
 };
 
 enum po_status
-po_win32_host_report(struct po_host *host, const struct po_host_event *event, const char *log_path,
-                     bool *is_in_file, struct po_err *err)
+po_host_report(const struct po_host_event *event, const char *log_path, bool *is_in_file,
+               struct po_err *err)
 {
     static const enum po_win32_event_kind kinds[] = {
         [PO_HOST_EVENT_DONE] = PO_WIN32_EVENT_DONE,
@@ -57,6 +57,13 @@ po_win32_host_report(struct po_host *host, const struct po_host_event *event, co
                                          .id = event->id,
                                          .text = event->text };
 
-    (void)host;
     return po_win32_event_write(&po_win32_event_calls, &what, log_path, is_in_file, err);
+}
+
+enum po_status
+po_win32_host_report(struct po_host *host, const struct po_host_event *event, const char *log_path,
+                     bool *is_in_file, struct po_err *err)
+{
+    (void)host;
+    return po_host_report(event, log_path, is_in_file, err);
 }

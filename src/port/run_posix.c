@@ -1,10 +1,13 @@
-/* Running other programs: po_sys_run of sys.h. */
+/* Running other programs: po_sys_run_command of sys.h. */
 #include "port/sys.h"
+
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -20,6 +23,12 @@
 struct run {
     pid_t child;
     int null; /* /dev/null */
+    /*
+     * A file without a name too, and no pipe that would have to be fed while the command may wait
+     * for us. It is one opening for both of us: its offset tells how much was read. -1 = no input.
+     */
+    int input;
+    const char **environment; /* owned; the strings are not */
     /*
      * A file without a name, and no pipe: a daemon that the command leaves behind may write to it
      * for years, and must not be ended by SIGPIPE when we are gone.
@@ -55,9 +64,77 @@ open_nameless_file(void)
 }
 
 static enum po_status
-open_all(struct run *run, struct po_err *err)
+open_input(struct run *run, const struct po_command *command, struct po_err *err)
+{
+    const uint8_t *at = command->input;
+    size_t left = command->input_size;
+
+    if (command->input == NULL)
+        return PO_OK;
+    run->input = open_nameless_file();
+    if (run->input < 0)
+        return po_fail_errno(err, errno, "make a file for a command's input");
+    while (left > 0) {
+        ssize_t put = write(run->input, at, left);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return po_fail_errno(err, errno, "write a command's input");
+        at += put;
+        left -= (size_t)put;
+    }
+    if (lseek(run->input, 0, SEEK_SET) != 0)
+        return po_fail_errno(err, errno, "write a command's input");
+    return PO_OK;
+}
+
+static bool
+is_same_variable(const char *a, const char *b)
+{
+    size_t size = strcspn(a, "=");
+
+    return strcspn(b, "=") == size && memcmp(a, b, size) == 0;
+}
+
+/* Ours, but for those that are given. Before the fork: a child of threads has no heap. */
+static enum po_status
+make_environment(struct run *run, const char *const *given, struct po_err *err)
+{
+    size_t ours = 0;
+    size_t given_count = 0;
+    size_t count = 0;
+
+    while (environ != NULL && environ[ours] != NULL)
+        ours++;
+    while (given != NULL && given[given_count] != NULL)
+        given_count++;
+    run->environment = po_mem_new(ours + given_count + 1, sizeof(*run->environment));
+    if (run->environment == NULL)
+        return po_fail_nomem(err, (ours + given_count + 1) * sizeof(*run->environment));
+    for (size_t i = 0; i < ours; i++) {
+        bool is_given = false;
+
+        for (size_t j = 0; j < given_count; j++)
+            is_given = is_given || is_same_variable(environ[i], given[j]);
+        if (!is_given)
+            run->environment[count++] = environ[i];
+    }
+    for (size_t j = 0; j < given_count; j++)
+        run->environment[count++] = given[j];
+    return PO_OK;
+}
+
+static enum po_status
+open_all(struct run *run, const struct po_command *command, struct po_err *err)
 {
     int ends[2];
+    enum po_status st = open_input(run, command, err);
+
+    if (st == PO_OK)
+        st = make_environment(run, command->variables, err);
+    if (st != PO_OK)
+        return st;
 
     run->null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (run->null < 0)
@@ -92,22 +169,25 @@ reset_signals(void)
  * heap, no stdio.
  */
 static _Noreturn void
-run_child(const struct run *run, const char *command, const char *directory)
+run_child(const struct run *run, const struct po_command *command)
 {
+    const char *const arguments[] = { "sh", "-c", command->line, NULL };
     /*
      * Above 2 first: the standard descriptors may have been closed in us, so that ours are among 0
      * to 2.
      */
-    int null = fcntl(run->null, F_DUPFD_CLOEXEC, 3);
+    int input = fcntl(run->input >= 0 ? run->input : run->null, F_DUPFD_CLOEXEC, 3);
     int output = fcntl(run->output >= 0 ? run->output : run->null, F_DUPFD_CLOEXEC, 3);
     int report = fcntl(run->report_write, F_DUPFD_CLOEXEC, 3);
     int code;
 
-    if (null >= 0 && output >= 0 && report >= 0 && setsid() >= 0 && dup2(null, 0) == 0 &&
+    if (input >= 0 && output >= 0 && report >= 0 && setsid() >= 0 && dup2(input, 0) == 0 &&
         dup2(output, 1) == 1 && dup2(output, 2) == 2 &&
-        (directory == NULL || chdir(directory) == 0)) {
+        (command->directory == NULL || chdir(command->directory) == 0)) {
         reset_signals();
-        (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        /* execve changes neither of them; its type is older than const. */
+        (void)execve("/bin/sh", (char *const *)(uintptr_t)arguments,
+                     (char *const *)(uintptr_t)run->environment);
     }
     code = errno;
     /* A pipe takes these few bytes at once; when even that fails there is nobody left to tell. */
@@ -117,16 +197,16 @@ run_child(const struct run *run, const char *command, const char *directory)
 }
 
 static enum po_status
-start_child(struct run *run, const char *command, const char *directory, struct po_err *err)
+start_child(struct run *run, const struct po_command *command, struct po_err *err)
 {
     int code = 0;
     ssize_t got;
 
     run->child = fork();
     if (run->child < 0)
-        return po_fail_errno(err, errno, "start %s", command);
+        return po_fail_errno(err, errno, "start %s", command->line);
     if (run->child == 0)
-        run_child(run, command, directory);
+        run_child(run, command);
     close_fd(&run->null);
     close_fd(&run->report_write);
     /* Ends when the shell runs: from here on the process group exists. */
@@ -137,7 +217,7 @@ start_child(struct run *run, const char *command, const char *directory, struct 
     if (got == (ssize_t)sizeof(code)) {
         while (waitpid(run->child, NULL, 0) < 0 && errno == EINTR)
             continue;
-        return po_fail_errno(err, code, "start %s", command);
+        return po_fail_errno(err, code, "start %s", command->line);
     }
     return PO_OK;
 }
@@ -209,26 +289,49 @@ wait_for_child(const struct run *run, double deadline, struct po_command_result 
     }
 }
 
-enum po_status
-po_sys_run(const char *command, const char *directory, unsigned timeout_ms,
-           struct po_command_result *result, struct po_buf *output, struct po_err *err)
+/* All of it when there was none. */
+static size_t
+input_taken(const struct run *run, const struct po_command *command)
 {
-    struct run run = { .null = -1, .output = -1, .report_read = -1, .report_write = -1 };
-    double deadline = po_sys_monotonic() + timeout_ms / 1000.0;
-    enum po_status st = open_all(&run, err);
+    off_t at = run->input >= 0 ? lseek(run->input, 0, SEEK_CUR) : -1;
+
+    return at < 0 ? command->input_size : (size_t)at;
+}
+
+enum po_status
+po_sys_run_command(const struct po_command *command, struct po_command_result *result,
+                   struct po_buf *output, struct po_err *err)
+{
+    struct run run = {
+        .null = -1, .input = -1, .output = -1, .report_read = -1, .report_write = -1
+    };
+    double deadline = po_sys_monotonic() + command->timeout_ms / 1000.0;
+    enum po_status st = open_all(&run, command, err);
 
     if (st != PO_OK)
         goto done;
-    st = start_child(&run, command, directory, err);
+    st = start_child(&run, command, err);
     if (st != PO_OK)
         goto done;
     *result = (struct po_command_result){ .exit_code = -1 };
     wait_for_child(&run, deadline, result);
+    result->input_taken = input_taken(&run, command);
     read_output(&run, output);
 done:
     close_fd(&run.null);
+    close_fd(&run.input);
     close_fd(&run.output);
     close_fd(&run.report_read);
     close_fd(&run.report_write);
+    po_mem_free(run.environment);
     return st;
+}
+
+enum po_status
+po_sys_run(const char *command, const char *directory, unsigned timeout_ms,
+           struct po_command_result *result, struct po_buf *output, struct po_err *err)
+{
+    struct po_command what = { .line = command, .directory = directory, .timeout_ms = timeout_ms };
+
+    return po_sys_run_command(&what, result, output, err);
 }

@@ -1,4 +1,4 @@
-/* Running other programs: po_sys_run of sys.h. */
+/* Running other programs: po_sys_run_command of sys.h. */
 #include "port/sys.h"
 
 #include "base/mem.h"
@@ -14,9 +14,16 @@
 #define KILLED_WAIT_MS 5000u
 #define KILLED_EXIT_CODE 0xC000013Au /* STATUS_CONTROL_C_EXIT */
 #define FILE_TRIES 10
+#define WRITE_MAX (1u << 20)
 
 struct run {
     HANDLE null;
+    /*
+     * A file too, and no pipe that would have to be fed while the command may wait for us. Both
+     * handles have one position, which tells how much was read. NULL = no input.
+     */
+    HANDLE input;
+    HANDLE command_input;
     /*
      * A file that is gone when its last handle is, and no pipe: a daemon that the command leaves
      * behind may write to it for years, and must not fail when we are gone.
@@ -64,6 +71,77 @@ open_temporary_file(void)
 }
 
 static enum po_status
+open_input(struct run *run, const struct po_command *command, struct po_err *err)
+{
+    HANDLE self = GetCurrentProcess();
+    const uint8_t *at = command->input;
+    size_t left = command->input_size;
+
+    if (command->input == NULL)
+        return PO_OK;
+    run->input = open_temporary_file();
+    if (run->input == NULL)
+        return po_fail_win32(err, GetLastError(), "make a file for a command's input");
+    while (left > 0) {
+        DWORD put = left < WRITE_MAX ? (DWORD)left : WRITE_MAX;
+
+        if (!WriteFile(run->input, at, put, &put, NULL) || put == 0)
+            return po_fail_win32(err, GetLastError(), "write a command's input");
+        at += put;
+        left -= put;
+    }
+    if (SetFilePointer(run->input, 0, NULL, FILE_BEGIN) == INVALID_SET_FILE_POINTER ||
+        !DuplicateHandle(self, run->input, self, &run->command_input, GENERIC_READ, TRUE, 0))
+        return po_fail_win32(err, GetLastError(), "write a command's input");
+    return PO_OK;
+}
+
+static bool
+is_same_variable(const wchar_t *variable, const char *given)
+{
+    size_t i = 0;
+
+    /* Names in ASCII, as all of ours are; case does not count. */
+    for (; given[i] != '=' && given[i] != '\0'; i++) {
+        wchar_t a = variable[i] >= L'a' && variable[i] <= L'z' ? variable[i] - 32 : variable[i];
+        wchar_t b = (wchar_t)(given[i] >= 'a' && given[i] <= 'z' ? given[i] - 32 : given[i]);
+
+        if (a != b)
+            return false;
+    }
+    return variable[i] == L'=';
+}
+
+/* Ours, but for those that are given: strings of UTF-16 with a NUL behind each, and one more. */
+static enum po_status
+put_environment(struct po_buf *out, const char *const *given, struct po_err *err)
+{
+    wchar_t *ours = GetEnvironmentStringsW();
+    enum po_status st = PO_OK;
+
+    for (const wchar_t *at = ours; at != NULL && *at != 0; at += wcslen(at) + 1) {
+        bool is_given = false;
+
+        for (size_t i = 0; given != NULL && given[i] != NULL; i++)
+            is_given = is_given || is_same_variable(at, given[i]);
+        if (!is_given)
+            po_buf_put(out, at, (wcslen(at) + 1) * sizeof(*at));
+    }
+    if (ours != NULL)
+        (void)FreeEnvironmentStringsW(ours);
+    for (size_t i = 0; st == PO_OK && given != NULL && given[i] != NULL; i++) {
+        struct po_wide wide = { 0 };
+
+        st = po_wide_from_text(&wide, given[i], strlen(given[i]), err);
+        if (st == PO_OK)
+            po_buf_put(out, wide.text, (wide.length + 1) * sizeof(*wide.text));
+        po_wide_free(&wide);
+    }
+    po_buf_put_zeros(out, 2 * sizeof(wchar_t));
+    return st == PO_OK ? po_buf_check(out, err) : st;
+}
+
+static enum po_status
 open_files(struct run *run, struct po_err *err)
 {
     SECURITY_ATTRIBUTES inherited = { .nLength = sizeof(inherited), .bInheritHandle = TRUE };
@@ -106,24 +184,28 @@ find_shell(wchar_t path[MAX_PATH + 1])
 }
 
 static enum po_status
-start(struct run *run, const char *command, const char *directory, struct po_err *err)
+start(struct run *run, const struct po_command *command, struct po_err *err)
 {
+    const char *directory = command->directory;
     HANDLE output = run->command_output != NULL ? run->command_output : run->null;
     STARTUPINFOW startup = { .cb = sizeof(startup),
                              .dwFlags = STARTF_USESTDHANDLES,
-                             .hStdInput = run->null,
+                             .hStdInput =
+                                 run->command_input != NULL ? run->command_input : run->null,
                              .hStdOutput = output,
                              .hStdError = output };
     PROCESS_INFORMATION info = { 0 };
     wchar_t shell[MAX_PATH + 1];
     struct po_buf line = { 0 };
+    struct po_buf environment = { 0 };
     struct po_wide wide = { 0 };
     struct po_wide where = { 0 };
-    enum po_status st;
+    enum po_status st = put_environment(&environment, command->variables, err);
 
     /* With /s the outer quotation marks go, and the command is taken as it is. */
-    po_buf_printf(&line, "cmd.exe /d /s /c \"%s\"", command);
-    st = po_buf_check(&line, err);
+    po_buf_printf(&line, "cmd.exe /d /s /c \"%s\"", command->line);
+    if (st == PO_OK)
+        st = po_buf_check(&line, err);
     if (st == PO_OK && !find_shell(shell))
         st = po_fail_win32(err, GetLastError(), "find the system's directory");
     if (st == PO_OK)
@@ -134,11 +216,11 @@ start(struct run *run, const char *command, const char *directory, struct po_err
         if (where.text[i] == L'/')
             where.text[i] = L'\\';
     /* A process group of its own: Ctrl-C is for us alone. */
-    if (st == PO_OK &&
-        !CreateProcessW(shell, wide.text, NULL, NULL, TRUE,
-                        CREATE_SUSPENDED | CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP, NULL,
-                        where.text, &startup, &info))
-        st = po_fail_win32(err, GetLastError(), "start %s", command);
+    if (st == PO_OK && !CreateProcessW(shell, wide.text, NULL, NULL, TRUE,
+                                       CREATE_SUSPENDED | CREATE_NO_WINDOW |
+                                           CREATE_NEW_PROCESS_GROUP | CREATE_UNICODE_ENVIRONMENT,
+                                       environment.bytes, where.text, &startup, &info))
+        st = po_fail_win32(err, GetLastError(), "start %s", command->line);
     if (st == PO_OK) {
         run->process = info.hProcess;
         put_into_job(run);
@@ -146,7 +228,9 @@ start(struct run *run, const char *command, const char *directory, struct po_err
         (void)CloseHandle(info.hThread);
     }
     po_nt_close(&run->command_output);
+    po_nt_close(&run->command_input);
     po_buf_deinit(&line);
+    po_buf_deinit(&environment);
     po_wide_free(&wide);
     po_wide_free(&where);
     return st;
@@ -215,9 +299,21 @@ wait_for_end(struct run *run, unsigned timeout_ms)
     return false;
 }
 
+/* All of it when there was none. */
+static size_t
+input_taken(const struct run *run, const struct po_command *command)
+{
+    LARGE_INTEGER none = { 0 };
+    LARGE_INTEGER at = { 0 };
+
+    if (run->input == NULL || !SetFilePointerEx(run->input, none, &at, FILE_CURRENT))
+        return command->input_size;
+    return (size_t)at.QuadPart;
+}
+
 enum po_status
-po_sys_run(const char *command, const char *directory, unsigned timeout_ms,
-           struct po_command_result *result, struct po_buf *output, struct po_err *err)
+po_sys_run_command(const struct po_command *command, struct po_command_result *result,
+                   struct po_buf *output, struct po_err *err)
 {
     struct run run = { 0 };
     DWORD code = 0;
@@ -225,22 +321,36 @@ po_sys_run(const char *command, const char *directory, unsigned timeout_ms,
     enum po_status st = open_files(&run, err);
 
     if (st == PO_OK)
-        st = start(&run, command, directory, err);
+        st = open_input(&run, command, err);
+    if (st == PO_OK)
+        st = start(&run, command, err);
     if (st != PO_OK)
         goto done;
-    timed_out = wait_for_end(&run, timeout_ms);
+    timed_out = wait_for_end(&run, command->timeout_ms);
     read_output(&run, output);
     if (!GetExitCodeProcess(run.process, &code))
         code = KILLED_EXIT_CODE;
     /* Codes from 0xC0000000 on are exceptions: the like of a signal. */
     *result =
         (struct po_command_result){ .exit_code = timed_out || code >= 0xC0000000u ? -1 : (int)code,
-                                    .timed_out = timed_out };
+                                    .timed_out = timed_out,
+                                    .input_taken = input_taken(&run, command) };
 done:
     po_nt_close(&run.null);
+    po_nt_close(&run.input);
+    po_nt_close(&run.command_input);
     po_nt_close(&run.output);
     po_nt_close(&run.command_output);
     po_nt_close(&run.process);
     po_nt_close(&run.job);
     return st;
+}
+
+enum po_status
+po_sys_run(const char *command, const char *directory, unsigned timeout_ms,
+           struct po_command_result *result, struct po_buf *output, struct po_err *err)
+{
+    struct po_command what = { .line = command, .directory = directory, .timeout_ms = timeout_ms };
+
+    return po_sys_run_command(&what, result, output, err);
 }

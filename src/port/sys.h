@@ -65,17 +65,30 @@ bool po_sys_is_admin(void);
 /* Appends the absolute path of the running program. */
 PO_NODISCARD enum po_status po_sys_put_program(struct po_buf *out, struct po_err *err);
 
+struct po_command {
+    const char *line;             /* for the system's shell */
+    const char *directory;        /* the working directory; NULL = unchanged */
+    const char *const *variables; /* "NAME=value", for its environment; NULL ends them, or is all */
+    const void *input;            /* its standard input; NULL = empty */
+    size_t input_size;
+    unsigned timeout_ms;
+};
 struct po_command_result {
-    int exit_code;  /* -1 when ended by a signal or timeout */
-    bool timed_out; /* it was ended (the whole process group) */
+    int exit_code;      /* -1 when ended by a signal or timeout */
+    bool timed_out;     /* it was ended (the whole process group) */
+    size_t input_taken; /* so much of the input was read, at least */
 };
 /*
- * Runs a command line through the system's shell, in a session of its own, standard input empty; of
- * standard output and error the last 64 KiB are appended to `output`. Waits up to timeout_ms. A
+ * Runs a command line through the system's shell, in a session of its own; of standard output and
+ * error the last 64 KiB are appended to `output`. Waits up to timeout_ms. The input is there as a
+ * whole from the start, however slowly or little of it is read: nobody waits for anybody. A
  * background process that keeps the output open does not hold this call, which returns when the
- * command itself has ended, nor does it suffer from that. `directory` is the working directory
- * (NULL = unchanged). PO_E_IO only when it could not be started.
+ * command itself has ended, nor does it suffer from that. PO_E_IO only when it could not be started.
  */
+PO_NODISCARD enum po_status po_sys_run_command(const struct po_command *command,
+                                               struct po_command_result *result,
+                                               struct po_buf *output, struct po_err *err);
+/* The same with an empty input and this process's environment. */
 PO_NODISCARD enum po_status po_sys_run(const char *command, const char *directory,
                                        unsigned timeout_ms, struct po_command_result *result,
                                        struct po_buf *output, struct po_err *err);

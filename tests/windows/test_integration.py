@@ -368,11 +368,28 @@ class Job(Site):
         self.assertIsNone(self.pobackup_json((0,), "status")["reboot_pending_since"])
         self.assertIn(b"pobackup after-reboot: done (exit code 0)", self.events("after-reboot"))
         self.assertIn(b"pobackup backup: failed (exit code 3)", self.events("backup", "-o", self.dest))  # it is there already
+        # Runs that work on no site, and one whose site is not found; by what came before the mistake, too.
+        self.assertIn(b"pobackup verify: done (exit code 0)", self.events("verify", self.dest))
+        self.assertIn(b"pobackup verify: failed (exit code 2)", self.events("verify", self.dest + ".none"))
+        self.assertIn(b"pobackup backup: failed (exit code 3)", self.events("backup", "-o", self.dest + ".new", "--site=nowhere"))
+        self.assertNotIn(b"pobackup list: ", self.events("list", self.dest))
+        self.assert_schedules()
         self.assertEqual(self.export_key(), before_key)
         for name, place in ("mailbox", self.mailbox), ("spool", self.spool):
             self.assert_same(kept / name, place, except_for=("mta.log", "puf.log"))
         self.assertEqual(self.attributes(r"E:\メール\mailbox\hidden.MSG") & {"H"}, {"H"})
         self.assertEqual(self.attributes(r"E:\メール\mailbox\read only.MSG") & {"R"}, {"R"})
+
+        # This program has no mail, and says so before it does anything.
+        self.assertIn(b"built without mail", self.pobackup(3, "backup", "-o", self.dest + ".new", "--mail-to=a@example.org").stderr)
+
+    def assert_schedules(self):
+        """Wine's scheduler takes a definition apart, and keeps what it knows of it; it lists and runs nothing."""
+        self.pobackup(0, "schedule", "add", "--at=02:05", "-o", "C:\\backup\\", "--exclude=100% & <a>")
+        text = (self.prefix.c / "windows" / "system32" / "tasks" / "pobackup backup").read_text(encoding="utf-8-sig")
+        self.assertIn("<Description>pobackup: backup backup</Description>", text)
+        self.assertIn("<StartWhenAvailable>true</StartWhenAvailable>", text)
+        self.pobackup(3, "schedule", "add", "--at=02:05", "-o", "backup.tar.zst")
 
     def run_once(self):
         return self.prefix.wine("reg", "query", r"HKLM\Software\Microsoft\Windows\CurrentVersion\RunOnce").stdout
