@@ -61,7 +61,7 @@ class Nightly(unittest.TestCase):
         (cls.made / TREES[0] / "program").write_bytes(rng.randbytes(5000))
         os.link(cls.made / TREES[2] / "large", cls.made / TREES[2] / "large-too")
         # Each test has a site of its own, as old.
-        cls.sites = [cls.top / f"site{number}" for number in range(12)]
+        cls.sites = [cls.top / f"site{number}" for number in range(16)]
         for site in cls.sites:
             shutil.copytree(cls.made, site)
             (site / TREES[2] / "large-too").unlink()
@@ -282,6 +282,50 @@ class Nightly(unittest.TestCase):
         time.sleep(1.05)
         self.run_it("backup", self.arg, "-o", self.dir / "a.tar.zst", "--allow-same-volume", code=1)
         self.run_it("drill", self.dir / "a.tar.zst", code=1, says="not good")
+
+    def test_before_an_upgrade(self):
+        registry = (REGISTRY + "\"NameServers\"=\"192.0.2.1 192.0.2.2\"\r\n\"LicenseNumber\"=\"PO42-1\"\r\n\"AdminPassword\"=\"hidden\"\r\n"
+                    "[HKEY_LOCAL_MACHINE\\SOFTWARE\\Software.com\\Post.Office\\LDAP]\r\n\"Allow\"=dword:0000002a\r\n"
+                    "\"Password\"=\"hidden too\"\r\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Software.com\\Post.Office\\Accounts\\7]\r\n"
+                    "\"Address\"=\"qjspam@example.jp\"\r\n")
+        (self.site / "Post.OfficeRegKeyBackup.reg").write_bytes(b"\xff\xfe" + registry.encode("utf-16-le"))
+        self.backup()
+        time.sleep(1.05)
+        done = self.run_it("pre-upgrade", self.arg, "-o", self.vault, "--allow-same-volume", "--json")
+        result = json.loads(done.stdout)
+        archive = pathlib.Path(result["path"])
+        self.assertEqual((result["kind"], result["drill"]["good"]), ("full", True))
+        found = {item["id"]: {(value["name"], value["data"]) for value in item["values"]} for item in result["checklist"]}
+        self.assertEqual(found["dns"], {("NameServers", "192.0.2.1 192.0.2.2")})
+        self.assertEqual(found["licence"], {("LicenseNumber", "PO42-1")})
+        self.assertEqual(found["ldap"], {("Allow", "42")})
+        self.assertEqual(found["quattroj"], {("Address", "qjspam@example.jp")})
+        self.assertEqual(found["https"], set())
+        text = pathlib.Path(f"{archive}.checklist.txt").read_text()
+        self.assertIn("192.0.2.1 192.0.2.2", text)
+        self.assertIn("not recognised: note it by hand from web administration, [System Configuration], [SSL Settings]", text)
+        self.assertNotIn("hidden", text + done.stdout.decode() + done.stderr.decode())
+        # It stays, whatever the rules say, until there is a newer one of its kind; then it goes with its list.
+        for _ in range(2):
+            self.backup("--full", "--keep-last=1")
+        self.assertTrue(archive.exists())
+        time.sleep(1.05)
+        self.run_it("pre-upgrade", self.arg, "-o", self.vault, "--allow-same-volume")
+        self.run_it("prune", self.vault, "--keep-last=1", "--yes")
+        self.assertFalse(archive.exists() or pathlib.Path(f"{archive}.checklist.txt").exists())
+        # req: U4
+        self.change()
+        newest = sorted(self.vault.glob("*-full.tar.zst"))[-1]
+        self.run_it("diff", newest, self.arg, code=1, says="1.MSG")
+
+    def test_what_is_no_backup_is_not_called_one(self):
+        for part in "registry", "spool", "mailbox":
+            (self.site / "pobackup-site.ini").write_text(f"[trees]\n{part} = none\n" + INI)
+            self.run_it("pre-upgrade", self.arg, "-o", self.vault, "--allow-same-volume", code=3, says=f"no {part}")
+        self.assertEqual(list(self.vault.glob("*.zst")), [])
+        (self.site / "pobackup-site.ini").write_text(INI)
+        (self.site / "Post.OfficeRegKeyBackup.reg").write_bytes(b"no registry at all")
+        self.run_it("pre-upgrade", self.arg, "-o", self.vault, "--allow-same-volume", "--for=uninstall", code=1, says="do not uninstall yet")
 
 
 if __name__ == "__main__":

@@ -82,6 +82,7 @@ int po_cmd_prune(struct po_cli *cli);
 int po_cmd_guardian(struct po_cli *cli);
 int po_cmd_doctor(struct po_cli *cli);
 int po_cmd_drill(struct po_cli *cli);
+int po_cmd_pre_upgrade(struct po_cli *cli);
 int po_cmd_config(struct po_cli *cli);
 int po_cmd_schedule(struct po_cli *cli);
 int po_cmd_help(struct po_cli *cli);

@@ -74,7 +74,7 @@ build_on(struct po_cli_base *base, const char *dest, const struct po_vault_row *
 }
 
 void
-po_cli_base_choose(struct po_cli *cli, struct po_host *host, const char *dest,
+po_cli_base_choose(struct po_cli *cli, struct po_host *host, const char *dest, bool is_full,
                    struct po_cli_base *base)
 {
     const struct po_base_rules rules = rules_of(cli);
@@ -87,7 +87,7 @@ po_cli_base_choose(struct po_cli *cli, struct po_host *host, const char *dest,
         return;
     if (po_cli_state_catalogs(host, &base->catalogs, &err) != PO_OK)
         po_buf_clear(&base->catalogs);
-    if (po_cli_has(cli, PO_CLI_FULL))
+    if (is_full || po_cli_has(cli, PO_CLI_FULL))
         return;
     if (!po_cli_vault_look(cli, dest, &vault, &err)) {
         po_cli_out_tell(&cli->out, PO_CLI_WARNING,

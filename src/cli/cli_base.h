@@ -22,8 +22,9 @@ struct po_cli_base {
     struct pobackup_sink copy;
 };
 
-/* DEST is a directory, whose lock is held; else nothing is built on. Why it is a full is told. */
-void po_cli_base_choose(struct po_cli *cli, struct po_host *host, const char *dest,
+/* DEST is a directory, whose lock is held; else nothing is built on. Why it is a full is told, unless
+ * it is to be one. */
+void po_cli_base_choose(struct po_cli *cli, struct po_host *host, const char *dest, bool is_full,
                         struct po_cli_base *base);
 /* Sets options->base and ->index_copy; they live as long as the base. */
 void po_cli_base_begin(struct po_cli *cli, struct po_cli_base *base,

@@ -32,6 +32,7 @@ enum po_cli_id {
     PO_CLI_BASE,
     PO_CLI_DRILL,
     PO_CLI_KEEP,
+    PO_CLI_FOR,
     PO_CLI_FULL_EVERY,
     PO_CLI_FULL_SHARE,
     PO_CLI_LEVEL,

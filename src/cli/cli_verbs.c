@@ -257,6 +257,21 @@ static const struct po_cli_option schedule_options[] = {
     END,
 };
 
+static const struct po_cli_option pre_upgrade_options[] = {
+    SITE,
+    TEXT(PO_CLI_OUTPUT, "output", 'o', "DEST",
+         "where to: a file that does not exist, or a directory"),
+    CHOICE(PO_CLI_FOR, "for", "upgrade|uninstall", "what comes (default: upgrade)"),
+    FLAG(PO_CLI_COLD, "cold", 0, "read everything with the services stopped"),
+    NUMBER(PO_CLI_LEVEL, "level", "N", -7, 19, "zstd's level, -7 to 19 (default 3)"),
+    THREADS,
+    STOP_TIMEOUT,
+    FLAG(PO_CLI_ALLOW_SAME_VOLUME, "allow-same-volume", 0,
+         "no warning when DEST is on a volume that holds a part of the site"),
+    TELL,
+    END,
+};
+
 static const struct po_cli_option drill_options[] = {
     TEXT(PO_CLI_KEEP, "keep", 0, "DIR",
          "restore there, where nothing is or an empty directory, and leave it there"),
@@ -362,6 +377,13 @@ const struct po_cli_verb po_cli_verbs[] = {
       "must "
       "be mended first.",
       doctor_options, NULL, 0, 0, po_cmd_doctor },
+    { "pre-upgrade", "--site folder:DIR -o DEST [--for upgrade|uninstall] [OPTIONS]",
+      "a proven backup before an update, and what to do by hand",
+      "Makes a full archive of the whole site, restores it for practice and compares it, and "
+      "prints what the update does not carry over, with the values that the registry has of it; "
+      "the list is kept beside the archive. prune leaves the archive until there is a newer one of "
+      "its kind. Exit code 0: go on; anything else: do not yet.",
+      pre_upgrade_options, NULL, 0, 0, po_cmd_pre_upgrade },
     { "drill", "ARCHIVE [--keep DIR]", "restore an archive for practice, and compare",
       "Restores into a scratch folder, where nothing is started, compares every file with the "
       "archive, parses the registry, makes doctor's checks, and prints a record of it. Exit code "
@@ -385,7 +407,6 @@ const struct po_cli_verb po_cli_verbs[] = {
       guardian_options, NULL, 0, 0, po_cmd_guardian },
     { "help", "[VERB]", "tell how it is used", NULL, no_options, NULL, 0, 1, po_cmd_help },
     { "version", "", "tell the version", NULL, no_options, NULL, 0, 0, po_cmd_version },
-    LATER("pre-upgrade", "a snapshot before an update"),
     LATER("protect", "write recovery blocks"),
     LATER("repair", "mend an archive"),
     LATER("salvage", "get whole files out of a damaged archive"),

@@ -1,40 +1,14 @@
 #include "cli/cli.h"
 
+#include "cli/cli_backup.h"
 #include "cli/cli_backup_tell.h"
-#include "cli/cli_base.h"
-#include "cli/cli_drill.h"
 #include "cli/cli_event.h"
-#include "cli/cli_guardian.h"
-#include "cli/cli_history.h"
-#include "cli/cli_outage.h"
-#include "cli/cli_prune.h"
-#include "cli/cli_recovery.h"
 #include "cli/cli_site.h"
-#include "cli/cli_state.h"
 #include "cli/cli_target.h"
 #include "engine/backup.h"
 #include "port/file.h"
-#include "port/sys.h"
 
 #include <string.h>
-
-static void
-set_options(const struct po_cli *cli, struct po_backup_options *options)
-{
-    const struct po_cli_value *exclude = &cli->values.value[PO_CLI_EXCLUDE];
-
-    options->level = (int)po_cli_number(cli, PO_CLI_LEVEL, 0);
-    options->threads = (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0);
-    options->frame_size = (uint32_t)po_cli_number(cli, PO_CLI_FRAME_SIZE, 0);
-    options->is_by_path = po_cli_number(cli, PO_CLI_ORDER, 0) == 1;
-    options->is_unchecked = po_cli_has(cli, PO_CLI_NO_FRAME_CHECK);
-    options->no_services = po_cli_has(cli, PO_CLI_NO_SERVICES);
-    options->is_hot = !po_cli_has(cli, PO_CLI_COLD);
-    options->stop_timeout_s = (unsigned)po_cli_number(cli, PO_CLI_STOP_TIMEOUT, 0);
-    options->excludes = exclude->list;
-    options->exclude_count = exclude->count;
-    options->created = po_sys_now();
-}
 
 /* Redirected into a file, which may lie in the site: then it is no part of it. */
 static void
@@ -50,133 +24,6 @@ note_output(struct po_backup_options *options)
         options->output_id = info.file_id;
     }
     po_file_free(output);
-}
-
-/*
- * A run that was killed could not start its services again, and those that come after it take them
- * for services that are to stay stopped. req: B7
- */
-static void
-warn_of_stopped(struct po_cli *cli, struct po_host *host)
-{
-    size_t count = po_cli_has(cli, PO_CLI_NO_SERVICES) ? 0 : host->ops->service_count(host);
-
-    for (size_t i = 0; i < count; i++) {
-        enum po_service_state state = PO_SERVICE_UNKNOWN;
-        struct po_err ignored; /* the engine asks again, and fails then */
-
-        if (host->ops->service_state(host, i, &state, &ignored) == PO_OK &&
-            state == PO_SERVICE_STOPPED)
-            po_cli_out_tell(&cli->out, PO_CLI_WARNING,
-                            "service %s was stopped before the backup and stays stopped",
-                            host->ops->service(host, i)->name);
-    }
-}
-
-/* Into the sink; the exit code. */
-static int
-save_to(struct po_cli *cli, struct po_host *host, struct po_store_sink *sink, const char *path,
-        const struct po_backup_options *options, struct po_cli_base *base)
-{
-    struct po_backup_result result = { .outage_seconds = -1 };
-    struct po_err err = { 0 };
-    int code;
-
-    if (po_backup_run(host, sink, options, &cli->watch, &result, &err) == PO_OK) {
-        po_cli_base_commit(base, &result);
-        po_cli_history_backup(cli, host, path, options, &result);
-        code = po_cli_backup_done(cli, path, options, &result);
-    } else {
-        code = po_cli_backup_failed(cli, &result, &err);
-    }
-    po_cli_backup_json(&cli->out, &result);
-    if (result.are_services_lost)
-        code = po_cli_backup_services(cli, result.services_text);
-    po_backup_result_deinit(&result);
-    return code;
-}
-
-static int
-save_archive(struct po_cli *cli, struct po_host *host, const char *dest, struct po_buf *path,
-             struct po_backup_options *options)
-{
-    const struct po_backup_result none = { .outage_seconds = -1 };
-    struct po_cli_base base = { 0 };
-    struct po_store_sink *sink = NULL;
-    struct po_err err = { 0 };
-    int code;
-    enum po_status st;
-
-    po_cli_base_choose(cli, host, dest, &base);
-    if (base.is_diff)
-        po_cli_target_set_diff(path);
-    st = po_buf_check(path, &err);
-    if (st == PO_OK)
-        st = strcmp(po_buf_text(path), "-") == 0
-                 ? po_store_stdout_create(&sink, cli->watch.cancel, &err)
-                 : po_store_file_create(&sink, po_buf_text(path), &err);
-    if (st == PO_OK) {
-        po_cli_base_begin(cli, &base, options);
-        code = save_to(cli, host, sink, po_buf_text(path), options, &base);
-        sink->ops->free(sink);
-    } else {
-        code = po_cli_backup_failed(cli, &none, &err);
-    }
-    /* They were the base's. */
-    options->base = NULL;
-    options->index_copy = NULL;
-    po_cli_base_deinit(&base);
-    return code;
-}
-
-/* What builds on a full is drilled with it: the next time. */
-static int
-drill(struct po_cli *cli, const char *path)
-{
-    if (strcmp(path, "-") == 0 || po_cli_target_is_diff(path))
-        return PO_EXIT_DONE;
-    return po_cli_drill(cli, path, NULL);
-}
-
-static int
-save(struct po_cli *cli, struct po_host *host, const char *dest, struct po_buf *path,
-     struct po_backup_options *options)
-{
-    struct po_vault_lock *vault = NULL;
-    int code;
-
-    if (!po_cli_vault_enter(cli, dest, &vault, &code))
-        return code;
-    code = save_archive(cli, host, dest, path, options);
-    if (code <= PO_EXIT_PARTLY && po_cli_has(cli, PO_CLI_DRILL)) {
-        int drilled = drill(cli, po_buf_text(path));
-
-        code = drilled > code ? drilled : code;
-    }
-    return po_cli_vault_leave(cli, dest, vault, code);
-}
-
-static int
-run(struct po_cli *cli, struct po_host *host, const char *dest, struct po_buf *path,
-    struct po_backup_options *options)
-{
-    struct po_lock *lock = NULL;
-    int code;
-
-    po_cli_catch_interrupts(cli);
-    if (!po_cli_site_lock(cli, host, &lock, &code))
-        return code;
-    if (po_cli_recovery_allows(cli, host, true, &code)) {
-        int former = po_cli_outage_recover(cli, host);
-        struct po_cli_guardian *guardian = po_cli_guardian_begin(cli, host);
-
-        warn_of_stopped(cli, host);
-        code = save(cli, host, dest, path, options);
-        po_cli_guardian_end(guardian);
-        code = former > code ? former : code;
-    }
-    po_lock_free(lock);
-    return code;
 }
 
 static int
@@ -228,12 +75,13 @@ po_cmd_backup(struct po_cli *cli)
         return code;
     if (!po_cli_site_open(cli, &host, &code))
         return code;
-    set_options(cli, &options);
+    po_cli_backup_set_options(cli, &options);
     if (strcmp(dest, "-") == 0)
         note_output(&options);
     if (po_cli_target_path(cli, host, dest, options.created, &path, &code))
-        code = po_cli_has(cli, PO_CLI_DRY_RUN) ? dry_run(cli, host, po_buf_text(&path), &options)
-                                               : run(cli, host, dest, &path, &options);
+        code = po_cli_has(cli, PO_CLI_DRY_RUN)
+                   ? dry_run(cli, host, po_buf_text(&path), &options)
+                   : po_cli_backup_run(cli, host, dest, &path, &options);
     if (!po_cli_has(cli, PO_CLI_DRY_RUN))
         po_cli_event(cli, host, PO_CLI_EVENT_BACKUP, code);
     po_buf_deinit(&path);

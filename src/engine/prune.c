@@ -10,7 +10,7 @@
 #define FULL_ENDING "-full" PO_VAULT_ENDING
 
 /* Made by tools of this program, they are of no use without the archive. */
-static const char *const sidecars[] = { ".rec", ".minisig" };
+static const char *const sidecars[] = { ".rec", ".minisig", ".checklist.txt" };
 
 void
 po_prune_plan_free(struct po_prune_plan *plan)

@@ -5,11 +5,11 @@
  */
 #include "base/mem.h"
 #include "base/text.h"
-#include "base/utf16.h"
 #include "engine/extract.h"
 #include "engine/restore_parts.h"
 #include "engine/watch.h"
 #include "port/sys.h"
+#include "registry/reg_show.h"
 
 #include <errno.h>
 #include <string.h>
@@ -38,27 +38,14 @@ po_restore_registry_deinit(struct po_restore_registry *registry)
 static enum po_status
 data_text(char **out, uint32_t type, const void *data, size_t size, struct po_err *err)
 {
-    struct po_buf utf8 = { 0 };
     struct po_buf text = { 0 };
-    enum po_status st;
+    enum po_status st = PO_OK;
 
-    if (!po_reg_is_text(type))
-        return PO_OK;
-    po_wtf8_put_utf16(&utf8, data, size, false);
-    while (utf8.size > 0 && utf8.bytes[utf8.size - 1] == 0)
-        utf8.size--;
-    for (size_t i = 0; i < utf8.size; i++) {
-        if (utf8.bytes[i] == 0)
-            po_buf_put_text(&text, " | ");
-        else
-            po_buf_put_u8(&text, utf8.bytes[i]);
+    if (po_reg_show_text(&text, type, data, size)) {
+        st = po_buf_check(&text, err);
+        if (st == PO_OK && (*out = po_mem_strdup(po_buf_text(&text))) == NULL)
+            st = po_fail_nomem(err, text.size);
     }
-    st = utf8.failed ? po_buf_check(&utf8, err) : po_buf_check(&text, err);
-    if (st == PO_OK) {
-        *out = po_mem_strdup(po_buf_text(&text));
-        st = *out == NULL ? po_fail_nomem(err, text.size) : PO_OK;
-    }
-    po_buf_deinit(&utf8);
     po_buf_deinit(&text);
     return st;
 }
