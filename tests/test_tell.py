@@ -236,6 +236,20 @@ class Prune(Base):
         self.check(self.status(), 0, "warning: how prune ended at ")
 
 
+class Drill(Base):
+    def test_it_is_told_as_all_others_are(self):
+        self.check(self.save("a"), 0)
+        metrics = self.dir / "m.prom"
+        self.check(run("drill", self.dir / "a", f"--log={self.log}", f"--metrics={metrics}", f"--on-success=cat >{self.told}"), 0)
+        document = json.loads(self.told.read_text())
+        self.assertEqual((document["verb"], document["exit_code"]), ("drill", 0))
+        self.assertEqual([text for verb, text in self.lines() if verb == "drill"][0], "begin")
+        values = prometheus.read(metrics.read_bytes())
+        self.assertEqual(values["pobackup_last_run_success", (("verb", "drill"), ("site", ""))], 1)
+        self.check(run("drill", self.damage(self.dir / "a"), f"--on-failure=cat >{self.told}"), 4)
+        self.assertEqual(json.loads(self.told.read_text())["exit_code"], 4)
+
+
 class Metrics(Base):
     def setUp(self):
         super().setUp()

@@ -69,6 +69,7 @@ po_cli_event_unreported(struct po_cli *cli, int code)
         const char *verb;
         enum po_cli_event event;
     } verbs[] = { { "backup", PO_CLI_EVENT_BACKUP },
+                  { "pre-upgrade", PO_CLI_EVENT_BACKUP },
                   { "restore", PO_CLI_EVENT_RESTORE },
                   { "verify", PO_CLI_EVENT_VERIFY },
                   { "prune", PO_CLI_EVENT_PRUNE },
