@@ -248,7 +248,9 @@ END_TEST
 static void
 change_the_second_name(void)
 {
+    /* Where nothing takes the place of what is there, it goes first. */
     help_write_text("fresh", "another file");
+    ck_assert_int_eq(unlink(BOX "/name-2"), 0);
     ck_assert_int_eq(rename("fresh", BOX "/name-2"), 0);
 }
 

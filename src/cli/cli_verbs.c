@@ -377,7 +377,7 @@ const struct po_cli_verb po_cli_verbs[] = {
       "must "
       "be mended first.",
       doctor_options, NULL, 0, 0, po_cmd_doctor },
-    { "pre-upgrade", "--site folder:DIR -o DEST [--for upgrade|uninstall] [OPTIONS]",
+    { "pre-upgrade", "--site folder:DIR -o DEST [OPTIONS]",
       "a proven backup before an update, and what to do by hand",
       "Makes a full archive of the whole site, restores it for practice and compares it, and "
       "prints what the update does not carry over, with the values that the registry has of it; "
