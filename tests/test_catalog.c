@@ -1,8 +1,10 @@
 /* The index of an archive, kept beside: what comes back is that index, or nothing. */
 #include "engine/catalog.h"
 
+#include "base/mem.h"
 #include "engine/backup.h"
 #include "os_help.h"
+#include "port/sys.h"
 #include "site_help.h"
 
 #define PLACE "catalogs"
@@ -192,16 +194,98 @@ START_TEST(all_others_are_removed_and_nothing_else)
 }
 END_TEST
 
-int
-main(void)
+/* ---- with the argument "big": how long a large one takes to load, and what it takes ---- */
+
+#define BIG 1000000u
+#define LOADS 5
+
+static enum po_status
+put_to_sink(void *ctx, const void *bytes, size_t size, struct po_err *failure)
 {
-    Suite *suite = suite_create("catalog");
+    const struct pobackup_sink *to = ctx;
+
+    return to->write(to->ctx, bytes, size, failure);
+}
+
+/* A mailbox of a million messages. */
+static void
+make_big(const uint8_t digest[PO_DIGEST_SIZE])
+{
+    static const uint8_t id[PO_ID_SIZE] = { 1 };
+    struct po_frame_info frame = { .content_size = 1u << 20, .compressed_size = 1u << 20 };
+    struct po_entry_list list = { 0 };
+    struct po_index_source source = {
+        .list = &list, .frames = &frame, .frame_count = 1, .archive_id = id
+    };
+    struct po_catalog *catalog = NULL;
+    struct pobackup_sink copy;
+    uint32_t *order = NULL;
+    uint64_t state = 1;
+
+    for (uint32_t i = 0; i < BIG; i++) {
+        struct po_entry *entry;
+        char path[64];
+
+        (void)snprintf(path, sizeof path, BOX "/%02u/user%04u/%06u.MSG", i % 40, i % 4000, i);
+        help_must(po_entry_list_add(&list, path, strlen(path), &entry, &err), &err);
+        entry->type = POBACKUP_FILE;
+        entry->state = PO_ENTRY_SAVED;
+        entry->size = help_random(&state) % 100000;
+        entry->write_time = entry->change_time = (int64_t)help_random(&state) << 20;
+        entry->file_id = i + 12;
+        entry->offset = i % 2048 * 512;
+        for (unsigned b = 0; b < PO_HASH_SIZE; b++)
+            entry->hash[b] = (uint8_t)help_random(&state);
+    }
+    help_must(po_index_sort(&list, &order, &source.count, &err), &err);
+    source.order = order;
+    help_must(po_catalog_create(&catalog, PLACE, &err), &err);
+    copy = po_catalog_sink(catalog);
+    help_must(po_index_put(&source, put_to_sink, &copy, &err), &err);
+    help_must(po_catalog_commit(catalog, digest, &err), &err);
+    po_catalog_free(catalog);
+    po_entry_list_deinit(&list);
+    po_mem_free(order);
+}
+
+START_TEST(a_million_entries_are_loaded_quickly)
+{
+    static const uint8_t digest[PO_DIGEST_SIZE] = { 7 };
+    double best = 1e9;
+    size_t bytes = 0;
+
+    make_big(digest);
+    for (int i = 0; i < LOADS; i++) {
+        struct po_index *index = NULL;
+        double start = po_sys_monotonic();
+
+        help_must(po_catalog_load(&index, PLACE, digest, &err), &err);
+        start = po_sys_monotonic() - start;
+        best = start < best ? start : best;
+        bytes = index->size;
+        ck_assert_uint_eq(index->count, BIG);
+        po_index_free(index);
+    }
+    printf("%u entries: loaded in %.3f s (the best of %d), %.1f bytes an entry\n", BIG, best, LOADS,
+           (double)bytes / BIG);
+    (void)fflush(stdout);
+    ck_assert_uint_le(bytes / BIG, 128);
+}
+END_TEST
+
+int
+main(int argc, char **argv)
+{
+    Suite *suite;
     TCase *tc = tcase_create("catalog");
     SRunner *runner;
     int failed;
 
+    suite = suite_create("catalog");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 120);
+    if (argc > 1 && strcmp(argv[1], "big") == 0)
+        tcase_add_test(tc, a_million_entries_are_loaded_quickly);
     tcase_add_test(tc, it_is_the_index_of_the_archive);
     tcase_add_test(tc, one_that_is_not_there_is_told_apart);
     tcase_add_test(tc, no_flipped_bit_and_no_cut_passes);
