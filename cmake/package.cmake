@@ -48,6 +48,7 @@ set(CPACK_GENERATOR TGZ)
 set(CPACK_DEBIAN_PACKAGE_MAINTAINER "pobackup maintainers")
 set(CPACK_DEBIAN_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS libcurl4) # for mail; loaded when it is needed
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
     "One archive holds the registry key, bin, spool and mailbox. It is a tar in

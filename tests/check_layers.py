@@ -23,7 +23,7 @@ MAY = {
     "plan": LOW,
     "source": LOW | {"plan/plan.h"},
     "target": LOW | {"plan/plan.h"},
-    "mail": {"base"},
+    "mail": {"base", "port"},
     "engine": ENGINE,
     "cli": ENGINE | {"engine", "host", "store", "mail"},
 }

@@ -44,18 +44,25 @@ init_run(struct po_backup_run *run, struct po_err *err)
     return po_sys_random(run->archive_id, sizeof run->archive_id, err);
 }
 
-/* What the list of entries takes. */
+/* What a hot pass needs besides: its table, flags, and the directories that are listed again. */
+#define SEEN_BYTES 24u
+/* What sorting the index needs: two numbers an entry. */
+#define SORT_BYTES 8u
+
+/* What the list of entries takes, and what is still to be made of it. */
 static uint64_t
 list_bytes(const struct po_backup_run *run)
 {
     const struct po_entry_list *list = &run->list;
+    unsigned per_entry = SORT_BYTES + (run->is_hot ? SEEN_BYTES : 0);
 
     return (uint64_t)list->count * sizeof *list->entries + list->paths.size +
            list->links.heap.size + list->securities.heap.size +
            (uint64_t)run->plan.count * sizeof *run->plan.order + run->registry.size +
            (uint64_t)run->walk.stream_count * sizeof *run->walk.streams +
-           run->walk.stream_names.size +
-           (run->options->base == NULL ? 0 : run->options->base->index->size);
+           run->walk.stream_names.size + (uint64_t)run->recheck_capacity * sizeof *run->recheck +
+           (uint64_t)list->count * per_entry +
+           (run->options->base == NULL ? 0 : run->options->base->index->size * 33 / 32);
 }
 
 /* What nobody has asked for is fitted into the memory that is promised. */

@@ -247,6 +247,7 @@ po_backup_gather_hot(struct po_backup_run *run, struct po_err *err)
     run->registry_entry = PO_NONE;
     run->seen.trusted_time = po_sys_now() - (int64_t)margin * (PO_TICKS_PER_SECOND / 1000);
     begin_walk(run);
+    run->walk.is_known = po_backup_seen_is_fresh;
     st = walk_part(run, PO_PART_BIN, err);
     if (st == PO_OK)
         st = walk_part(run, PO_PART_MAILBOX, err);

@@ -112,7 +112,10 @@ bool po_backup_locate(void *ctx, const struct po_entry *entry, struct po_dir **r
 
 /* ---- backup_seen.c ---- */
 
-/* After the hot walk: what has just changed is left to the cold pass. */
+/* A po_walk's is_known, while the services run: what has just changed is left to the cold pass. */
+bool po_backup_seen_is_fresh(void *ctx, const char *path, size_t path_size,
+                             const struct po_node_info *info);
+/* After the hot walk: so are directories, which had to be listed. */
 void po_backup_seen_leave_fresh(struct po_backup_run *run);
 /* After the hot pass: what it read is found by path from now on. */
 PO_NODISCARD enum po_status po_backup_seen_make(struct po_backup_run *run, struct po_err *err);

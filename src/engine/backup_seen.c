@@ -121,6 +121,15 @@ is_settled(const struct po_backup_run *run, int64_t write_time, int64_t change_t
     return last != POBACKUP_TIME_UNKNOWN && last < run->seen.trusted_time;
 }
 
+bool
+po_backup_seen_is_fresh(void *ctx, const char *path, size_t path_size,
+                        const struct po_node_info *info)
+{
+    (void)path;
+    (void)path_size;
+    return info->type != PO_NODE_DIRECTORY && !is_settled(ctx, info->write_time, info->change_time);
+}
+
 void
 po_backup_seen_leave_fresh(struct po_backup_run *run)
 {

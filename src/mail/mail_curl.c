@@ -1,9 +1,62 @@
+/*
+ * By libcurl, which is loaded when a mail is to be sent and not before: with all that it needs it
+ * takes more memory, and longer to load, than many a run of the program itself.
+ */
 #include "mail/mail.h"
 
 #include "base/buf.h"
+#include "port/library.h"
 
 #include <curl/curl.h>
 #include <string.h>
+
+#define LIBRARY "libcurl.so.4"
+
+#ifdef curl_easy_setopt
+#undef curl_easy_setopt /* a check of types, around a call of the function itself */
+#endif
+
+/* What of it is called. */
+struct api {
+    struct po_library *library;
+    CURLcode (*global_init)(long flags);
+    void (*global_cleanup)(void);
+    CURL *(*easy_init)(void);
+    void (*easy_cleanup)(CURL *curl);
+    CURLcode (*easy_setopt)(CURL *curl, CURLoption option, ...);
+    CURLcode (*easy_perform)(CURL *curl);
+    const char *(*easy_strerror)(CURLcode code);
+    struct curl_slist *(*slist_append)(struct curl_slist *list, const char *text);
+    void (*slist_free_all)(struct curl_slist *list);
+};
+
+static enum po_status
+load(struct api *api, struct po_err *err)
+{
+    enum po_status st = po_library_open(&api->library, LIBRARY, err);
+
+    if (st != PO_OK)
+        return st;
+    api->global_init = (CURLcode(*)(long))po_library_find(api->library, "curl_global_init");
+    api->global_cleanup = po_library_find(api->library, "curl_global_cleanup");
+    api->easy_init = (CURL * (*)(void)) po_library_find(api->library, "curl_easy_init");
+    api->easy_cleanup = (void (*)(CURL *))po_library_find(api->library, "curl_easy_cleanup");
+    api->easy_setopt =
+        (CURLcode(*)(CURL *, CURLoption, ...))po_library_find(api->library, "curl_easy_setopt");
+    api->easy_perform = (CURLcode(*)(CURL *))po_library_find(api->library, "curl_easy_perform");
+    api->easy_strerror =
+        (const char *(*)(CURLcode))po_library_find(api->library, "curl_easy_strerror");
+    api->slist_append = (struct curl_slist * (*)(struct curl_slist *, const char *))
+        po_library_find(api->library, "curl_slist_append");
+    api->slist_free_all =
+        (void (*)(struct curl_slist *))po_library_find(api->library, "curl_slist_free_all");
+    if (api->global_init != NULL && api->global_cleanup != NULL && api->easy_init != NULL &&
+        api->easy_cleanup != NULL && api->easy_setopt != NULL && api->easy_perform != NULL &&
+        api->easy_strerror != NULL && api->slist_append != NULL && api->slist_free_all != NULL)
+        return PO_OK;
+    po_library_free(api->library);
+    return po_fail(err, PO_E_IO, "%s is not the library that it should be", LIBRARY);
+}
 
 /* What is left to be sent. */
 struct upload {
@@ -66,68 +119,69 @@ put_url(struct po_buf *url, const struct po_mail_server *server)
 
 /* Options that are not known, or for which memory runs out: the first failure stays. */
 static void
-set_text(CURL *curl, CURLoption option, const char *text, CURLcode *code)
+set_text(const struct api *api, CURL *curl, CURLoption option, const char *text, CURLcode *code)
 {
     if (*code == CURLE_OK)
-        *code = curl_easy_setopt(curl, option, text);
+        *code = api->easy_setopt(curl, option, text);
 }
 
 static void
-set_number(CURL *curl, CURLoption option, long number, CURLcode *code)
+set_number(const struct api *api, CURL *curl, CURLoption option, long number, CURLcode *code)
 {
     if (*code == CURLE_OK)
-        *code = curl_easy_setopt(curl, option, number);
+        *code = api->easy_setopt(curl, option, number);
 }
 
 static CURLcode
-set_server(CURL *curl, const struct po_mail_server *server, const char *url)
+set_server(const struct api *api, CURL *curl, const struct po_mail_server *server, const char *url)
 {
     CURLcode code = CURLE_OK;
 
-    set_text(curl, CURLOPT_URL, url, &code);
+    set_text(api, curl, CURLOPT_URL, url, &code);
 #if LIBCURL_VERSION_NUM >= 0x075500
-    set_text(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps", &code);
+    set_text(api, curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps", &code);
 #else
-    set_number(curl, CURLOPT_PROTOCOLS, CURLPROTO_SMTP | CURLPROTO_SMTPS, &code);
+    set_number(api, curl, CURLOPT_PROTOCOLS, CURLPROTO_SMTP | CURLPROTO_SMTPS, &code);
 #endif
     /* What the environment says of proxies is about the web. */
-    set_text(curl, CURLOPT_PROXY, "", &code);
-    set_number(curl, CURLOPT_USE_SSL,
+    set_text(api, curl, CURLOPT_PROXY, "", &code);
+    set_number(api, curl, CURLOPT_USE_SSL,
                server->tls == PO_MAIL_PLAIN ? (long)CURLUSESSL_NONE : (long)CURLUSESSL_ALL, &code);
     if (server->ca_file != NULL)
-        set_text(curl, CURLOPT_CAINFO, server->ca_file, &code);
+        set_text(api, curl, CURLOPT_CAINFO, server->ca_file, &code);
     if (server->user != NULL) {
-        set_text(curl, CURLOPT_USERNAME, server->user, &code);
-        set_text(curl, CURLOPT_PASSWORD, server->password, &code);
+        set_text(api, curl, CURLOPT_USERNAME, server->user, &code);
+        set_text(api, curl, CURLOPT_PASSWORD, server->password, &code);
     }
-    set_number(curl, CURLOPT_TIMEOUT, (long)server->timeout_s, &code);
-    set_number(curl, CURLOPT_CONNECTTIMEOUT, (long)server->timeout_s, &code);
+    set_number(api, curl, CURLOPT_TIMEOUT, (long)server->timeout_s, &code);
+    set_number(api, curl, CURLOPT_CONNECTTIMEOUT, (long)server->timeout_s, &code);
     /* Signals are this process's own. */
-    set_number(curl, CURLOPT_NOSIGNAL, 1, &code);
+    set_number(api, curl, CURLOPT_NOSIGNAL, 1, &code);
     return code;
 }
 
 static CURLcode
-set_message(CURL *curl, const char *from, struct curl_slist *to, struct upload *upload)
+set_message(const struct api *api, CURL *curl, const char *from, struct curl_slist *to,
+            struct upload *upload)
 {
     CURLcode code = CURLE_OK;
 
-    set_text(curl, CURLOPT_MAIL_FROM, from, &code);
-    set_number(curl, CURLOPT_UPLOAD, 1, &code);
+    set_text(api, curl, CURLOPT_MAIL_FROM, from, &code);
+    set_number(api, curl, CURLOPT_UPLOAD, 1, &code);
     if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, to);
+        code = api->easy_setopt(curl, CURLOPT_MAIL_RCPT, to);
     if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_READFUNCTION, give);
+        code = api->easy_setopt(curl, CURLOPT_READFUNCTION, give);
     if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_READDATA, upload);
+        code = api->easy_setopt(curl, CURLOPT_READDATA, upload);
     if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)upload->left);
+        code = api->easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)upload->left);
     return code;
 }
 
 static enum po_status
-hand_over(CURL *curl, const struct po_mail_server *server, const char *from, struct curl_slist *to,
-          struct upload *upload, struct po_err *err)
+hand_over(const struct api *api, CURL *curl, const struct po_mail_server *server, const char *from,
+          struct curl_slist *to, struct upload *upload, struct po_err *err)
 {
     char problem[CURL_ERROR_SIZE] = "";
     struct reply reply = { "" };
@@ -140,21 +194,21 @@ hand_over(CURL *curl, const struct po_mail_server *server, const char *from, str
     st = po_buf_check(&url, err);
     if (st != PO_OK)
         goto done;
-    code = curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, problem);
+    code = api->easy_setopt(curl, CURLOPT_ERRORBUFFER, problem);
     if (code == CURLE_OK)
-        code = set_server(curl, server, po_buf_text(&url));
+        code = set_server(api, curl, server, po_buf_text(&url));
     if (code == CURLE_OK)
-        code = set_message(curl, from, to, upload);
+        code = set_message(api, curl, from, to, upload);
     if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, hear);
+        code = api->easy_setopt(curl, CURLOPT_HEADERFUNCTION, hear);
     if (code == CURLE_OK)
-        code = curl_easy_setopt(curl, CURLOPT_HEADERDATA, &reply);
+        code = api->easy_setopt(curl, CURLOPT_HEADERDATA, &reply);
     if (code == CURLE_OK)
-        code = curl_easy_perform(curl);
+        code = api->easy_perform(curl);
     if (code != CURLE_OK && reply.text[0] != '\0')
         st = po_fail(err, PO_E_IO, "the server says: %s", reply.text);
     else if (code != CURLE_OK)
-        st = po_fail(err, PO_E_IO, "%s", problem[0] != '\0' ? problem : curl_easy_strerror(code));
+        st = po_fail(err, PO_E_IO, "%s", problem[0] != '\0' ? problem : api->easy_strerror(code));
 done:
     po_buf_deinit(&url);
     return st;
@@ -167,18 +221,24 @@ po_mail_send(const struct po_mail_server *server, const char *from, const char *
     struct upload upload = { .at = message, .left = size };
     struct curl_slist *list = NULL;
     CURL *curl = NULL;
-    enum po_status st = PO_OK;
+    struct api api = { .library = NULL };
+    enum po_status st = load(&api, err);
 
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    if (st != PO_OK)
+        return st;
+    if (api.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        po_library_free(api.library);
         return po_fail(err, PO_E_IO, "libcurl does not start");
-    curl = curl_easy_init();
-    list = curl_slist_append(NULL, to);
+    }
+    curl = api.easy_init();
+    list = api.slist_append(NULL, to);
     if (curl == NULL || list == NULL)
         st = po_fail_nomem(err, strlen(to));
     if (st == PO_OK)
-        st = hand_over(curl, server, from, list, &upload, err);
-    curl_easy_cleanup(curl);
-    curl_slist_free_all(list);
-    curl_global_cleanup();
+        st = hand_over(&api, curl, server, from, list, &upload, err);
+    api.easy_cleanup(curl);
+    api.slist_free_all(list);
+    api.global_cleanup();
+    po_library_free(api.library);
     return st == PO_OK ? PO_OK : po_err_prefix(err, "%s:%u", server->host, server->port);
 }
