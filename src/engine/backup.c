@@ -61,7 +61,7 @@ list_bytes(const struct po_backup_run *run)
            (uint64_t)run->plan.count * sizeof *run->plan.order + run->registry.size +
            (uint64_t)run->walk.stream_count * sizeof *run->walk.streams +
            run->walk.stream_names.size + (uint64_t)run->recheck_capacity * sizeof *run->recheck +
-           (uint64_t)list->count * per_entry +
+           (uint64_t)list->count * per_entry + run->seen.fresh_bytes * 5 / 4 +
            (run->options->base == NULL ? 0 : run->options->base->index->size * 33 / 32);
 }
 

@@ -46,6 +46,7 @@ struct po_backup_seen {
     size_t slot_count;    /* a power of two */
     uint8_t *flags;       /* one an entry (backup_seen.c) */
     int64_t trusted_time; /* what changed later may have changed since without a trace */
+    uint64_t fresh_bytes; /* what the entries that are left to the cold pass will take */
     size_t stream_count;  /* of the walk's first streams */
     struct po_buf
         unread; /* paths that the cold pass could not look into, each with its size (u32) */

@@ -125,9 +125,13 @@ bool
 po_backup_seen_is_fresh(void *ctx, const char *path, size_t path_size,
                         const struct po_node_info *info)
 {
+    struct po_backup_run *run = ctx;
+
     (void)path;
-    (void)path_size;
-    return info->type != PO_NODE_DIRECTORY && !is_settled(ctx, info->write_time, info->change_time);
+    if (info->type == PO_NODE_DIRECTORY || is_settled(run, info->write_time, info->change_time))
+        return false;
+    run->seen.fresh_bytes += sizeof(struct po_entry) + path_size;
+    return true;
 }
 
 void
