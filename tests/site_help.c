@@ -558,7 +558,8 @@ read_content(const struct help_archive *archive, uint64_t number, uint8_t *to, s
     }
     help_must(po_cat_to_buf(archive->joined, (uint32_t)number, &content, &err), &err);
     *got = content.size;
-    memcpy(to, content.bytes, content.size < size ? content.size : size);
+    if (content.size > 0)
+        memcpy(to, content.bytes, content.size < size ? content.size : size);
     po_buf_deinit(&content);
 }
 
