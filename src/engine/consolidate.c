@@ -58,8 +58,8 @@ used_bytes(const struct po_consolidate_run *run)
 
     return (uint64_t)list->count * (sizeof *list->entries + sizeof *run->layout.entries + 1) +
            list->paths.size + list->links.heap.size + list->securities.heap.size +
-           run->own->index->size + (uint64_t)reader->index->frame_count * 80 +
-           2 * ((uint64_t)reader->content_max + reader->compressed_max);
+           run->own->index->size + (uint64_t)reader->index->frame_count * 80 + reader->content_max +
+           reader->compressed_max;
 }
 
 /* As a backup does it: what nobody has asked for is fitted into the memory that is promised. */

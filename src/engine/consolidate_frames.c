@@ -7,14 +7,11 @@
 #include "engine/contents.h"
 #include "engine/frames.h"
 #include "engine/watch.h"
-#include "port/sys.h"
 
 #include <string.h>
 
-/* Hashing alone is fast. */
-#define COPY_THREADS 3u
-/* Compressors that one decompressor keeps busy. */
-#define COMPRESSORS_PER_DECODER 4u
+/* Hashing alone is fast; and two compressed frames need no more room than one with its content. */
+#define COPY_THREADS 2u
 
 static void
 tell_progress(const struct po_consolidate_run *run)
@@ -112,6 +109,7 @@ copy_part(struct po_consolidate_run *run, uint32_t part, uint8_t *wanted, struct
     struct po_frames_run frames = { .reader = run->reader,
                                     .wanted = wanted,
                                     .threads = COPY_THREADS,
+                                    .is_narrow = true,
                                     .is_raw = true,
                                     .watch = run->watch,
                                     .ctx = run,
@@ -127,8 +125,6 @@ copy_part(struct po_consolidate_run *run, uint32_t part, uint8_t *wanted, struct
         wanted[frame] = run->fates[frame] == PO_CONSOLIDATE_COPY;
         is_any = is_any || wanted[frame] != 0;
     }
-    if (frames.threads > po_sys_cpu_count())
-        frames.threads = po_sys_cpu_count();
     return is_any ? po_frames_run(&frames, err) : PO_OK;
 }
 
@@ -207,14 +203,16 @@ enum po_status
 po_consolidate_pack(void *ctx, struct po_err *err)
 {
     struct po_consolidate_run *run = ctx;
-    struct po_contents_run contents = { .reader = run->reader,
-                                        .threads = 1 + run->packing.threads /
-                                                           (COMPRESSORS_PER_DECODER + 1),
-                                        .is_in_order = true,
-                                        .watch = run->watch,
-                                        .ctx = run,
-                                        .piece = put_piece,
-                                        .damaged = note_damage };
+    struct po_contents_run contents = {
+        .reader = run->reader,
+        .threads = 1, /* decoding is several times as fast as encoding */
+        .is_narrow = true,
+        .is_in_order = true,
+        .watch = run->watch,
+        .ctx = run,
+        .piece = put_piece,
+        .damaged = note_damage,
+    };
     uint8_t *wanted = po_mem_new(run->list.count, 1);
     enum po_status st;
 

@@ -262,6 +262,14 @@ po_consolidate_decide(struct po_consolidate_run *run, struct po_err *err)
     run->numbers = po_mem_new(index->frame_count, sizeof *run->numbers);
     if (run->fates == NULL || run->numbers == NULL)
         return po_fail_nomem(err, (size_t)index->frame_count * 5);
+    if (index->count > 0) {
+        size_t size;
+        const char *last = po_index_path(index, index->count - 1, &size);
+
+        /* Two more: the new documents. */
+        st = po_entry_list_reserve(&run->list, (size_t)index->count + 2,
+                                   (size_t)(last - index->paths) + size, err);
+    }
     for (uint32_t i = 0; i < index->count && st == PO_OK; i++)
         st = add_entry(run, i, err);
     if (st == PO_OK)

@@ -178,6 +178,7 @@ po_contents_run(const struct po_contents_run *run, struct po_err *err)
     struct pass pass = { .run = run, .open_entry = PO_NONE };
     struct po_frames_run frames = { .reader = run->reader,
                                     .threads = run->threads,
+                                    .is_narrow = run->is_narrow,
                                     .watch = run->watch,
                                     .ctx = &pass,
                                     .user_size = sizeof(struct slot),

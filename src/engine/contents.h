@@ -15,6 +15,7 @@ struct po_contents_run {
     /* One byte an entry: not 0 = wanted. Only files of source 0 that are not empty. */
     const uint8_t *wanted;
     unsigned threads; /* 0 = processors, as memory allows */
+    bool is_narrow;   /* as po_frames_run has it */
     /* All pieces come on the calling thread, in the order of their places. */
     bool is_in_order;
     const struct po_watch *watch; /* with is_in_order progress is the callback's business */
