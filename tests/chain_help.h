@@ -31,6 +31,8 @@ void help_chain_drop(void);
 void help_chain_settle(void);
 /* One archive more, on `base` (an archive's number, or -1: a full). */
 struct help_archive *help_chain_save(int base);
+/* Hot or cold, with work being done when the services are asked to stop. */
+struct help_archive *help_chain_save_busy(int base, uint64_t *chance);
 struct po_joined *help_chain_join(const struct help_archive *archive);
 /* Files of the mailbox are written, removed, renamed, linked, cut and dated back. */
 void help_chain_work(uint64_t *chance, unsigned steps);

@@ -130,6 +130,12 @@ class Consolidate(unittest.TestCase):
         done = json.loads(self.run_it("backup", f"--site=folder:{self.site}", "-o", self.vault, "--allow-same-volume", "--json").stdout)
         self.assertEqual((done["kind"], done["parent"]), ("diff", self.target.name))
 
+    def test_afterwards_the_old_chain_can_go(self):
+        self.run_it("consolidate", self.vault, self.last)
+        self.run_it("diff", self.last, self.target, says="no difference")
+        self.run_it("prune", self.vault, "--keep-last=1", "--yes")
+        self.assertEqual(self.names(), {self.target.name})
+
     def test_a_dry_run_writes_nothing_and_says_what_would_come(self):
         before = self.names()
         plan = json.loads(self.run_it("consolidate", self.vault, self.last, "--dry-run", "--json").stdout)
