@@ -294,6 +294,34 @@ START_TEST(hard_links_and_their_files_stay_together)
 }
 END_TEST
 
+/* Its own frame could be copied, but then it would stand before the file, whose frame cannot. */
+START_TEST(a_hard_link_is_not_copied_without_its_file)
+{
+    const struct po_index *full;
+    struct help_archive *archive;
+    char path[64];
+
+    help_write_text(BIN "/a-changes", "before");
+    help_write_text(BIN "/a-one", "two names");
+    ck_assert_int_eq(link(BIN "/a-one", BIN "/z-two"), 0);
+    for (unsigned i = 0; i < 60; i++) {
+        (void)snprintf(path, sizeof path, BIN "/x-%u", i);
+        help_write_random(path, 4000, i);
+    }
+    help_make_directory(BOX);
+    help_make_directory(SPOOL);
+    (void)help_chain_save(-1);
+    full = help_chain.archives[0].reader->index;
+    ck_assert_uint_lt(po_index_frame(full, entry_of(&help_chain.archives[0], BIN "/a-one")),
+                      po_index_frame(full, entry_of(&help_chain.archives[0], BIN "/z-two")));
+    help_write_text(BIN "/a-changes", "after");
+    archive = help_chain_save(0);
+    consolidate(archive);
+    ck_assert_uint_ge(result.frames_copied, 2);
+    help_assert_site(&made, &help_chain.host);
+}
+END_TEST
+
 START_TEST(alternate_streams_are_carried_over)
 {
     static const char stream[] = "pobackup/streams/" BOX "/f/%/Zone.Identifier";
@@ -557,6 +585,7 @@ main(void)
     tcase_add_test(tc, a_file_of_many_frames_that_is_gone_is_left_out);
     tcase_add_test(tc, what_spans_frames_may_be_packed_into_others);
     tcase_add_test(tc, hard_links_and_their_files_stay_together);
+    tcase_add_test(tc, a_hard_link_is_not_copied_without_its_file);
     tcase_add_test(tc, alternate_streams_are_carried_over);
     tcase_add_test(tc, the_documents_are_those_of_a_full);
     tcase_add_test(tc, a_full_is_refused);
