@@ -62,8 +62,7 @@ is_document(const struct po_index *index, uint32_t number)
     size_t size;
     const char *path = po_index_path(index, number, &size);
 
-    return (size == strlen(PO_MANIFEST_PATH) && memcmp(path, PO_MANIFEST_PATH, size) == 0) ||
-           (size == strlen(PO_SUMMARY_PATH) && memcmp(path, PO_SUMMARY_PATH, size) == 0);
+    return po_is_path(path, size, PO_MANIFEST_PATH) || po_is_path(path, size, PO_SUMMARY_PATH);
 }
 
 static void

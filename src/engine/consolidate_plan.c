@@ -19,13 +19,6 @@ po_consolidate_part(const struct po_consolidate_run *run, uint32_t at)
 
 /* ---- the list ---- */
 
-static bool
-is_document(const char *path, size_t size)
-{
-    return (size == strlen(PO_MANIFEST_PATH) && memcmp(path, PO_MANIFEST_PATH, size) == 0) ||
-           (size == strlen(PO_SUMMARY_PATH) && memcmp(path, PO_SUMMARY_PATH, size) == 0);
-}
-
 static enum po_status
 fail_missing(const struct po_consolidate_run *run, uint32_t source, struct po_err *err)
 {
@@ -45,7 +38,8 @@ add_entry(struct po_consolidate_run *run, uint32_t number, struct po_err *err)
     size_t size;
     const char *path = po_index_path(index, number, &size);
     uint32_t security = po_index_security(index, number);
-    bool is_ours = is_document(path, size);
+    bool is_ours =
+        po_is_path(path, size, PO_MANIFEST_PATH) || po_is_path(path, size, PO_SUMMARY_PATH);
     struct po_entry *entry;
     enum po_status st;
 
