@@ -369,6 +369,27 @@ sink_write(struct po_store_sink *base, const void *bytes, size_t size, struct po
 }
 
 static enum po_status
+sink_read(void *ctx, uint64_t offset, void *bytes, size_t size, struct po_err *err)
+{
+    const struct help_sink *sink = ctx;
+
+    (void)err;
+    ck_assert_uint_le(offset + size, sink->bytes.size);
+    memcpy(bytes, sink->bytes.bytes + offset, size);
+    return PO_OK;
+}
+
+static enum po_status
+sink_read_back(struct po_store_sink *base, struct pobackup_blob *blob, struct po_err *err)
+{
+    struct help_sink *sink = (struct help_sink *)base;
+
+    (void)err;
+    *blob = (struct pobackup_blob){ .ctx = sink, .size = sink->bytes.size, .read_at = sink_read };
+    return PO_OK;
+}
+
+static enum po_status
 sink_commit(struct po_store_sink *base, struct po_err *err)
 {
     struct help_sink *sink = (struct help_sink *)base;
@@ -392,9 +413,11 @@ sink_name(struct po_store_sink *base)
     return "memory";
 }
 
-static const struct po_store_sink_ops sink_ops = {
-    .write = sink_write, .commit = sink_commit, .free = sink_free, .name = sink_name
-};
+static const struct po_store_sink_ops sink_ops = { .write = sink_write,
+                                                   .read_back = sink_read_back,
+                                                   .commit = sink_commit,
+                                                   .free = sink_free,
+                                                   .name = sink_name };
 
 void
 help_sink_init(struct help_sink *sink)

@@ -105,6 +105,29 @@ START_TEST(commit_gives_the_archive_its_name)
 }
 END_TEST
 
+START_TEST(what_was_written_can_be_read_before_it_has_its_name)
+{
+    struct po_store_sink *sink = create("a");
+    struct pobackup_blob blob = { 0 };
+    struct po_err err = { 0 };
+    char got[8] = "";
+
+    put(sink, "one ");
+    put(sink, "two");
+    ck_assert_int_eq(sink->ops->read_back(sink, &blob, &err), PO_OK);
+    ck_assert_uint_eq(blob.size, 7);
+    ck_assert_int_eq(blob.read_at(blob.ctx, 2, got, 4, &err), PO_OK);
+    ck_assert_str_eq(got, "e tw");
+    ck_assert_int_eq(blob.read_at(blob.ctx, 4, got, 4, &err), PO_E_IO);
+    ck_assert_ptr_nonnull(strstr(err.text, "ended at 7"));
+    ck_assert(!os_exists("a"));
+    commit(sink);
+    ck_assert_int_eq(sink->ops->read_back(sink, &blob, &err), PO_E_USAGE);
+    sink->ops->free(sink);
+    assert_file("a", "one two");
+}
+END_TEST
+
 START_TEST(an_absolute_path_works_too)
 {
     struct po_buf path = { 0 };
@@ -494,6 +517,7 @@ store_suite(void)
 
     tcase_add_checked_fixture(sink, enter_directory, remove_directory);
     tcase_add_test(sink, commit_gives_the_archive_its_name);
+    tcase_add_test(sink, what_was_written_can_be_read_before_it_has_its_name);
     tcase_add_test(sink, an_absolute_path_works_too);
     tcase_add_test(sink, an_archive_may_be_empty);
     tcase_add_test(sink, abandoning_leaves_nothing);

@@ -55,6 +55,28 @@ po_rows_at(const struct po_rows *rows, uint32_t number, size_t *size)
     return rows->heap.bytes + start;
 }
 
+static enum po_status
+set_capacity(struct po_entry_list *list, size_t capacity, struct po_err *err)
+{
+    struct po_entry *entries = po_mem_resize(list->entries, capacity, sizeof *entries);
+
+    if (entries == NULL)
+        return po_fail_nomem(err, capacity * sizeof *entries);
+    list->entries = entries;
+    list->capacity = capacity;
+    return PO_OK;
+}
+
+enum po_status
+po_entry_list_reserve(struct po_entry_list *list, size_t count, size_t path_bytes,
+                      struct po_err *err)
+{
+    if (!po_buf_reserve(&list->paths, path_bytes))
+        return po_buf_check(&list->paths, err);
+    return count > list->capacity - list->count ? set_capacity(list, list->count + count, err)
+                                                : PO_OK;
+}
+
 enum po_status
 po_entry_list_add(struct po_entry_list *list, const void *path, size_t path_size,
                   struct po_entry **out, struct po_err *err)
@@ -70,13 +92,10 @@ po_entry_list_add(struct po_entry_list *list, const void *path, size_t path_size
                        PO_ENTRIES_MAX);
     if (list->count == list->capacity) {
         /* By half: doubling would hold twice the memory at the worst moment. */
-        size_t capacity = list->capacity + list->capacity / 2 + 256;
-        struct po_entry *entries = po_mem_resize(list->entries, capacity, sizeof *entries);
+        enum po_status st = set_capacity(list, list->capacity + list->capacity / 2 + 256, err);
 
-        if (entries == NULL)
-            return po_fail_nomem(err, capacity * sizeof *entries);
-        list->entries = entries;
-        list->capacity = capacity;
+        if (st != PO_OK)
+            return st;
     }
     entry = &list->entries[list->count];
     *entry = (struct po_entry){ .path_start = (uint32_t)list->paths.size,

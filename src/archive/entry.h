@@ -80,6 +80,9 @@ struct po_entry_list {
 };
 
 void po_entry_list_deinit(struct po_entry_list *list);
+/* Makes room for what is known to come: no more than that is taken, and nothing is moved. */
+PO_NODISCARD enum po_status po_entry_list_reserve(struct po_entry_list *list, size_t count,
+                                                  size_t path_bytes, struct po_err *err);
 /* Adds a planned entry with this path, all else zero and times unknown; *out lives until the next
  * add. PO_E_USAGE: path too long (TAR-8). */
 PO_NODISCARD enum po_status po_entry_list_add(struct po_entry_list *list, const void *path,

@@ -29,6 +29,23 @@ po_joined_reader(struct po_joined *joined)
     return &joined->reader;
 }
 
+uint32_t
+po_joined_part_count(const struct po_joined *joined)
+{
+    return joined->part_count;
+}
+
+void
+po_joined_part(const struct po_joined *joined, uint32_t part, uint32_t *first_frame,
+               uint32_t *frame_count)
+{
+    uint32_t end = part + 1 < joined->part_count ? joined->parts[part + 1].first_frame
+                                                 : joined->index.frame_count;
+
+    *first_frame = joined->parts[part].first_frame;
+    *frame_count = end - *first_frame;
+}
+
 void
 po_joined_free(struct po_joined *joined)
 {
@@ -151,7 +168,8 @@ po_joined_new(struct po_joined **out, const struct po_reader *reader,
     start = reader->blob.size;
     for (uint32_t i = 0; i < reader->index->parent_count; i++) {
         /* One that is not here takes no room, and is never asked. */
-        joined->parts[i + 1] = (struct part){ .start = start };
+        joined->parts[i + 1] =
+            (struct part){ .start = start, .first_frame = joined->index.frame_count };
         if (parents[i] == NULL)
             continue;
         add_part(joined, i + 1, parents[i], start);

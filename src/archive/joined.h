@@ -21,5 +21,10 @@ PO_NODISCARD enum po_status po_joined_new(struct po_joined **out, const struct p
 /* NULL is fine. */
 void po_joined_free(struct po_joined *joined);
 struct po_reader *po_joined_reader(struct po_joined *joined);
+/* How many archives: itself (0), then its parents (from 1); and which of the frames are those of one
+ * (none when it is not at hand). */
+uint32_t po_joined_part_count(const struct po_joined *joined);
+void po_joined_part(const struct po_joined *joined, uint32_t part, uint32_t *first_frame,
+                    uint32_t *frame_count);
 
 #endif

@@ -35,8 +35,8 @@ json_text(const char *text)
     return value;
 }
 
-static json_t *
-json_hex(const uint8_t *bytes, size_t size)
+json_t *
+po_json_hex(const uint8_t *bytes, size_t size)
 {
     struct po_buf hex = { 0 };
     json_t *value;
@@ -68,9 +68,8 @@ dump_to_buf(const char *text, size_t size, void *ctx)
     return out->failed ? -1 : 0;
 }
 
-/* Takes over `root`; NULL (somewhere a value could not be made) is out of memory. */
-static enum po_status
-print_take(struct po_buf *out, json_t *root, struct po_err *err)
+enum po_status
+po_json_print_take(struct po_buf *out, json_t *root, struct po_err *err)
 {
     int rc = root == NULL
                  ? -1
@@ -103,8 +102,8 @@ json_parents(const struct po_manifest *manifest)
         const struct po_parent *p = &manifest->parents[i];
 
         append_take(&parents, json_pack("{s:o, s:o, s:o, s:o}", "archive_id",
-                                        json_hex(p->archive_id, PO_ID_SIZE), "digest",
-                                        json_hex(p->digest, PO_DIGEST_SIZE), "created",
+                                        po_json_hex(p->archive_id, PO_ID_SIZE), "digest",
+                                        po_json_hex(p->digest, PO_DIGEST_SIZE), "created",
                                         json_time(p->created), "name", json_text(p->name)));
     }
     return parents;
@@ -160,7 +159,7 @@ po_manifest_put(struct po_buf *out, const struct po_manifest *manifest, struct p
         "s:{s:o, "
         "s:o, s:o}}, s:o}",
         "format", "name", "pobackup", "version", (int)PO_FORMAT_VERSION, "critical", /**/
-        "archive_id", json_hex(manifest->archive_id, PO_ID_SIZE), "created",
+        "archive_id", po_json_hex(manifest->archive_id, PO_ID_SIZE), "created",
         json_time(manifest->created), "kind", manifest->parent_count > 0 ? "diff" : "full",
         "purpose", manifest->purpose, "parents", json_parents(manifest), "program", "name",
         "pobackup", "version", pobackup_version(), "host", "name", json_text(manifest->host_name),
@@ -170,7 +169,7 @@ po_manifest_put(struct po_buf *out, const struct po_manifest *manifest, struct p
         json_text(manifest->spool), "mailbox", json_text(manifest->mailbox), "services",
         json_services(manifest));
 
-    return print_take(out, root, err);
+    return po_json_print_take(out, root, err);
 }
 
 static json_t *
@@ -184,7 +183,7 @@ json_problems(const struct po_problem *problems, size_t count, size_t listed_max
 
         append_take(&list, json_pack("{s:o, s:o}", is_text ? "path" : "path_hex",
                                      is_text ? json_stringn(p->path, p->path_size)
-                                             : json_hex((const uint8_t *)p->path, p->path_size),
+                                             : po_json_hex((const uint8_t *)p->path, p->path_size),
                                      "reason", json_text(p->reason)));
     }
     return list;
@@ -199,12 +198,12 @@ json_streams(const struct po_summary *s, size_t listed_max)
         const struct po_summary_stream *stream = &s->streams[i];
         bool is_text = po_text_is_utf8(stream->path, stream->path_size);
 
-        append_take(&list,
-                    json_pack("{s:o, s:o, s:I}", is_text ? "path" : "path_hex",
-                              is_text ? json_stringn(stream->path, stream->path_size)
-                                      : json_hex((const uint8_t *)stream->path, stream->path_size),
-                              "stream", json_text(stream->name), "bytes",
-                              (json_int_t)stream->bytes));
+        append_take(
+            &list,
+            json_pack("{s:o, s:o, s:I}", is_text ? "path" : "path_hex",
+                      is_text ? json_stringn(stream->path, stream->path_size)
+                              : po_json_hex((const uint8_t *)stream->path, stream->path_size),
+                      "stream", json_text(stream->name), "bytes", (json_int_t)stream->bytes));
     }
     return list;
 }
@@ -275,7 +274,7 @@ po_summary_put(struct po_buf *out, const struct po_summary *s, struct po_err *er
         json_decref(root);
         return po_fail_nomem(err, 0);
     }
-    return print_take(out, root, err);
+    return po_json_print_take(out, root, err);
 }
 
 /* ---- parsing ---- */

@@ -117,6 +117,13 @@ struct po_summary {
 
 PO_NODISCARD enum po_status po_summary_put(struct po_buf *out, const struct po_summary *summary,
                                            struct po_err *err);
+struct json_t;
+/* Hexadecimal digits as a string; NULL is out of memory. */
+struct json_t *po_json_hex(const uint8_t *bytes, size_t size);
+/* Prints a document as these are printed and takes `root` over; NULL (somewhere a value could not be
+ * made) is out of memory. */
+PO_NODISCARD enum po_status po_json_print_take(struct po_buf *out, struct json_t *root,
+                                               struct po_err *err);
 /* Whether text is small enough to be parsed: bytes, and what becomes values. spec: MANIFEST-1,
  * SUMMARY-1, READ-1 */
 bool po_json_is_small(const void *bytes, size_t size);

@@ -64,9 +64,9 @@ begin(struct po_packer *packer, const struct po_tar_member *member, struct po_er
     return PO_OK;
 }
 
-enum po_status
-po_packer_begin(struct po_packer *packer, const struct po_entry_list *list, struct po_entry *entry,
-                struct po_err *err)
+/* The entry as a member of the tar; its strings are the list's. */
+static struct po_tar_member
+member_of(const struct po_entry_list *list, const struct po_entry *entry)
 {
     struct po_posix_owner owner = { 0 };
     struct po_tar_member member = { .path = po_entry_path(list, entry),
@@ -77,7 +77,6 @@ po_packer_begin(struct po_packer *packer, const struct po_entry_list *list, stru
                                     .mode = entry->type == POBACKUP_DIRECTORY ? 0755 : 0644 };
     const uint8_t *bytes;
     size_t size;
-    enum po_status st;
 
     if (entry->security != 0) {
         bytes = po_rows_at(&list->securities, entry->security - 1, &size);
@@ -95,12 +94,33 @@ po_packer_begin(struct po_packer *packer, const struct po_entry_list *list, stru
         bytes = po_rows_at(&list->links, entry->link, &member.link_size);
         member.link = (const char *)bytes;
     }
-    st = begin(packer, &member, err);
+    return member;
+}
+
+enum po_status
+po_packer_begin(struct po_packer *packer, const struct po_entry_list *list, struct po_entry *entry,
+                struct po_err *err)
+{
+    const struct po_tar_member member = member_of(list, entry);
+    enum po_status st = begin(packer, &member, err);
+
     if (st != PO_OK)
         return st;
     entry->frame = packer->frame_number;
     entry->offset = (uint32_t)packer->member_start;
     return PO_OK;
+}
+
+enum po_status
+po_packer_member_size(struct po_packer *packer, const struct po_entry_list *list,
+                      const struct po_entry *entry, uint64_t *size, struct po_err *err)
+{
+    const struct po_tar_member member = member_of(list, entry);
+
+    po_buf_clear(&packer->header);
+    po_tar_put_header(&packer->header, &member);
+    *size = packer->header.size + po_tar_padded(member.size);
+    return po_buf_check(&packer->header, err);
 }
 
 enum po_status

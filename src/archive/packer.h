@@ -39,6 +39,11 @@ void po_packer_deinit(struct po_packer *packer);
 PO_NODISCARD enum po_status po_packer_begin(struct po_packer *packer,
                                             const struct po_entry_list *list,
                                             struct po_entry *entry, struct po_err *err);
+/* What the member takes in the tar: header blocks, content and padding. */
+PO_NODISCARD enum po_status po_packer_member_size(struct po_packer *packer,
+                                                  const struct po_entry_list *list,
+                                                  const struct po_entry *entry, uint64_t *size,
+                                                  struct po_err *err);
 /* Where the next content bytes go: *room > 0 while content is missing. */
 PO_NODISCARD enum po_status po_packer_room(struct po_packer *packer, uint8_t **at, size_t *room,
                                            struct po_err *err);

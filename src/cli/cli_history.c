@@ -54,6 +54,36 @@ po_cli_history_backup(struct po_cli *cli, struct po_host *host, const char *path
 }
 
 void
+po_cli_history_consolidate(struct po_cli *cli, const struct po_history *history,
+                           const uint8_t own[PO_DIGEST_SIZE], const char *path,
+                           const struct po_consolidate_result *result)
+{
+    struct po_history_run *run = &cli->history;
+    size_t count = history == NULL ? 0 : po_history_count(history);
+
+    run->archive = path;
+    run->has_archive_id = true;
+    memcpy(run->archive_id, result->archive_id, PO_ID_SIZE);
+    memcpy(run->digest, result->digest, PO_DIGEST_SIZE);
+    run->created = result->created;
+    run->archive_bytes = result->archive_bytes;
+    run->check = PO_HISTORY_DEEP;
+    run->is_whole = true;
+    run->files = result->files;
+    run->bytes = result->bytes;
+    run->seconds = result->seconds;
+    note_space(run, path);
+    for (size_t i = count; i > 0 && run->archive_site == NULL; i--) {
+        const struct po_history_run *of = po_history_at(history, i - 1);
+
+        if (!of->has_archive_id || memcmp(of->digest, own, PO_DIGEST_SIZE) != 0)
+            continue;
+        run->archive_site = of->archive_site;
+        run->is_complete = of->is_complete;
+    }
+}
+
+void
 po_cli_history_restore(struct po_cli *cli, const struct po_cli_archive *archive,
                        const struct po_restore_result *result)
 {

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/cli_archive.h"
 #include "engine/backup.h"
+#include "engine/consolidate.h"
 #include "engine/history.h"
 #include "engine/recover.h"
 #include "engine/restore.h"
@@ -18,6 +19,13 @@
 void po_cli_history_backup(struct po_cli *cli, struct po_host *host, const char *path,
                            const struct po_backup_options *options,
                            const struct po_backup_result *result);
+/*
+ * A full was made of the archive `own` and verified deeply. Whose it is, and whether it is complete, is
+ * what `history` knows of that one; it lives until the line is written.
+ */
+void po_cli_history_consolidate(struct po_cli *cli, const struct po_history *history,
+                                const uint8_t own[PO_DIGEST_SIZE], const char *path,
+                                const struct po_consolidate_result *result);
 /* An archive that was opened, and verified deeply, was restored, or was not. */
 void po_cli_history_restore(struct po_cli *cli, const struct po_cli_archive *archive,
                             const struct po_restore_result *result);

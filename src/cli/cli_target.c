@@ -12,18 +12,14 @@
 #define FULL_ENDING "-full.tar.zst"
 #define DIFF_ENDING "-diff.tar.zst"
 
-/* "postoffice-HOST-20261124T020000Z-full.tar.zst"; of the host's name what any file system takes.
- */
-static void
-put_name(struct po_buf *out, int64_t created)
+void
+po_cli_target_put_name(struct po_buf *out, const char *host, int64_t created)
 {
-    struct po_buf host = { 0 };
     bool is_any = false;
 
-    po_sys_put_host(&host);
     po_buf_put_text(out, "postoffice-");
-    for (size_t i = 0; i < host.size; i++) {
-        char c = (char)host.bytes[i];
+    for (; *host != '\0'; host++) {
+        char c = *host;
         bool is_plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
                         (c >= '0' && c <= '9') || c == '.' || c == '-';
 
@@ -34,8 +30,6 @@ put_name(struct po_buf *out, int64_t created)
     po_buf_put_text(out, is_any ? "-" : "unknown-");
     po_text_put_time_compact(out, created);
     po_buf_put_text(out, FULL_ENDING);
-    out->failed = out->failed || host.failed;
-    po_buf_deinit(&host);
 }
 
 static bool
@@ -116,6 +110,7 @@ po_cli_target_path(struct po_cli *cli, struct po_host *host, const char *dest, i
 {
     struct po_err err = { 0 };
     struct po_buf name = { 0 };
+    struct po_buf machine = { 0 };
     char *joined = NULL;
     bool is_directory = false;
     bool is_same_volume = false;
@@ -137,9 +132,10 @@ po_cli_target_path(struct po_cli *cli, struct po_host *host, const char *dest, i
                         "warning)",
                         dest);
     if (is_directory) {
-        put_name(&name, created);
+        po_sys_put_host(&machine);
+        po_cli_target_put_name(&name, po_buf_text(&machine), created);
         joined = po_os_path_join(dest, po_buf_text(&name));
-        if (joined == NULL || name.failed) {
+        if (joined == NULL || name.failed || machine.failed) {
             st = po_fail_nomem(&err, name.size);
             goto done;
         }
@@ -148,6 +144,7 @@ po_cli_target_path(struct po_cli *cli, struct po_host *host, const char *dest, i
     st = po_buf_check(path, &err);
 done:
     po_mem_free(joined);
+    po_buf_deinit(&machine);
     po_buf_deinit(&name);
     if (st != PO_OK)
         *code = po_cli_failed(cli, &err);

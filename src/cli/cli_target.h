@@ -16,6 +16,9 @@ struct po_host;
  */
 bool po_cli_target_path(struct po_cli *cli, struct po_host *host, const char *dest, int64_t created,
                         struct po_buf *path, int *code);
+/* Appends "postoffice-HOST-20261124T020000Z-full.tar.zst"; of the host's name what any file system
+ * takes. */
+void po_cli_target_put_name(struct po_buf *out, const char *host, int64_t created);
 /* The name that it made for a full becomes that of a differential. */
 void po_cli_target_set_diff(struct po_buf *path);
 bool po_cli_target_is_diff(const char *path);

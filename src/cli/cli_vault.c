@@ -6,22 +6,30 @@
 
 #include <string.h>
 
+enum po_status
+po_cli_vault_check(const char *path, struct po_err *err)
+{
+    struct po_node_info info = { 0 };
+    bool exists = false;
+    enum po_status st = po_os_stat(path, &info, &exists, err);
+
+    if (st == PO_OK && !exists)
+        st = po_fail(err, PO_E_IO, "%s: there is no such directory", path);
+    else if (st == PO_OK && info.type != PO_NODE_DIRECTORY)
+        st = po_fail(err, PO_E_USAGE,
+                     "%s: not a directory; a vault is the directory that archives lie in", path);
+    return st;
+}
+
 bool
 po_cli_vault_open(struct po_cli *cli, const char *path, bool is_to_remove, struct po_vault **out,
                   int *code)
 {
     struct po_history *history = NULL;
-    struct po_node_info info = { 0 };
     struct po_err err = { 0 };
-    bool exists = false;
-    enum po_status st = po_os_stat(path, &info, &exists, &err);
+    enum po_status st = po_cli_vault_check(path, &err);
 
     *code = PO_EXIT_DONE;
-    if (st == PO_OK && !exists)
-        st = po_fail(&err, PO_E_IO, "%s: there is no such directory", path);
-    else if (st == PO_OK && info.type != PO_NODE_DIRECTORY)
-        st = po_fail(&err, PO_E_USAGE,
-                     "%s: not a directory; a vault is the directory that archives lie in", path);
     if (st == PO_OK && !po_cli_history_load(cli, &history) && is_to_remove)
         st = po_fail(&err, PO_E_IO,
                      "it is not known what was verified last, which must stay: nothing is removed");

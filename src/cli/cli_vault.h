@@ -6,6 +6,9 @@
 #include "engine/prune.h"
 #include "engine/vault_lock.h"
 
+/* PO_OK: a directory. */
+PO_NODISCARD enum po_status po_cli_vault_check(const char *path, struct po_err *err);
+
 /*
  * Lists it, with what the history knows. false: told, *code is the exit code. Where the history cannot
  * be read that is a warning or, for whoever removes, a failure: it says what was verified last, which

@@ -280,6 +280,13 @@ static const struct po_cli_option drill_options[] = {
     END,
 };
 
+static const struct po_cli_option consolidate_options[] = {
+    THREADS,
+    FLAG(PO_CLI_DRY_RUN, "dry-run", 0,
+         "tell how much would be copied and packed anew; write nothing"),
+    END,
+};
+
 static const struct po_cli_option guardian_options[] = { SITE, END };
 
 static const struct po_cli_option doctor_options[] = {
@@ -372,6 +379,14 @@ const struct po_cli_verb po_cli_verbs[] = {
       "backup for each purpose, and what is suspicious (dated in the future, or less than half of "
       "the one before), which counts for no rule.",
       prune_options, NULL, 1, 1, po_cmd_prune },
+    { "consolidate", "VAULT ARCHIVE", "make a full archive out of a differential and its parents",
+      "The new archive, in VAULT, is the same snapshot: the site need not be read again. Frames "
+      "that "
+      "are needed whole are copied as they are, the rest is packed anew; then all is read back and "
+      "verified deeply before it has its name. The differential and its parents stay: prune "
+      "removes "
+      "them when they are no longer needed. ARCHIVE is a path, or the name of a file in VAULT.",
+      consolidate_options, NULL, 2, 2, po_cmd_consolidate },
     { "doctor", "--site folder:DIR [-o DEST]", "can this site be backed up and restored?",
       "Makes every check and changes nothing. Exit code 0: all good, 1: warnings, 2: something "
       "must "

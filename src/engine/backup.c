@@ -9,14 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A mail server's disk is the limit by then. */
-#define THREADS_MAX_DEFAULT 4u
-/* Below that a frame compresses visibly worse: rather a thread less. */
-#define FRAME_SIZE_MIN_DEFAULT ((uint32_t)4 << 20)
-/* Buffers of a frame's size: a slot and a scratch for each compressor, two slots more. */
-#define BUFFERS_PER_THREAD 2u
-#define BUFFERS_FIXED 2u
-
 void
 po_backup_result_deinit(struct po_backup_result *result)
 {
@@ -34,8 +26,8 @@ init_run(struct po_backup_run *run, struct po_err *err)
 
     run->frame_size = options->frame_size == 0 ? PO_FRAME_CONTENT_DEFAULT : options->frame_size;
     run->threads = options->threads == 0 ? po_sys_cpu_count() : options->threads;
-    if (options->threads == 0 && run->threads > THREADS_MAX_DEFAULT)
-        run->threads = THREADS_MAX_DEFAULT;
+    if (options->threads == 0 && run->threads > PO_PACKING_THREADS_DEFAULT)
+        run->threads = PO_PACKING_THREADS_DEFAULT;
     if (run->frame_size < PO_FRAME_CONTENT_MIN || run->frame_size > PO_FRAME_CONTENT_MAX ||
         run->frame_size % PO_TAR_BLOCK != 0)
         return po_fail(err, PO_E_USAGE, "frame size %u: 64K to 32M, a multiple of 512",
@@ -70,11 +62,11 @@ static void
 fit_memory(struct po_backup_run *run)
 {
     struct po_budget budget = { .used = list_bytes(run),
-                                .per_thread = BUFFERS_PER_THREAD,
-                                .fixed = BUFFERS_FIXED,
+                                .per_thread = PO_PACKING_BUFFERS_PER_THREAD,
+                                .fixed = PO_PACKING_BUFFERS_FIXED,
                                 .threads = run->threads,
                                 .buffer = run->frame_size,
-                                .buffer_min = FRAME_SIZE_MIN_DEFAULT };
+                                .buffer_min = PO_PACKING_FRAME_SIZE_MIN_DEFAULT };
 
     if (run->options->threads != 0)
         budget.buffer_min = PO_FRAME_CONTENT_MIN;
@@ -152,8 +144,9 @@ start_services(struct po_backup_run *run)
 /* ---- the passes ---- */
 
 static enum po_status
-pack_pass(struct po_backup_run *run, struct po_err *err)
+pack_pass(void *ctx, struct po_err *err)
 {
+    struct po_backup_run *run = ctx;
     enum po_status st = run->has_manifest ? PO_OK : po_backup_pack_manifest(run, err);
 
     run->has_manifest = true;
@@ -169,7 +162,7 @@ pack_pass(struct po_backup_run *run, struct po_err *err)
         po_watch_phase(run->watch, "comparing a share of what is unchanged");
         st = po_backup_recheck(run, err);
     }
-    return st == PO_OK ? po_packer_cut(&run->packer, err) : st;
+    return st == PO_OK ? po_packer_cut(&run->packing.packer, err) : st;
 }
 
 static enum po_status
@@ -177,12 +170,12 @@ make_frames(struct po_backup_run *run, const char *phase, struct po_err *err)
 {
     enum po_status st = PO_OK;
 
-    if (run->slots == NULL) {
+    if (run->packing.slots == NULL) {
         fit_memory(run);
         st = po_backup_frames_new(run, err);
     }
     po_watch_phase(run->watch, phase);
-    return st == PO_OK ? po_backup_frames_pass(run, pack_pass, err) : st;
+    return st == PO_OK ? po_packing_pass(&run->packing, pack_pass, run, err) : st;
 }
 
 /* Mailbox and bin, while the services run: so little is left to be read when they are down. */
@@ -254,40 +247,25 @@ gather_accounts(struct po_backup_run *run, struct po_err *err)
 static enum po_status
 finish(struct po_backup_run *run, struct po_store_sink *sink, struct po_err *err)
 {
-    size_t capacity = po_frame_encoded_bound(run->frame_size);
     struct po_buf json = { 0 };
-    struct po_writer_end end = { .list = &run->list,
-                                 .summary = &json,
-                                 .parents = run->parents,
-                                 .parent_count = run->parent_count,
-                                 .index_copy = run->options->index_copy,
-                                 .content = { .bytes = po_mem_new_pages(capacity),
-                                              .capacity = run->frame_size },
-                                 .compressed = po_mem_new_pages(capacity),
-                                 .compressed_capacity = capacity };
-    enum po_status st = PO_OK;
+    const struct po_writer_end end = { .list = &run->list,
+                                       .summary = &json,
+                                       .parents = run->parents,
+                                       .parent_count = run->parent_count,
+                                       .index_copy = run->options->index_copy };
+    enum po_status st = gather_accounts(run, err);
 
     po_watch_phase(run->watch, "writing the index");
-    if (end.content.bytes == NULL || end.compressed == NULL)
-        st = po_fail_nomem(err, capacity);
-    if (st == PO_OK)
-        st = po_frame_encoder_new(&end.encoder, run->options->level == 0 ? 3 : run->options->level,
-                                  run->frame_size, !run->options->is_unchecked, err);
-    if (st == PO_OK)
-        st = gather_accounts(run, err);
     if (st == PO_OK)
         st = po_backup_put_summary(run, &json, err);
     if (st == PO_OK)
-        st = po_writer_finish(&run->writer, &end, run->result->digest, err);
+        st = po_packing_finish(&run->packing, &end, run->result->digest, err);
     if (st == PO_OK) {
         po_watch_phase(run->watch, "making it durable");
         st = sink->ops->commit(sink, err);
     }
     run->result->archive_bytes = run->writer.offset;
     run->result->frames = run->writer.frame_count;
-    po_frame_encoder_free(end.encoder);
-    po_mem_free_pages(end.content.bytes, capacity);
-    po_mem_free_pages(end.compressed, capacity);
     po_buf_deinit(&json);
     return st;
 }
@@ -304,14 +282,6 @@ tell_problems(const struct po_backup_run *run)
                           lists[l]->items[i].reason);
 }
 
-static enum po_status
-write_sink(void *ctx, const void *bytes, size_t size, struct po_err *err)
-{
-    struct po_store_sink *sink = ctx;
-
-    return sink->ops->write(sink, bytes, size, err);
-}
-
 enum po_status
 po_backup_run(struct po_host *host, struct po_store_sink *sink,
               const struct po_backup_options *options, const struct po_watch *watch,
@@ -320,7 +290,7 @@ po_backup_run(struct po_host *host, struct po_store_sink *sink,
     struct po_backup_run run = {
         .host = host, .options = options, .watch = watch, .result = result
     };
-    const struct pobackup_sink archive = { .ctx = sink, .write = write_sink };
+    const struct pobackup_sink archive = po_packing_sink(sink);
     double start = po_sys_monotonic();
     bool are_running = false;
     enum po_status st;

@@ -55,7 +55,7 @@ po_backup_pack_manifest(struct po_backup_run *run, struct po_err *err)
     if (st == PO_OK)
         st = po_manifest_put(&json, &manifest, err);
     if (st == PO_OK)
-        st = po_writer_pack_manifest(&run->writer, &run->packer, &run->list, &json, err);
+        st = po_writer_pack_manifest(&run->writer, &run->packing.packer, &run->list, &json, err);
     po_buf_deinit(&json);
     po_buf_deinit(&addresses);
     po_buf_deinit(&system);

@@ -106,7 +106,7 @@ pack_content(struct po_backup_run *run, struct po_file *file, uint64_t size, enu
         uint8_t *to;
         size_t room;
         size_t got = 0;
-        enum po_status st = po_packer_room(&run->packer, &to, &room, err);
+        enum po_status st = po_packer_room(&run->packing.packer, &to, &room, err);
 
         if (st != PO_OK)
             return st;
@@ -114,7 +114,7 @@ pack_content(struct po_backup_run *run, struct po_file *file, uint64_t size, enu
             room = 1u << 20; /* hashed while it is still in the cache */
         if (*outcome == READ_STABLE && po_file_read_at(file, at, to, room, &got, cause) != PO_OK) {
             *outcome = READ_BROKEN;
-            if (po_packer_can_rewind(&run->packer))
+            if (po_packer_can_rewind(&run->packing.packer))
                 return PO_OK; /* the member will be taken back: no need to fill it up */
             got = 0;
         }
@@ -124,7 +124,7 @@ pack_content(struct po_backup_run *run, struct po_file *file, uint64_t size, enu
             memset(to + got, 0, room - got);
         }
         po_hasher_add_xxh3(run->hasher, to, room);
-        po_packer_advance(&run->packer, room);
+        po_packer_advance(&run->packing.packer, room);
         at += room;
     }
     return PO_OK;
@@ -155,7 +155,7 @@ try_file(struct po_backup_run *run, uint32_t number, struct po_file *file, bool 
         return PO_OK;
     attempt->has_links = before.link_count > 1;
     update_entry(entry, &before, before.size);
-    st = po_packer_begin(&run->packer, &run->list, entry, err);
+    st = po_packer_begin(&run->packing.packer, &run->list, entry, err);
     if (st == PO_OK)
         st = pack_content(run, file, before.size, &attempt->outcome, &attempt->cause, err);
     if (st != PO_OK)
@@ -163,16 +163,16 @@ try_file(struct po_backup_run *run, uint32_t number, struct po_file *file, bool 
     if (attempt->outcome == READ_STABLE &&
         (po_file_info(file, &after, &attempt->cause) != PO_OK || !is_same(&before, &after)))
         attempt->outcome = READ_CHANGED;
-    attempt->is_split = !po_packer_can_rewind(&run->packer);
+    attempt->is_split = !po_packer_can_rewind(&run->packing.packer);
     /* What broke can go at once; what changed is kept if this was the last try. */
     if (!attempt->is_split &&
         (attempt->outcome == READ_BROKEN || (attempt->outcome == READ_CHANGED && may_rewind))) {
-        po_packer_rewind(&run->packer);
+        po_packer_rewind(&run->packing.packer);
         return PO_OK;
     }
     attempt->is_packed = true;
     po_hasher_xxh3(run->hasher, entry->hash);
-    return po_packer_end(&run->packer, err);
+    return po_packer_end(&run->packing.packer, err);
 }
 
 /* Tries until something is packed, or it cannot be read. */
@@ -473,7 +473,7 @@ pack_small(struct po_backup_run *run, const struct po_read_item *item, struct po
 
     update_entry(entry, &item->info, item->size);
     memcpy(entry->hash, item->hash, PO_HASH_SIZE);
-    st = po_packer_add(&run->packer, &run->list, entry, item->content, err);
+    st = po_packer_add(&run->packing.packer, &run->list, entry, item->content, err);
     if (st != PO_OK)
         return st;
     set_saved(run, entry);
@@ -485,7 +485,7 @@ static enum po_status
 pack_plain(struct po_backup_run *run, struct po_entry *entry, const void *content,
            struct po_err *err)
 {
-    enum po_status st = po_packer_add(&run->packer, &run->list, entry, content, err);
+    enum po_status st = po_packer_add(&run->packing.packer, &run->list, entry, content, err);
 
     if (st == PO_OK)
         set_saved(run, entry);

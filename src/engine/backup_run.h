@@ -1,7 +1,7 @@
 /*
  * backup_run.h - what the parts of a backup share: backup.c (the course of events), backup_gather.c
  * (what is there), backup_seen.c (what was read while the services ran), backup_pack.c (reading and
- * packing), backup_frames.c (compressing and writing), backup_documents.c (manifest and summary).
+ * packing), backup_frames.c (packing.h, for a backup), backup_documents.c (manifest and summary).
  *
  *   hot    services run: bin and mailbox are listed and read, problems are nobody's yet
  *   cold   services are stopped: registry and spool whole, of bin and mailbox what is not as it was
@@ -10,11 +10,10 @@
 #define PO_ENGINE_BACKUP_RUN_H
 
 #include "archive/hash.h"
-#include "archive/writer.h"
 #include "engine/accounts.h"
 #include "engine/backup.h"
+#include "engine/packing.h"
 #include "engine/services.h"
-#include "pipeline/ordered.h"
 #include "plan/plan.h"
 #include "port/file.h"
 #include "port/thread.h"
@@ -22,13 +21,6 @@
 
 /* See po_backup_options: as long as Linux keeps what is written to a mapped file from its stamps. */
 #define PO_BACKUP_MARGIN_MS 30000u
-
-/* One frame on its way from the packer to the writer. */
-struct po_backup_slot {
-    uint8_t *bytes; /* content, then (after the work) the compressed frame */
-    size_t used;
-    struct po_frame_info info;
-};
 
 /* The outage, from asking to stop until all are back. */
 struct po_backup_outage {
@@ -82,14 +74,7 @@ struct po_backup_run {
     struct po_accounts accounts;
 
     /* While frames are made. */
-    struct po_ordered *pool;
-    struct po_backup_slot *slots;
-    void **items;
-    size_t slot_count;
-    struct po_frame_encoder **encoders; /* one a worker */
-    uint8_t **scratch;                  /* one a worker: where it encodes to */
-    struct po_packer packer;
-    struct po_backup_slot *filling; /* the packer's slot */
+    struct po_packing packing;
     struct po_hasher *hasher;
     bool has_manifest; /* it is packed */
     /* For progress, over both passes. */
@@ -172,14 +157,6 @@ PO_NODISCARD enum po_status po_backup_count(struct po_backup_run *run, struct po
 /* Buffers and compressors, for all passes; freed in any case. */
 PO_NODISCARD enum po_status po_backup_frames_new(struct po_backup_run *run, struct po_err *err);
 void po_backup_frames_free(struct po_backup_run *run);
-/* Has `pack` fill frames on this thread, and writes them; all are written when it returns. */
-PO_NODISCARD enum po_status po_backup_frames_pass(struct po_backup_run *run,
-                                                  enum po_status (*pack)(struct po_backup_run *run,
-                                                                         struct po_err *err),
-                                                  struct po_err *err);
-/* A po_flush_fn: hands the packer's full frame to the compressors and gives it the next slot. */
-PO_NODISCARD enum po_status po_backup_flush(void *ctx, struct po_frame_buf *frame,
-                                            struct po_err *err);
 
 /* ---- backup_documents.c ---- */
 

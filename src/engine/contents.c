@@ -77,14 +77,26 @@ read_member(const struct pass *pass, uint32_t entry, struct po_frame_job *job, s
 }
 
 static enum po_status
+read_members(const struct pass *pass, struct po_frame_job *job, struct po_err *err)
+{
+    enum po_status st = PO_OK;
+    uint32_t first;
+    uint32_t count;
+
+    po_layout_frame(&pass->layout, job->frame, &first, &count);
+    for (uint32_t i = first; i < first + count && st == PO_OK; i++)
+        if (pass->run->wanted[pass->layout.entries[i]] != 0)
+            st = read_member(pass, pass->layout.entries[i], job, err);
+    return st;
+}
+
+static enum po_status
 read_frame(const struct pass *pass, struct po_frame_job *job, struct po_frame_decoder *decoder,
            struct po_err *err)
 {
     const struct po_reader *reader = pass->run->reader;
     const struct po_seek_entry *seek = &reader->seeks[job->frame];
     struct slot *slot = job->user;
-    uint32_t first;
-    uint32_t count;
     enum po_status st = po_reader_check_frame(reader, job->frame, job->bytes, true, err);
 
     slot->open_entry = PO_NONE;
@@ -94,11 +106,7 @@ read_frame(const struct pass *pass, struct po_frame_job *job, struct po_frame_de
                          seek->content_size, NULL, err);
     if (st != PO_OK)
         return po_err_prefix(err, "frame %u", job->frame);
-    po_layout_frame(&pass->layout, job->frame, &first, &count);
-    for (uint32_t i = first; i < first + count && st == PO_OK; i++)
-        if (pass->run->wanted[pass->layout.entries[i]] != 0)
-            st = read_member(pass, pass->layout.entries[i], job, err);
-    return st;
+    return pass->run->is_in_order ? PO_OK : read_members(pass, job, err);
 }
 
 static void
@@ -139,10 +147,13 @@ join(void *ctx, struct po_frame_job *job, struct po_err *err)
 
     if (job->status != PO_OK) {
         *err = job->err;
+        if (pass->run->damaged != NULL)
+            pass->run->damaged(pass->run->ctx, job->frame, &job->err);
         return job->status;
     }
     pass->bytes_done += pass->run->reader->seeks[job->frame].content_size;
-    po_watch_progress(pass->run->watch, pass->bytes_done, pass->bytes_total, 0, 0);
+    if (!pass->run->is_in_order)
+        po_watch_progress(pass->run->watch, pass->bytes_done, pass->bytes_total, 0, 0);
     if (pass->open_entry != PO_NONE) {
         if (job->frame != pass->open_next || beginnings(pass, job->frame) > 0) /* spec: FRAME-4 */
             return po_fail(err, PO_E_FORMAT,
@@ -150,6 +161,8 @@ join(void *ctx, struct po_frame_job *job, struct po_err *err)
                            pass->open_next);
         st = take_open(pass, job, 0, err);
     }
+    if (st == PO_OK && pass->run->is_in_order)
+        st = read_members(pass, job, err);
     if (st == PO_OK && slot->open_entry != PO_NONE) {
         pass->open_entry = slot->open_entry;
         pass->open_done = 0;
@@ -164,6 +177,8 @@ po_contents_run(const struct po_contents_run *run, struct po_err *err)
     const struct po_index *index = run->reader->index;
     struct pass pass = { .run = run, .open_entry = PO_NONE };
     struct po_frames_run frames = { .reader = run->reader,
+                                    .threads = run->threads,
+                                    .is_narrow = run->is_narrow,
                                     .watch = run->watch,
                                     .ctx = &pass,
                                     .user_size = sizeof(struct slot),

@@ -14,7 +14,11 @@ struct po_contents_run {
     const struct po_reader *reader;
     /* One byte an entry: not 0 = wanted. Only files of source 0 that are not empty. */
     const uint8_t *wanted;
-    const struct po_watch *watch;
+    unsigned threads; /* 0 = processors, as memory allows */
+    bool is_narrow;   /* as po_frames_run has it */
+    /* All pieces come on the calling thread, in the order of their places. */
+    bool is_in_order;
+    const struct po_watch *watch; /* with is_in_order progress is the callback's business */
     void *ctx;
     /*
      * A content that lies in one frame comes whole, on a worker thread, several at once, in any
@@ -23,6 +27,8 @@ struct po_contents_run {
      */
     enum po_status (*piece)(void *ctx, uint32_t entry, uint64_t offset, const uint8_t *bytes,
                             size_t size, uint8_t *scratch, struct po_err *err);
+    /* When not NULL: which frame is damaged, before the run ends for it. */
+    void (*damaged)(void *ctx, uint32_t frame, const struct po_err *damage);
 };
 
 /* PO_E_FORMAT: a frame is damaged; not all contents came. */

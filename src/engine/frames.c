@@ -93,7 +93,7 @@ init_run(struct run *run, struct po_err *err)
     enum po_status st = PO_OK;
 
     run->workers = threads == 0 ? default_workers(run) : threads;
-    run->slots = run->workers + 1;
+    run->slots = run->workers + (run->options->is_narrow ? 0 : 1);
     run->decoders = po_mem_new(run->workers, sizeof(struct po_frame_decoder *));
     run->jobs = po_mem_new(run->slots, sizeof *run->jobs);
     run->items = po_mem_new(run->slots, sizeof(void *));

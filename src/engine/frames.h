@@ -24,6 +24,7 @@ struct po_frames_run {
     const struct po_reader *reader;
     const uint8_t *wanted; /* one byte a frame: not 0 = wanted; NULL = all before the index */
     unsigned threads;      /* 0 = processors */
+    bool is_narrow;        /* with threads: no buffers but one a worker, which so wait for `join` */
     bool is_raw;           /* no content buffers: only the compressed bytes are looked at */
     const struct po_watch *watch;
     void *ctx;

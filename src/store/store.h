@@ -15,6 +15,12 @@ struct po_store_sink {
 struct po_store_sink_ops {
     PO_NODISCARD enum po_status (*write)(struct po_store_sink *sink, const void *bytes, size_t size,
                                          struct po_err *err);
+    /*
+     * All that was written until now is on disk, and *blob reads it: to look at it before it is
+     * committed. Lent by the sink, until commit or free. NULL: such a sink has none.
+     */
+    PO_NODISCARD enum po_status (*read_back)(struct po_store_sink *sink, struct pobackup_blob *blob,
+                                             struct po_err *err);
     /* Makes it durable and gives it its name. PO_E_IO when a write has failed before. */
     PO_NODISCARD enum po_status (*commit)(struct po_store_sink *sink, struct po_err *err);
     /* Abandons unless committed. NULL is fine. */

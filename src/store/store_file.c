@@ -86,6 +86,38 @@ file_sink_write(struct po_store_sink *sink, const void *bytes, size_t size, stru
 }
 
 static enum po_status
+read_written(void *ctx, uint64_t offset, void *bytes, size_t size, struct po_err *err)
+{
+    const struct file_sink *file_sink = ctx;
+    size_t got = 0;
+    enum po_status st = po_file_read_at(file_sink->file, offset, bytes, size, &got, err);
+
+    if (st == PO_OK && got < size)
+        st = po_fail(err, PO_E_IO, "ended at %llu; more was written",
+                     (unsigned long long)offset + got);
+    return st == PO_OK ? PO_OK : po_err_prefix(err, "%s", file_sink->partial_path);
+}
+
+static enum po_status
+file_sink_read_back(struct po_store_sink *sink, struct pobackup_blob *blob, struct po_err *err)
+{
+    struct file_sink *file_sink = sink_of(sink);
+    enum po_status st = check_writing(file_sink, err);
+
+    if (st != PO_OK)
+        return st;
+    st = po_file_sync(file_sink->file, err);
+    if (st != PO_OK) {
+        file_sink->state = STATE_FAILED;
+        return po_err_prefix(err, "%s", file_sink->partial_path);
+    }
+    *blob = (struct pobackup_blob){ .ctx = file_sink,
+                                    .size = file_sink->offset,
+                                    .read_at = read_written };
+    return PO_OK;
+}
+
+static enum po_status
 fail_if_named(struct file_sink *file_sink, struct po_err *err)
 {
     struct po_node_info info = { 0 };
@@ -152,6 +184,7 @@ file_sink_commit(struct po_store_sink *sink, struct po_err *err)
 
 static const struct po_store_sink_ops file_sink_ops = {
     .write = file_sink_write,
+    .read_back = file_sink_read_back,
     .commit = file_sink_commit,
     .free = file_sink_free,
     .name = file_sink_name,
