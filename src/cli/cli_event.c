@@ -68,12 +68,9 @@ po_cli_event_unreported(struct po_cli *cli, int code)
     static const struct {
         const char *verb;
         enum po_cli_event event;
-    } verbs[] = { { "backup", PO_CLI_EVENT_BACKUP },
-                  { "pre-upgrade", PO_CLI_EVENT_BACKUP },
-                  { "restore", PO_CLI_EVENT_RESTORE },
-                  { "verify", PO_CLI_EVENT_VERIFY },
-                  { "prune", PO_CLI_EVENT_PRUNE },
-                  { "drill", PO_CLI_EVENT_DRILL } };
+    } verbs[] = { { "backup", PO_CLI_EVENT_BACKUP },   { "pre-upgrade", PO_CLI_EVENT_BACKUP },
+                  { "restore", PO_CLI_EVENT_RESTORE }, { "verify", PO_CLI_EVENT_VERIFY },
+                  { "prune", PO_CLI_EVENT_PRUNE },     { "drill", PO_CLI_EVENT_DRILL } };
 
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]) && !cli->is_reported; i++) {
         if (strcmp(cli->verb->name, verbs[i].verb) != 0)
