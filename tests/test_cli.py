@@ -1118,6 +1118,18 @@ class OneAtATime(Base):
         self.assertEqual(self.site.running(), ["mta", "puf"])
         self.assertFalse(list(pathlib.Path(STATE).glob("*.outage")))
 
+    def test_a_note_that_cannot_be_read_is_told_and_goes(self):
+        self.site.start()
+        own = {"POBACKUP_STATE_DIR": str(self.dir / "state")}
+        self.check(run("backup", self.arg, "-o", self.dir / "zero", env=own), 0)
+        (lock,) = (self.dir / "state").glob("site-*.lock")
+        note = lock.with_suffix(".outage")
+        for verb in ("status", self.arg), ("backup", self.arg, "-o", self.dir / "second"):
+            note.write_bytes(b"no journal at all")
+            self.check(run(*verb, env=own), 0, "which ones cannot be told")
+            self.assertFalse(note.exists())
+        self.assertEqual(self.site.running(), ["mta", "puf"])
+
     def test_the_lock_lies_in_the_state_directory(self):
         env = {"POBACKUP_STATE_DIR": str(self.dir / "new" / "state")}
         self.check(run("backup", self.arg, "-o", self.dir / "a", env=env), 0)

@@ -235,6 +235,18 @@ class Nightly(unittest.TestCase):
         shutil.rmtree(self.state)
         self.assertEqual(self.backup()[0]["kind"], "diff")
 
+    def test_a_full_that_cannot_be_built_on_is_told_and_another_made(self):
+        _, full = self.backup()
+        shutil.rmtree(self.state)
+        # Its end and its manifest are whole, its list is not.
+        content = bytearray(full.read_bytes())
+        content[len(content) - 5000] ^= 1
+        full.write_bytes(content)
+        self.run_it("verify", full, code=4)
+        shutil.rmtree(self.state)
+        result, _ = self.backup(says="cannot be built on")
+        self.assertEqual(result["kind"], "full")
+
     def test_other_sites_and_files_do_not_mix(self):
         self.backup()
         other = self.sites.pop()

@@ -119,13 +119,6 @@ allocate(struct po_joined *joined, const struct po_reader *reader, struct po_rea
                : PO_OK;
 }
 
-static void
-put_u32(uint8_t *to, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        to[i] = (uint8_t)(value >> (8 * i));
-}
-
 /* Entries of parents that are at hand become entries of source 0. */
 static void
 move_entries(struct po_joined *joined, const struct po_reader *reader,
@@ -136,8 +129,8 @@ move_entries(struct po_joined *joined, const struct po_reader *reader,
         bool is_here = source > 0 && parents[source - 1] != NULL;
         uint32_t frame = po_index_frame(reader->index, i);
 
-        put_u32(joined->frames + (size_t)i * 4,
-                is_here ? frame + joined->parts[source].first_frame : frame);
+        po_store_u32le(joined->frames + (size_t)i * 4,
+                       is_here ? frame + joined->parts[source].first_frame : frame);
         if (!is_here)
             memcpy(joined->sources + (size_t)i * 2, reader->index->sources + (size_t)i * 2, 2);
     }

@@ -121,43 +121,47 @@ drill(struct po_cli *cli, const char *path)
     return po_cli_drill(cli, path, NULL);
 }
 
+/* With the site's lock held. */
 static int
-save(struct po_cli *cli, struct po_host *host, const char *dest, struct po_buf *path,
-     struct po_backup_options *options)
+save_site(struct po_cli *cli, struct po_host *host, const char *dest, struct po_buf *path,
+          struct po_backup_options *options)
 {
-    struct po_vault_lock *vault = NULL;
+    struct po_cli_guardian *guardian = po_cli_guardian_begin(cli, host);
     int code;
 
-    if (!po_cli_vault_enter(cli, dest, &vault, &code))
-        return code;
+    warn_of_stopped(cli, host);
     code = save_archive(cli, host, dest, path, options);
-    if (code <= PO_EXIT_PARTLY && po_cli_has(cli, PO_CLI_DRILL)) {
-        int drilled = drill(cli, po_buf_text(path));
-
-        code = drilled > code ? drilled : code;
-    }
-    return po_cli_vault_leave(cli, dest, vault, code);
+    po_cli_guardian_end(guardian);
+    return code;
 }
 
 int
 po_cli_backup_run(struct po_cli *cli, struct po_host *host, const char *dest, struct po_buf *path,
                   struct po_backup_options *options)
 {
+    struct po_vault_lock *vault = NULL;
     struct po_lock *lock = NULL;
+    bool is_saved = false;
+    int former = PO_EXIT_DONE;
     int code;
 
     po_cli_catch_interrupts(cli);
     if (!po_cli_site_lock(cli, host, &lock, &code))
         return code;
     if (po_cli_recovery_allows(cli, host, true, &code)) {
-        int former = po_cli_outage_recover(cli, host);
-        struct po_cli_guardian *guardian = po_cli_guardian_begin(cli, host);
-
-        warn_of_stopped(cli, host);
-        code = save(cli, host, dest, path, options);
-        po_cli_guardian_end(guardian);
-        code = former > code ? former : code;
+        former = po_cli_outage_recover(cli, host);
+        is_saved = po_cli_vault_enter(cli, dest, &vault, &code);
+        if (is_saved)
+            code = save_site(cli, host, dest, path, options);
     }
+    /* What is left needs the archive alone: another job may have the site. */
     po_lock_free(lock);
-    return code;
+    if (is_saved && code <= PO_EXIT_PARTLY && po_cli_has(cli, PO_CLI_DRILL)) {
+        int drilled = drill(cli, po_buf_text(path));
+
+        code = drilled > code ? drilled : code;
+    }
+    if (is_saved)
+        code = po_cli_vault_leave(cli, dest, vault, code);
+    return former > code ? former : code;
 }

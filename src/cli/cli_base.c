@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "cli/cli_state.h"
+#include "cli/cli_target.h"
 #include "cli/cli_vault.h"
 #include "engine/base_choice.h"
 #include "port/file.h"
@@ -21,17 +22,6 @@ rules_of(const struct po_cli *cli)
         .full_days = (unsigned)po_cli_number(cli, PO_CLI_FULL_EVERY, FULL_DAYS),
         .full_share = (unsigned)po_cli_number(cli, PO_CLI_FULL_SHARE, FULL_SHARE)
     };
-}
-
-static bool
-is_directory(const char *path)
-{
-    struct po_node_info info = { 0 };
-    struct po_err ignored;
-    bool exists = false;
-
-    return strcmp(path, "-") != 0 && po_os_stat(path, &info, &exists, &ignored) == PO_OK &&
-           exists && info.type == PO_NODE_DIRECTORY;
 }
 
 /* The catalog; or the archive's own index, and then the archive stays open. */
@@ -83,7 +73,7 @@ po_cli_base_choose(struct po_cli *cli, struct po_host *host, const char *dest, b
     struct po_err err = { 0 };
     enum po_status st = PO_OK;
 
-    if (!is_directory(dest))
+    if (!po_cli_target_is_directory(dest))
         return;
     if (po_cli_state_catalogs(host, &base->catalogs, &err) != PO_OK)
         po_buf_clear(&base->catalogs);

@@ -289,17 +289,6 @@ po_cli_prune_run(struct po_cli *cli, const char *path, const struct po_prune_pla
 
 /* ---- around a backup ---- */
 
-static bool
-is_directory(const char *dest)
-{
-    struct po_node_info info = { 0 };
-    struct po_err ignored;
-    bool exists = false;
-
-    return strcmp(dest, "-") != 0 && po_os_stat(dest, &info, &exists, &ignored) == PO_OK &&
-           exists && info.type == PO_NODE_DIRECTORY;
-}
-
 /* In a configuration file the rules may stand for all backups, also those into a file. */
 static bool
 has_typed_rule(const struct po_cli *cli)
@@ -320,7 +309,7 @@ po_cli_vault_enter(struct po_cli *cli, const char *dest, struct po_vault_lock **
         *code = po_cli_failed(cli, &err);
         return false;
     }
-    if (is_directory(dest))
+    if (po_cli_target_is_directory(dest))
         return po_cli_vault_lock(cli, dest, lock, code);
     if (!has_typed_rule(cli))
         return true;
@@ -376,7 +365,7 @@ po_cli_vault_leave(struct po_cli *cli, const char *dest, struct po_vault_lock *l
     int prune_code = PO_EXIT_DONE;
 
     if ((code == PO_EXIT_DONE || code == PO_EXIT_PARTLY) && po_retention_has_rule(&rules) &&
-        is_directory(dest))
+        po_cli_target_is_directory(dest))
         prune_code = po_cli_prune_after(cli, dest);
     po_vault_lock_free(lock);
     return prune_code > code ? prune_code : code;

@@ -164,6 +164,17 @@ po_cli_target_set_diff(struct po_buf *path)
 }
 
 bool
+po_cli_target_is_directory(const char *dest)
+{
+    struct po_node_info info = { 0 };
+    struct po_err ignored;
+    bool exists = false;
+
+    return strcmp(dest, "-") != 0 && po_os_stat(dest, &info, &exists, &ignored) == PO_OK &&
+           exists && info.type == PO_NODE_DIRECTORY;
+}
+
+bool
 po_cli_target_is_diff(const char *path)
 {
     size_t size = strlen(path);

@@ -22,6 +22,8 @@ void po_cli_target_put_name(struct po_buf *out, const char *host, int64_t create
 /* The name that it made for a full becomes that of a differential. */
 void po_cli_target_set_diff(struct po_buf *path);
 bool po_cli_target_is_diff(const char *path);
+/* Whether DEST is a directory that is there. */
+bool po_cli_target_is_directory(const char *dest);
 /* Makes the directory of DEST when it is one that is missing. */
 PO_NODISCARD enum po_status po_cli_target_make(const char *dest, struct po_err *err);
 

@@ -1,6 +1,6 @@
+#include "cli/cli_ask.h"
 #include "cli/cli_prune.h"
 
-#include "base/text.h"
 #include "port/sys.h"
 
 #include <stdio.h>
@@ -37,20 +37,6 @@ make_plan(struct prune *prune, int *code)
     (void)po_cli_vault_problems(prune->cli, prune->path, prune->vault);
     *code = po_cli_failed(prune->cli, &err);
     return false;
-}
-
-static bool
-ask(struct po_cli *cli)
-{
-    static const char question[] = "Remove? [y/N] ";
-    char answer[16] = "";
-
-    po_cli_progress_clear(&cli->progress);
-    (void)po_sys_write_terminal(2, question, sizeof(question) - 1);
-    if (fgets(answer, sizeof(answer), stdin) == NULL)
-        return false;
-    answer[strcspn(answer, "\r\n")] = '\0';
-    return po_text_is_equal_nocase(answer, "y") || po_text_is_equal_nocase(answer, "yes");
 }
 
 /* Whether nothing goes that `shown` did not say. */
@@ -119,7 +105,7 @@ run(struct prune *prune, bool asks)
     if (asks) {
         int lock_code = PO_EXIT_DONE;
 
-        if (!ask(cli)) {
+        if (!po_cli_ask(cli, "Remove? [y/N] ")) {
             (void)po_fail(&err, PO_E_CANCELLED, "nothing was removed");
             return po_cli_failed(cli, &err);
         }
@@ -149,7 +135,7 @@ po_cmd_prune(struct po_cli *cli)
     if (!po_retention_has_rule(&prune.options.rules) && forget->count == 0)
         return po_cli_usage(cli, "which archives are to stay? For example: pobackup prune VAULT "
                                  "--keep-daily 7 --keep-weekly 5 --keep-monthly 12 --dry-run");
-    if (asks && (!po_sys_is_terminal(0) || !cli->out.is_stderr_terminal))
+    if (asks && !po_cli_can_ask(cli))
         return po_cli_usage(cli, "nobody can be asked here, as there is no terminal; --yes does it "
                                  "without asking, --dry-run shows what it would do");
     if (!asks && !po_cli_has(cli, PO_CLI_DRY_RUN) &&

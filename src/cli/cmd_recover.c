@@ -1,6 +1,7 @@
 /* undo and resume: a restore that was done is taken back, one that was interrupted is finished. */
 #include "cli/cli.h"
 
+#include "cli/cli_ask.h"
 #include "cli/cli_event.h"
 #include "cli/cli_guardian.h"
 #include "cli/cli_history.h"
@@ -11,7 +12,6 @@
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
 #include "port/file.h"
-#include "port/sys.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -127,11 +127,10 @@ is_wanted(struct po_cli *cli, const char *journals, const char *question, int *c
 {
     struct po_recovery recovery = { 0 };
     struct po_err err = { 0 };
-    char answer[16] = "";
 
     if (po_cli_has(cli, PO_CLI_YES))
         return true;
-    if (!po_sys_is_terminal(0) || !cli->out.is_stderr_terminal) {
+    if (!po_cli_can_ask(cli)) {
         *code =
             po_cli_usage(cli, "nobody can be asked here, as there is no terminal; --yes does it "
                               "without asking, pobackup status tells what it is about");
@@ -140,9 +139,7 @@ is_wanted(struct po_cli *cli, const char *journals, const char *question, int *c
     if (po_recovery_find(&recovery, journals, &err) == PO_OK)
         po_cli_recovery_tell(cli, &recovery);
     po_recovery_deinit(&recovery);
-    po_cli_progress_clear(&cli->progress);
-    (void)po_sys_write_terminal(2, question, strlen(question));
-    if (fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y'))
+    if (po_cli_ask(cli, question))
         return true;
     (void)po_fail(&err, PO_E_CANCELLED, "nothing was changed");
     *code = po_cli_failed(cli, &err);

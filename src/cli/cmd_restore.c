@@ -1,7 +1,7 @@
 #include "cli/cli.h"
 
-#include "base/text.h"
 #include "cli/cli_archive.h"
+#include "cli/cli_ask.h"
 #include "cli/cli_event.h"
 #include "cli/cli_guardian.h"
 #include "cli/cli_history.h"
@@ -18,7 +18,6 @@
 #include "engine/restore.h"
 #include "engine/verify.h"
 #include "port/file.h"
-#include "port/sys.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -69,21 +68,6 @@ tell_other_reasons(struct po_cli *cli, const struct po_cli_archive *archive, str
     if (po_restore_plan(archive->reader, host, options, &cli->watch, &result, &ignored) == PO_OK)
         (void)po_cli_restore_problems(cli, &result.problems);
     po_restore_result_deinit(&result);
-}
-
-/* Standard input is a terminal: po_cmd_restore has looked. */
-static bool
-ask(struct po_cli *cli)
-{
-    static const char question[] = "Restore? [y/N] ";
-    char answer[16] = "";
-
-    po_cli_progress_clear(&cli->progress);
-    (void)po_sys_write_terminal(2, question, sizeof(question) - 1);
-    if (fgets(answer, sizeof(answer), stdin) == NULL)
-        return false;
-    answer[strcspn(answer, "\r\n")] = '\0';
-    return po_text_is_equal_nocase(answer, "y") || po_text_is_equal_nocase(answer, "yes");
 }
 
 /* Found on the way: what it hits is not known yet. */
@@ -160,7 +144,7 @@ plan(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host *h
             po_cli_restore_json(&cli->out, &result, true);
         } else if (code == PO_EXIT_FAILED) {
             po_cli_restore_json(&cli->out, &result, false);
-        } else if (!asks || ask(cli)) {
+        } else if (!asks || po_cli_ask(cli, "Restore? [y/N] ")) {
             *goes_on = true;
         } else {
             *is_declined = true;
@@ -310,8 +294,7 @@ po_cmd_restore(struct po_cli *cli)
     /* Before anything takes long. */
     if (po_cli_reboot_is_contradictory(cli))
         return po_cli_usage(cli, "--reboot-delay is for --reboot=schedule alone");
-    if (!po_cli_has(cli, PO_CLI_YES) && !po_cli_has(cli, PO_CLI_DRY_RUN) &&
-        !(po_sys_is_terminal(0) && cli->out.is_stderr_terminal))
+    if (!po_cli_has(cli, PO_CLI_YES) && !po_cli_has(cli, PO_CLI_DRY_RUN) && !po_cli_can_ask(cli))
         return po_cli_usage(cli,
                             "nobody can be asked here, as there is no terminal; --yes restores "
                             "without asking, --dry-run shows what it would do");

@@ -6,7 +6,6 @@
 #include "engine/backup_base.h"
 
 #include "base/mem.h"
-#include "base/sort.h"
 #include "engine/backup_run.h"
 #include "engine/watch.h"
 #include "source/readahead.h"
@@ -166,12 +165,6 @@ match_entry(struct po_backup_run *run, uint32_t number, struct po_err *err)
 
 /* ---- files with several names ---- */
 
-static int
-compare_links(const void *ctx, uint32_t a, uint32_t b)
-{
-    return po_plan_link_compare(ctx, a, b);
-}
-
 /*
  * The entry of the group that is the file in the base, when each name is one of it there; else
  * PO_NONE.
@@ -236,30 +229,14 @@ refer_group(struct po_backup_run *run, const uint32_t *numbers, uint32_t count, 
     return st;
 }
 
+/* A po_plan_group_fn. */
 static enum po_status
-match_links(struct po_backup_run *run, struct po_err *err)
+match_group(void *ctx, const uint32_t *numbers, uint32_t count, struct po_err *err)
 {
-    const struct po_plan_link *links = run->walk.links;
-    uint32_t count = (uint32_t)run->walk.link_count;
-    uint32_t *numbers = po_mem_new(count, 2 * sizeof *numbers);
-    uint32_t end = 0;
-    enum po_status st = PO_OK;
+    struct po_backup_run *run = ctx;
+    uint32_t file = find_group_file(run, numbers, count);
 
-    if (numbers == NULL)
-        return po_fail_nomem(err, count * sizeof *numbers);
-    for (uint32_t i = 0; i < count; i++)
-        numbers[i] = i;
-    po_sort_numbers(numbers, numbers + count, count, compare_links, links);
-    for (uint32_t i = 0; i < count && st == PO_OK; i = end) {
-        uint32_t file;
-
-        end = po_plan_link_group(links, numbers, i, count);
-        file = find_group_file(run, numbers + i, end - i);
-        if (file != PO_NONE)
-            st = refer_group(run, numbers + i, end - i, file, err);
-    }
-    po_mem_free(numbers);
-    return st;
+    return file == PO_NONE ? PO_OK : refer_group(run, numbers, count, file, err);
 }
 
 enum po_status
@@ -283,7 +260,7 @@ po_backup_base_match(struct po_backup_run *run, size_t first, struct po_err *err
             st = match_entry(run, (uint32_t)(first + i), err);
     po_mem_free(is_name);
     if (st == PO_OK && run->walk.link_count > 0)
-        st = match_links(run, err);
+        st = po_plan_each_group(run->walk.links, run->walk.link_count, match_group, run, err);
     return st;
 }
 

@@ -9,8 +9,8 @@
  */
 #include "engine/backup_run.h"
 
+#include "base/cursor.h"
 #include "base/mem.h"
-#include "base/sort.h"
 
 #include <string.h>
 
@@ -220,36 +220,20 @@ is_group_same(const struct po_backup_run *run, const uint32_t *numbers, uint32_t
     return files == 1;
 }
 
-static int
-compare_links(const void *ctx, uint32_t a, uint32_t b)
-{
-    return po_plan_link_compare(ctx, a, b);
-}
-
+/* A po_plan_group_fn. */
 static enum po_status
-match_links(struct po_backup_run *run, struct po_err *err)
+match_group(void *ctx, const uint32_t *numbers, uint32_t count, struct po_err *err)
 {
-    struct po_plan_link *links = run->walk.links;
-    uint32_t count = (uint32_t)run->walk.link_count;
-    uint32_t *numbers = po_mem_new(count, 2 * sizeof *numbers);
-    uint32_t end = 0;
+    struct po_backup_run *run = ctx;
 
-    if (numbers == NULL)
-        return po_fail_nomem(err, count * sizeof *numbers);
-    for (uint32_t i = 0; i < count; i++)
-        numbers[i] = i;
-    po_sort_numbers(numbers, numbers + count, count, compare_links, links);
-    for (uint32_t i = 0; i < count; i = end) {
-        end = po_plan_link_group(links, numbers, i, count);
-        if (!is_group_same(run, numbers + i, end - i))
-            continue;
-        for (uint32_t k = i; k < end; k++) {
-            struct po_entry *entry = &run->list.entries[links[numbers[k]].entry];
+    (void)err;
+    if (!is_group_same(run, numbers, count))
+        return PO_OK;
+    for (uint32_t i = 0; i < count; i++) {
+        struct po_entry *entry = &run->list.entries[run->walk.links[numbers[i]].entry];
 
-            confirm(run, find_same(run, entry), entry);
-        }
+        confirm(run, find_same(run, entry), entry);
     }
-    po_mem_free(numbers);
     return PO_OK;
 }
 
@@ -273,7 +257,7 @@ po_backup_seen_match(struct po_backup_run *run, size_t first, struct po_err *err
             confirm(run, same, entry);
     }
     if (run->walk.link_count > 0)
-        st = match_links(run, err);
+        st = po_plan_each_group(run->walk.links, run->walk.link_count, match_group, run, err);
     return st;
 }
 
@@ -305,8 +289,7 @@ is_unread(const struct po_backup_seen *seen, const char *path, size_t size)
     const uint8_t *bytes = seen->unread.bytes;
 
     for (size_t at = 0; at < seen->unread.size;) {
-        uint32_t length = (uint32_t)bytes[at] | (uint32_t)bytes[at + 1] << 8 |
-                          (uint32_t)bytes[at + 2] << 16 | (uint32_t)bytes[at + 3] << 24;
+        uint32_t length = po_load_u32le(bytes + at);
 
         at += PREFIX_SIZE;
         if (size >= length && memcmp(bytes + at, path, length) == 0 &&

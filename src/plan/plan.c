@@ -63,23 +63,37 @@ compare_files(const struct po_plan_link *x, const struct po_plan_link *y)
     return 0;
 }
 
-int
-po_plan_link_compare(const struct po_plan_link *links, uint32_t a, uint32_t b)
+static int
+compare_numbers(const void *context, uint32_t a, uint32_t b)
 {
+    const struct po_plan_link *links = context;
     int order = compare_files(&links[a], &links[b]);
 
     return order != 0 ? order : a < b ? -1 : 1;
 }
 
-uint32_t
-po_plan_link_group(const struct po_plan_link *links, const uint32_t *numbers, uint32_t at,
-                   uint32_t count)
+enum po_status
+po_plan_each_group(const struct po_plan_link *links, size_t count, po_plan_group_fn each, void *ctx,
+                   struct po_err *err)
 {
-    uint32_t end = at + 1;
+    uint32_t all = (uint32_t)count;
+    uint32_t *numbers = po_mem_new(all, 2 * sizeof *numbers);
+    uint32_t end = 0;
+    enum po_status st = PO_OK;
 
-    while (end < count && compare_files(&links[numbers[end]], &links[numbers[at]]) == 0)
-        end++;
-    return end;
+    if (numbers == NULL)
+        return po_fail_nomem(err, all * sizeof *numbers);
+    for (uint32_t i = 0; i < all; i++)
+        numbers[i] = i;
+    po_sort_numbers(numbers, numbers + all, all, compare_numbers, links);
+    for (uint32_t i = 0; i < all && st == PO_OK; i = end) {
+        end = i + 1;
+        while (end < all && compare_files(&links[numbers[end]], &links[numbers[i]]) == 0)
+            end++;
+        st = each(ctx, numbers + i, end - i, err);
+    }
+    po_mem_free(numbers);
+    return st;
 }
 
 /* Names of one file stand together, the first in the archive's order first. */

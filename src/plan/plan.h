@@ -15,11 +15,12 @@ struct po_plan_link {
     uint32_t entry;
 };
 
-/* For po_sort_numbers: names of one file stand together. */
-int po_plan_link_compare(const struct po_plan_link *links, uint32_t a, uint32_t b);
-/* Where the group that begins at `at` of numbers so sorted ends. */
-uint32_t po_plan_link_group(const struct po_plan_link *links, const uint32_t *numbers, uint32_t at,
-                            uint32_t count);
+/* Gives the names of one file, as numbers of links, and those of the next; a failure ends it. */
+typedef enum po_status (*po_plan_group_fn)(void *ctx, const uint32_t *numbers, uint32_t count,
+                                           struct po_err *err);
+PO_NODISCARD enum po_status po_plan_each_group(const struct po_plan_link *links, size_t count,
+                                               po_plan_group_fn each, void *ctx,
+                                               struct po_err *err);
 
 struct po_plan {
     uint32_t *order; /* entry numbers */
