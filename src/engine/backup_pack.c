@@ -564,38 +564,3 @@ po_backup_pack(struct po_backup_run *run, struct po_err *err)
     }
     return st;
 }
-
-enum po_status
-po_backup_count(struct po_backup_run *run, struct po_err *err)
-{
-    struct po_backup_result *result = run->result;
-    enum po_status st = PO_OK;
-
-    for (size_t i = 0; i < run->list.count; i++) {
-        const struct po_entry *entry = &run->list.entries[i];
-
-        if (entry->state != PO_ENTRY_SAVED ||
-            po_is_path(po_entry_path(&run->list, entry), entry->path_size, PO_MANIFEST_PATH))
-            continue;
-        result->bytes += entry->size;
-        result->files += entry->type == POBACKUP_FILE ? 1 : 0;
-        result->files_hot +=
-            entry->type == POBACKUP_FILE && entry->source == 0 && i < run->seen.count ? 1 : 0;
-        result->files_new += entry->type == POBACKUP_FILE && entry->source == 0 ? 1 : 0;
-        result->bytes_new += entry->source == 0 ? entry->size : 0;
-        result->directories += entry->type == POBACKUP_DIRECTORY ? 1 : 0;
-        result->links += entry->type == POBACKUP_SYMLINK || entry->type == POBACKUP_HARDLINK;
-    }
-    for (size_t i = 0; i < run->walk.stream_count && st == PO_OK; i++) {
-        const struct po_walk_stream *stream = &run->walk.streams[i];
-        const struct po_entry *entry =
-            stream->entry == PO_NONE ? NULL : &run->list.entries[stream->entry];
-
-        if (entry == NULL || entry->state != PO_ENTRY_SAVED)
-            continue;
-        result->files--;
-        result->files_new -= entry->source == 0 ? 1 : 0;
-        st = po_backup_note_stream(run, stream, entry->size, err);
-    }
-    return st;
-}

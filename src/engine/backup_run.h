@@ -149,8 +149,6 @@ bool po_backup_has_stream(const struct po_backup_run *run, const struct po_walk_
 PO_NODISCARD enum po_status po_backup_note_stream(struct po_backup_run *run,
                                                   const struct po_walk_stream *stream,
                                                   uint64_t bytes, struct po_err *err);
-/* At the end: what is in the snapshot, into the result. */
-PO_NODISCARD enum po_status po_backup_count(struct po_backup_run *run, struct po_err *err);
 
 /* ---- backup_frames.c ---- */
 
