@@ -246,6 +246,9 @@ po_cli_out_data(struct po_cli_out *out, const void *bytes, size_t size)
         po_cli_progress_clear(out->progress);
     if (out->is_stdout_terminal)
         return po_sys_write_terminal(1, bytes, size);
+    /* After what is lost comes nothing: a document without its middle could pass for a whole one. */
+    if (ferror(stdout) != 0)
+        return false;
     return fwrite(bytes, 1, size, stdout) == size;
 }
 
