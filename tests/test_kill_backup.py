@@ -82,7 +82,8 @@ def own_threads(log):
 
 
 def killed(log):
-    return set(re.findall(r"^(\d+) \+\+\+ killed by SIGKILL", log, re.M))
+    """The processes and threads: strace pads their numbers to five digits."""
+    return set(re.findall(r"^(\d+) +\+\+\+ killed by SIGKILL", log, re.M))
 
 
 def count_calls(rig):
@@ -155,6 +156,7 @@ def one(rig, rng, call, number):
     # A service's command or the guardian that was killed by the same count is a power cut, too.
     is_alone = has_guardian and killed(log) <= own_threads(log)
     is_killed = done.returncode == -signal.SIGKILL
+    assert not is_killed or killed(log), "the log does not say who was killed"
     outcome = "killed" if is_killed else "not killed"
     if done.returncode == 0 and not rig.archive.exists():
         return outcome, "exit code 0 without an archive"
