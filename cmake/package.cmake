@@ -4,7 +4,7 @@ if(WIN32)
     install(TARGETS pobackup RUNTIME DESTINATION .)
     install(FILES README.md CHANGELOG.md LICENSE format-spec/format.md src/cli/pobackup.ini.sample DESTINATION .)
     # The licence texts of what is linked in, as Debian's packages have them.
-    foreach(library libzstd-dev libxxhash-dev libarchive-dev libsodium-dev libjansson-dev libinih-dev mingw-w64-x86-64-dev)
+    foreach(library libzstd-dev libxxhash-dev libarchive-dev libsodium-dev libisal-dev libjansson-dev libinih-dev mingw-w64-x86-64-dev)
         if(EXISTS /usr/share/doc/${library}/copyright)
             install(FILES /usr/share/doc/${library}/copyright DESTINATION licences RENAME ${library}.txt)
         endif()
@@ -32,7 +32,7 @@ endif()
 
 # For a static libpobackup with shared libraries of the system, the usual case: only what we call ourselves. (Requires.private would also
 # draw in what those libraries would need if they were static.)
-set(POBACKUP_PC_PRIVATE "-larchive -lzstd -lxxhash -lsodium -ljansson")
+set(POBACKUP_PC_PRIVATE "-larchive -lzstd -lxxhash -lsodium -lisal -ljansson")
 file(RELATIVE_PATH POBACKUP_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" POBACKUP_PC_UP ${POBACKUP_PC_UP})
 configure_file(cmake/pobackup.pc.in pobackup.pc @ONLY)
