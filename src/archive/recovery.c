@@ -19,7 +19,8 @@
 #define ROWS_WANTED 240u
 #define BLOCKS_WANTED (1u << 18)
 #define SMALL_ARCHIVE (1u << 20)
-#define PERCENT_FOR_LARGE_BLOCKS 20u /* above, the parity of one column of large blocks is too much */
+#define PERCENT_FOR_LARGE_BLOCKS                                                                   \
+    20u /* above, the parity of one column of large blocks is too much */
 
 static const char magic[8] = { 'p', 'o', 'b', 'r', 'e', 'c', 'o', 'v' };
 
@@ -249,8 +250,7 @@ po_rec_header_parse(struct po_rec_header *header, const uint8_t bytes[PO_REC_HEA
     version = po_cursor_u32(&cur);
     critical = po_cursor_u32(&cur);
     if (version != VERSION || critical != 0)
-        return po_fail(err, PO_E_UNSUPPORTED,
-                       "recovery data of a newer program" PO_RULE("REC-3"));
+        return po_fail(err, PO_E_UNSUPPORTED, "recovery data of a newer program" PO_RULE("REC-3"));
     po_cursor_copy(&cur, h.id, sizeof(h.id));
     h.layout.archive_size = po_cursor_u64(&cur);
     h.layout.block_size = po_cursor_u32(&cur);

@@ -1,0 +1,250 @@
+#include "engine/rec_state.h"
+
+#include "base/mem.h"
+#include "engine/rec_check.h"
+#include "engine/rec_locate.h"
+#include "engine/watch.h"
+
+static bool
+read_sidecar(const struct po_rec_state *state, uint64_t offset, void *bytes, size_t size)
+{
+    struct po_err ignored; /* a part that cannot be read is lost */
+
+    return offset <= state->sidecar.size && state->sidecar.size - offset >= size &&
+           state->sidecar.read_at(state->sidecar.ctx, offset, bytes, size, &ignored) == PO_OK;
+}
+
+/* ---- header ---- */
+
+/* The first that is good; *first is what is wrong with that at the beginning. spec: REC-5 */
+static enum po_status
+read_header(struct po_rec_state *state, struct po_err *err)
+{
+    uint8_t bytes[PO_REC_HEADER_SIZE];
+    uint64_t end = state->sidecar.size - PO_REC_HEADER_SIZE;
+    struct po_rec_header other;
+    struct po_err ignored;
+    enum po_status st;
+    enum po_status st_end;
+
+    if (state->sidecar.size < PO_REC_HEADER_SIZE)
+        return po_fail(err, PO_E_FORMAT, "recovery data: cut short" PO_RULE("REC-4"));
+    memset(bytes, 0, sizeof(bytes));
+    (void)!read_sidecar(state, 0, bytes, sizeof(bytes));
+    st = po_rec_header_parse(&state->header, bytes, err);
+    if (st == PO_E_UNSUPPORTED)
+        return st;
+    memset(bytes, 0, sizeof(bytes));
+    (void)!read_sidecar(state, end, bytes, sizeof(bytes));
+    st_end = po_rec_header_parse(&other, bytes, st == PO_OK ? &ignored : err);
+    if (st != PO_OK && st_end == PO_OK)
+        state->header = other;
+    state->headers_bad = (st != PO_OK ? 1u : 0u) + (st_end != PO_OK ? 1u : 0u);
+    return st == PO_OK ? PO_OK : st_end;
+}
+
+/* ---- table ---- */
+
+static uint32_t
+page_entry_count(const struct po_rec_layout *layout, uint32_t page)
+{
+    uint32_t left = po_rec_entry_count(layout) - page * PO_REC_PAGE_ENTRIES;
+
+    return left < PO_REC_PAGE_ENTRIES ? left : PO_REC_PAGE_ENTRIES;
+}
+
+/* A page out of the one table or the other, counted from the beginning or from the end. */
+static void
+read_page(struct po_rec_state *state, uint32_t page)
+{
+    const struct po_rec_layout *layout = &state->header.layout;
+    uint32_t first = page * PO_REC_PAGE_ENTRIES;
+    uint32_t count = page_entry_count(layout, page);
+    uint8_t bytes[PO_REC_PAGE_SIZE];
+
+    for (unsigned copy = 0; copy < 2; copy++) {
+        const uint8_t *entries = NULL;
+
+        for (unsigned from_end = 0; from_end < 2 && entries == NULL; from_end++)
+            if ((from_end == 0 || state->shift != 0) &&
+                read_sidecar(state,
+                             po_rec_page_at(layout, copy, page) + (from_end ? state->shift : 0),
+                             bytes, sizeof(bytes)))
+                entries = po_rec_page_entries(bytes, state->header.id, page);
+        if (entries == NULL) {
+            state->pages_bad++;
+        } else {
+            memcpy(state->entries + (size_t)first * PO_REC_ENTRY_SIZE, entries,
+                   (size_t)count * PO_REC_ENTRY_SIZE);
+            memset(state->is_known + first, 1, count);
+        }
+    }
+}
+
+static enum po_status
+read_table(struct po_rec_state *state, struct po_err *err)
+{
+    const struct po_rec_layout *layout = &state->header.layout;
+    uint32_t count = po_rec_entry_count(layout);
+    uint32_t parities = layout->parities * layout->groups;
+
+    /* spec: REC-6 */
+    if (state->sidecar.size / PO_REC_ENTRY_SIZE < count)
+        return po_fail(err, PO_E_FORMAT,
+                       "recovery data: cut so short that no table is left" PO_RULE("REC-6"));
+    state->entries = po_mem_new(count, PO_REC_ENTRY_SIZE);
+    state->is_known = po_mem_new(count, 1);
+    state->where = po_mem_new(layout->blocks, sizeof(uint64_t));
+    state->parities = po_mem_new(parities, sizeof(uint64_t));
+    if (state->entries == NULL || state->is_known == NULL || state->where == NULL ||
+        state->parities == NULL)
+        return po_fail_nomem(err, (size_t)count * PO_REC_ENTRY_SIZE);
+    for (uint32_t i = 0; i < layout->blocks; i++)
+        state->where[i] = PO_REC_LOST;
+    for (uint32_t i = 0; i < parities; i++)
+        state->parities[i] = PO_REC_LOST;
+    for (uint32_t page = 0; page < po_rec_page_count(layout); page++)
+        read_page(state, page);
+    for (uint32_t i = 0; i < count; i++)
+        state->unknown += !state->is_known[i];
+    return PO_OK;
+}
+
+/* ---- parity ---- */
+
+static enum po_status
+check_parity(struct po_rec_state *state, unsigned threads, const struct po_watch *watch,
+             struct po_err *err)
+{
+    const struct po_rec_layout *layout = &state->header.layout;
+    uint32_t count = layout->parities * layout->groups;
+    struct po_rec_check check = { .blob = &state->sidecar,
+                                  .block_size = layout->block_size,
+                                  .bytes = (uint64_t)count * layout->block_size,
+                                  .entries = po_rec_state_entry(state, layout->blocks),
+                                  .is_known = state->is_known + layout->blocks,
+                                  .threads = threads,
+                                  .watch = watch };
+    enum po_status st = PO_OK;
+
+    /* What stands at both places is found from the beginning. */
+    for (unsigned from_end = 2; from_end-- > 0 && st == PO_OK;) {
+        check.offset = po_rec_parity_at(layout, 0, 0) + (from_end ? state->shift : 0);
+        if (from_end == 0 || (state->shift != 0 && check.offset < state->sidecar.size))
+            st = po_rec_check_run(&check, state->parities, err);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        state->parities_bad += state->parities[i] == PO_REC_LOST;
+    return st;
+}
+
+enum po_status
+po_rec_state_open(struct po_rec_state *state, const struct pobackup_blob *sidecar, unsigned threads,
+                  const struct po_watch *watch, struct po_err *err)
+{
+    enum po_status st;
+
+    *state = (struct po_rec_state){ .sidecar = *sidecar };
+    st = read_header(state, err);
+    if (st == PO_OK) {
+        state->shift = sidecar->size - po_rec_size(&state->header.layout);
+        state->is_size_wrong = state->shift != 0;
+        st = read_table(state, err);
+    }
+    if (st == PO_OK) {
+        po_watch_phase(watch, "checking recovery data");
+        st = check_parity(state, threads, watch, err);
+    }
+    if (st != PO_OK)
+        po_rec_state_deinit(state);
+    return st;
+}
+
+void
+po_rec_state_deinit(struct po_rec_state *state)
+{
+    po_mem_free(state->entries);
+    po_mem_free(state->is_known);
+    po_mem_free(state->where);
+    po_mem_free(state->parities);
+    *state = (struct po_rec_state){ 0 };
+}
+
+/* ---- the archive ---- */
+
+/* What the groups have lost, and whether they can give it back. */
+static enum po_status
+count_losses(struct po_rec_state *state, struct po_err *err)
+{
+    const struct po_rec_layout *layout = &state->header.layout;
+    unsigned *lost = po_mem_new(layout->groups, sizeof(*lost));
+
+    if (lost == NULL)
+        return po_fail_nomem(err, layout->groups * sizeof(*lost));
+    for (uint32_t i = 0; i < layout->blocks; i++) {
+        lost[i % layout->groups] += state->where[i] == PO_REC_LOST;
+        state->lost += state->where[i] == PO_REC_LOST;
+        state->moved +=
+            state->where[i] != PO_REC_LOST && state->where[i] != (uint64_t)i * layout->block_size;
+    }
+    for (uint32_t group = 0; group < layout->groups; group++) {
+        unsigned good = 0;
+
+        for (unsigned p = 0; p < layout->parities; p++)
+            good += po_rec_state_parity(state, p, group) != PO_REC_LOST;
+        state->groups_hit += lost[group] > 0;
+        state->groups_over += lost[group] > good;
+        if (lost[group] > state->most_lost)
+            state->most_lost = lost[group];
+    }
+    po_mem_free(lost);
+    return PO_OK;
+}
+
+enum po_status
+po_rec_state_locate(struct po_rec_state *state, const struct pobackup_blob *archive,
+                    unsigned threads, const struct po_watch *watch, struct po_err *err)
+{
+    const struct po_rec_layout *layout = &state->header.layout;
+    const struct po_rec_check check = { .blob = archive,
+                                        .block_size = layout->block_size,
+                                        .bytes = layout->archive_size,
+                                        .entries = state->entries,
+                                        .is_known = state->is_known,
+                                        .threads = threads,
+                                        .watch = watch };
+    enum po_status st;
+
+    state->actual_size = archive->size;
+    po_watch_phase(watch, "checking the archive's blocks");
+    st = po_rec_check_run(&check, state->where, err);
+    if (st == PO_OK)
+        st = po_rec_locate(state, archive, watch, err);
+    return st == PO_OK ? count_losses(state, err) : st;
+}
+
+bool
+po_rec_state_is_whole(const struct po_rec_state *state)
+{
+    return state->headers_bad == 0 && state->pages_bad == 0 && state->parities_bad == 0 &&
+           !state->is_size_wrong;
+}
+
+bool
+po_rec_state_is_archive_whole(const struct po_rec_state *state)
+{
+    return state->lost == 0 && state->moved == 0 &&
+           state->actual_size == state->header.layout.archive_size;
+}
+
+const uint8_t *
+po_rec_state_entry(const struct po_rec_state *state, uint32_t number)
+{
+    return state->entries + (size_t)number * PO_REC_ENTRY_SIZE;
+}
+
+uint64_t
+po_rec_state_parity(const struct po_rec_state *state, unsigned parity, uint32_t group)
+{
+    return state->parities[(size_t)parity * state->header.layout.groups + group];
+}
