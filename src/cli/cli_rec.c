@@ -1,9 +1,12 @@
 #include "cli/cli_rec.h"
 
 #include "base/text.h"
+#include "cli/cli_archive.h"
 #include "engine/protect.h"
 #include "engine/repair.h"
+#include "engine/verify.h"
 #include "port/file.h"
+#include "port/sys.h"
 #include "store/store.h"
 
 #include <string.h>
@@ -172,7 +175,7 @@ po_cli_rec_json(const struct po_cli_rec *recovery)
 
 /* ---- making it ---- */
 
-bool
+enum po_status
 po_cli_rec_write(struct po_cli *cli, const char *archive_path, const struct pobackup_blob *archive,
                  unsigned percent, const struct po_rec_layout *layout, const uint8_t *digest,
                  bool may_replace, struct po_rec_header *header, struct po_err *err)
@@ -199,5 +202,90 @@ po_cli_rec_write(struct po_cli *cli, const char *archive_path, const struct poba
     if (sink != NULL)
         sink->ops->free(sink);
     po_buf_deinit(&path);
-    return st == PO_OK;
+    return st;
+}
+
+/* ---- protecting ---- */
+
+/* What is damaged would be so for ever; what is not ours can only be taken as it is. */
+static enum po_status
+open_to_protect(struct po_cli *cli, struct po_cli_archive *archive, struct pobackup_blob *blob,
+                const char *path, struct po_err *err)
+{
+    unsigned threads = (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0);
+    struct po_verify_result result = { 0 };
+    enum po_status st = po_cli_archive_open_quietly(archive, path, err);
+
+    if (st == PO_E_UNSUPPORTED) {
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "%s; it is protected as it is, without a look at whether it is whole",
+                        err->text);
+        return po_store_file_open(blob, path, err);
+    }
+    if (st != PO_OK)
+        return st;
+    st = po_engine_verify(archive->own, false, threads, &cli->watch, &result, err);
+    po_verify_result_deinit(&result);
+    return st;
+}
+
+static void
+tell_protected(struct po_cli *cli, const char *path, const struct po_rec_layout *layout,
+               double seconds)
+{
+    struct po_buf line = { 0 };
+
+    po_cli_rec_put_path(&line, path);
+    po_buf_put_text(&line, ": ");
+    po_text_put_size(&line, po_rec_size(layout));
+    po_buf_printf(&line, ", gives back up to %u of each %u blocks of %u bytes, in ",
+                  layout->parities, layout->rows + layout->parities, layout->block_size);
+    po_text_put_seconds(&line, seconds);
+    po_cli_out_tell(&cli->out, PO_CLI_SAY, "%s", po_buf_text(&line));
+    po_buf_deinit(&line);
+}
+
+enum po_status
+po_cli_rec_protect(struct po_cli *cli, const char *path, unsigned percent, bool may_replace,
+                   struct po_rec_header *header, double *seconds, struct po_err *err)
+{
+    struct po_cli_archive archive = { 0 };
+    struct pobackup_blob other = { 0 };
+    double began = po_sys_monotonic();
+    enum po_status st;
+
+    if (!may_replace && po_cli_rec_exists(path))
+        return po_fail(err, PO_E_USAGE,
+                       "%s has recovery data already; protect --overwrite makes them anew", path);
+    st = open_to_protect(cli, &archive, &other, path, err);
+    if (st == PO_OK) {
+        bool is_ours = archive.own != NULL;
+
+        st = po_cli_rec_write(cli, path, is_ours ? &archive.blob : &other, percent, NULL,
+                              is_ours ? archive.own->digest : NULL, may_replace, header, err);
+    }
+    *seconds = po_sys_monotonic() - began;
+    if (st == PO_OK)
+        tell_protected(cli, path, &header->layout, *seconds);
+    po_cli_archive_deinit(&archive);
+    po_store_blob_free(&other);
+    return st;
+}
+
+json_t *
+po_cli_rec_header_json(const char *archive_path, const struct po_rec_header *header, double seconds)
+{
+    const struct po_rec_layout *layout = &header->layout;
+    struct po_buf path = { 0 };
+    json_t *json;
+
+    po_cli_rec_put_path(&path, archive_path);
+    json = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "path",
+                     po_cli_json_plain_path(po_buf_text(&path), path.size), "bytes",
+                     (json_int_t)po_rec_size(layout), "block_size", (json_int_t)layout->block_size,
+                     "blocks", (json_int_t)layout->blocks, "groups", (json_int_t)layout->groups,
+                     "rows", (json_int_t)layout->rows, "parities", (json_int_t)layout->parities,
+                     "seconds", seconds);
+    po_buf_deinit(&path);
+    return json;
 }

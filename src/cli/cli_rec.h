@@ -39,11 +39,21 @@ json_t *po_cli_rec_json(const struct po_cli_rec *recovery);
 
 /*
  * Writes the sidecar of an archive beside it: in place of one that is there if `may_replace`. `digest`
- * and `layout` may be NULL. false: told, and *code.
+ * and `layout` (else as percent says) may be NULL; so may `header`.
  */
-bool po_cli_rec_write(struct po_cli *cli, const char *archive_path,
-                      const struct pobackup_blob *archive, unsigned percent,
-                      const struct po_rec_layout *layout, const uint8_t *digest, bool may_replace,
-                      struct po_rec_header *header, struct po_err *err);
+PO_NODISCARD enum po_status po_cli_rec_write(struct po_cli *cli, const char *archive_path,
+                                             const struct pobackup_blob *archive, unsigned percent,
+                                             const struct po_rec_layout *layout,
+                                             const uint8_t *digest, bool may_replace,
+                                             struct po_rec_header *header, struct po_err *err);
+/* The same for an archive that is verified quickly before: what is damaged is PO_E_FORMAT. Tells what
+ * was made. */
+PO_NODISCARD enum po_status po_cli_rec_protect(struct po_cli *cli, const char *path,
+                                               unsigned percent, bool may_replace,
+                                               struct po_rec_header *header, double *seconds,
+                                               struct po_err *err);
+/* Of a header that is all zeros: that there is none. */
+json_t *po_cli_rec_header_json(const char *archive_path, const struct po_rec_header *header,
+                               double seconds);
 
 #endif

@@ -71,6 +71,7 @@
              "certificates (PEM) that are trusted instead of the system's"),                       \
         NUMBER(PO_CLI_MAIL_TIMEOUT, "mail-timeout", "SECONDS", 1, 3600,                            \
                "give up a mail after this time (default 60)")
+#define RECOVERY(help) NUMBER(PO_CLI_RECOVERY, "recovery", "PERCENT", 1, 100, help)
 #define THREADS NUMBER(PO_CLI_THREADS, "threads", "N", 1, 256, "threads (default: one a processor)")
 
 /* How the end of a run is told (cli_tell.h): of each verb that may run with nobody looking on. */
@@ -146,6 +147,7 @@ static const struct po_cli_option backup_options[] = {
          "do not decode each frame again before it is written"),
     FLAG(PO_CLI_ALLOW_SAME_VOLUME, "allow-same-volume", 0,
          "no warning when DEST is on a volume that holds a part of the site"),
+    RECOVERY("also write recovery data beside the archive, this much of its size"),
     KEEP_RULES,
     FLAG(PO_CLI_DRY_RUN, "dry-run", 0, "tell what would be saved; stop and write nothing"),
     TELL,
@@ -290,8 +292,7 @@ static const struct po_cli_option consolidate_options[] = {
 };
 
 static const struct po_cli_option protect_options[] = {
-    NUMBER(PO_CLI_RECOVERY, "recovery", "PERCENT", 1, 100,
-           "how much of the archive's size (default 5)"),
+    RECOVERY("how much of the archive's size (default 5)"),
     FLAG(PO_CLI_OVERWRITE, "overwrite", 0, "make them anew where there are some"),
     THREADS,
     TELL,
@@ -331,7 +332,7 @@ const struct po_cli_verb po_cli_verbs[] = {
       "it with stock tools. It appears under its name only when it is whole and on disk. A file "
       "that "
       "cannot be read is named and counted, and the exit code is 1.",
-      backup_options, "recovery", 0, 0, po_cmd_backup },
+      backup_options, NULL, 0, 0, po_cmd_backup },
     { "verify", "[--quick|--deep] ARCHIVE...", "check archives, byte by byte",
       "Says of each archive whether it is whole; of a damaged one, which files are hit.",
       verify_options, NULL, 1, UINT32_MAX, po_cmd_verify },

@@ -123,10 +123,10 @@ protect_target(struct job *job, struct po_err *err)
     st = po_store_file_open(&blob, po_buf_text(&job->target), err);
     if (st != PO_OK)
         return st;
-    (void)!po_cli_rec_write(job->cli, po_buf_text(&job->target), &blob, 0, &header->layout,
-                            header->digest, job->is_in_place, NULL, err);
+    st = po_cli_rec_write(job->cli, po_buf_text(&job->target), &blob, 0, &header->layout,
+                          header->digest, job->is_in_place, NULL, err);
     po_store_blob_free(&blob);
-    return err->status;
+    return st;
 }
 
 static void
