@@ -3,7 +3,7 @@
     with Server(how="", tls=None|"starttls"|"tls", context=..., login=("user", "password")) as server: ... server.port, server.mails
 
 `how`: "refuse" (every recipient), "refuse NAME" (that one), "hang" (after the greeting), "silent" (no greeting), "drop" (in the message),
-"no" (after the message).
+"no" (after the message). `auth`: which logins it offers.
 """
 
 import base64
@@ -69,7 +69,7 @@ class Handler(socketserver.BaseRequestHandler):
             if self.server.tls == "starttls" and not self.is_encrypted:
                 extras.append("STARTTLS")
             if self.server.login is not None and (self.is_encrypted or self.server.tls is None):
-                extras.append("AUTH PLAIN LOGIN")
+                extras.append(f"AUTH {self.server.auth}")
             for extra in ["test"] + extras[:-1]:
                 self.say("250-" + extra)
             self.say("250 " + extras[-1])
@@ -145,9 +145,9 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, how="", tls=None, context=None, login=None):
+    def __init__(self, how="", tls=None, context=None, login=None, auth="PLAIN LOGIN"):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.how, self.tls, self.context, self.login = how, tls, context, login
+        self.how, self.tls, self.context, self.login, self.auth = how, tls, context, login, auth
         self.mails, self.over, self.port = [], threading.Event(), self.server_address[1]
 
     def handle_error(self, request, client_address):

@@ -129,9 +129,10 @@ def sidecar_part(damage):
 def shift(damage):
     """Bytes lost, or put in, once or twice: what is behind is found where it is."""
     rng, layout = damage.rng, damage.layout
+    most = max(1, (layout.parities // 2 * layout.groups - 1) * layout.block)  # each takes what is lost, and the block that it parts
     for _ in range(rng.randrange(1, 3)):
         at = rng.randrange(len(damage.archive) + 1)
-        size = rng.choice((1, 2, 511, 512, 4096, rng.randrange(1, layout.size // 100)))
+        size = min(rng.choice((1, 2, 511, 512, 4096, rng.randrange(1, most + 1))), most)
         if rng.randrange(2):
             damage.archive[at:at] = rng.randbytes(size)
         else:

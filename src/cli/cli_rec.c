@@ -107,6 +107,9 @@ put_archive(struct po_buf *out, const struct po_cli_rec *recovery)
         po_buf_printf(out, "; it has %llu bytes instead of %llu",
                       (unsigned long long)state->actual_size,
                       (unsigned long long)layout->archive_size);
+    if (state->unread.count > 0)
+        po_buf_printf(out, "; %u could not be read (%s): look after the disk", state->unread.count,
+                      state->unread.first.text);
     if (recovery->is_mendable)
         po_buf_printf(out,
                       ": it can be mended (%u of %u groups are hit, by up to %u of the %u "
@@ -162,15 +165,16 @@ po_cli_rec_json(const struct po_cli_rec *recovery)
         return json_pack("{s:s, s:o}", "state", state_name(recovery), "message",
                          recovery->is_there ? po_cli_json_text(recovery->err.text) : json_null());
     return json_pack(
-        "{s:s, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "state",
+        "{s:s, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "state",
         state_name(recovery), "mendable", recovery->is_mendable, "message",
         recovery->is_mendable ? json_null() : po_cli_json_text(recovery->err.text), "block_size",
         (json_int_t)layout->block_size, "blocks", (json_int_t)layout->blocks, "groups",
         (json_int_t)layout->groups, "parities", (json_int_t)layout->parities, "lost",
         (json_int_t)state->lost, "moved", (json_int_t)state->moved, "groups_hit",
-        (json_int_t)state->groups_hit, "most_lost", (json_int_t)state->most_lost, "bad_parities",
-        (json_int_t)state->parities_bad, "bad_pages", (json_int_t)state->pages_bad, "bad_headers",
-        (json_int_t)state->headers_bad, "wrong_size", state->is_size_wrong);
+        (json_int_t)state->groups_hit, "most_lost", (json_int_t)state->most_lost, "unread",
+        (json_int_t)state->unread.count, "bad_parities", (json_int_t)state->parities_bad,
+        "bad_pages", (json_int_t)state->pages_bad, "bad_headers", (json_int_t)state->headers_bad,
+        "wrong_size", state->is_size_wrong);
 }
 
 /* ---- making it ---- */

@@ -13,6 +13,7 @@ struct job {
     uint32_t first;
     uint32_t count;
     uint8_t *bytes;
+    struct po_rec_unread unread;
 };
 
 struct run {
@@ -62,25 +63,38 @@ read_blocks(const struct po_rec_check *check, uint32_t first, uint8_t *bytes, si
 }
 
 /* Where the disk gives an error, the blocks beside the bad one may be read alone. */
+static void
+check_alone(const struct run *run, struct job *job, uint32_t block)
+{
+    size_t there = bytes_there(run->check, block, 1);
+    struct po_err failure = { 0 };
+
+    if (there == 0)
+        return;
+    if (read_blocks(run->check, block, job->bytes, there, &failure) == PO_OK)
+        check_block(run, block, job->bytes, there);
+    else if (job->unread.count++ == 0)
+        job->unread.first = failure;
+}
+
 static enum po_status
 work(void *ctx, void *item, unsigned worker, struct po_err *err)
 {
     const struct run *run = ctx;
     const struct po_rec_check *check = run->check;
-    const struct job *job = item;
+    struct job *job = item;
     size_t there = bytes_there(check, job->first, job->count);
     bool is_read = there == 0 || read_blocks(check, job->first, job->bytes, there, err) == PO_OK;
 
     (void)worker;
+    job->unread.count = 0;
     for (uint32_t i = 0; i < job->count; i++) {
         size_t at = (size_t)i * check->block_size;
-        size_t part = there > at ? there - at : 0;
 
         if (is_read)
-            check_block(run, job->first + i, job->bytes + at, part);
-        else if (read_blocks(check, job->first + i, job->bytes,
-                             bytes_there(check, job->first + i, 1), err) == PO_OK)
-            check_block(run, job->first + i, job->bytes, bytes_there(check, job->first + i, 1));
+            check_block(run, job->first + i, job->bytes + at, there > at ? there - at : 0);
+        else
+            check_alone(run, job, job->first + i);
     }
     return PO_OK;
 }
@@ -131,7 +145,8 @@ feed(struct run *run, uint32_t *block, struct po_err *err)
 }
 
 enum po_status
-po_rec_check_run(const struct po_rec_check *check, uint64_t *places, struct po_err *err)
+po_rec_check_run(const struct po_rec_check *check, uint64_t *places, struct po_rec_unread *unread,
+                 struct po_err *err)
 {
     struct run run = { .check = check, .places = places };
     uint32_t block = 0;
@@ -152,6 +167,9 @@ po_rec_check_run(const struct po_rec_check *check, uint64_t *places, struct po_e
         if (st != PO_OK || item == NULL)
             break;
         job = item;
+        if (unread->count == 0 && job->unread.count > 0)
+            unread->first = job->unread.first;
+        unread->count += job->unread.count;
         po_watch_progress(check->watch, (uint64_t)(job->first + job->count) * check->block_size,
                           check->bytes, 0, 0);
         po_ordered_release(run.ordered);

@@ -16,8 +16,17 @@ struct po_rec_check {
     const struct po_watch *watch;
 };
 
-/* places[i] becomes where block i is, for those that are good; others stay. */
+/* Blocks that the system could not read: they count as lost. */
+struct po_rec_unread {
+    uint32_t count;
+    struct po_err first; /* why, of the first one */
+};
+
+/*
+ * places[i] becomes where block i is, for those that are good; others stay. What cannot be read is
+ * added to *unread.
+ */
 PO_NODISCARD enum po_status po_rec_check_run(const struct po_rec_check *check, uint64_t *places,
-                                             struct po_err *err);
+                                             struct po_rec_unread *unread, struct po_err *err);
 
 #endif

@@ -1,7 +1,6 @@
 #include "engine/rec_state.h"
 
 #include "base/mem.h"
-#include "engine/rec_check.h"
 #include "engine/rec_locate.h"
 #include "engine/watch.h"
 
@@ -16,31 +15,40 @@ read_sidecar(const struct po_rec_state *state, uint64_t offset, void *bytes, siz
 
 /* ---- header ---- */
 
-/* The first that is good; *first is what is wrong with that at the beginning. spec: REC-5 */
+static enum po_status
+read_one_header(const struct po_rec_state *state, uint64_t offset, struct po_rec_header *header,
+                struct po_err *err)
+{
+    uint8_t bytes[PO_REC_HEADER_SIZE];
+    enum po_status st =
+        state->sidecar.read_at(state->sidecar.ctx, offset, bytes, sizeof(bytes), err);
+
+    return st == PO_OK ? po_rec_header_parse(header, bytes, err) : st;
+}
+
+/* The first that is good. When none is, that it could not be read weighs more than that it is
+ * damaged. spec: REC-5 */
 static enum po_status
 read_header(struct po_rec_state *state, struct po_err *err)
 {
-    uint8_t bytes[PO_REC_HEADER_SIZE];
-    uint64_t end = state->sidecar.size - PO_REC_HEADER_SIZE;
-    struct po_rec_header other;
-    struct po_err ignored;
+    struct po_rec_header end = { 0 };
+    struct po_err end_err = { 0 };
     enum po_status st;
-    enum po_status st_end;
 
     if (state->sidecar.size < PO_REC_HEADER_SIZE)
         return po_fail(err, PO_E_FORMAT, "recovery data: cut short" PO_RULE("REC-4"));
-    memset(bytes, 0, sizeof(bytes));
-    (void)!read_sidecar(state, 0, bytes, sizeof(bytes));
-    st = po_rec_header_parse(&state->header, bytes, err);
-    if (st == PO_E_UNSUPPORTED)
+    st = read_one_header(state, 0, &state->header, err);
+    (void)!read_one_header(state, state->sidecar.size - PO_REC_HEADER_SIZE, &end, &end_err);
+    state->headers_bad = (st != PO_OK ? 1u : 0u) + (end_err.status != PO_OK ? 1u : 0u);
+    if (st == PO_OK || st == PO_E_UNSUPPORTED)
         return st;
-    memset(bytes, 0, sizeof(bytes));
-    (void)!read_sidecar(state, end, bytes, sizeof(bytes));
-    st_end = po_rec_header_parse(&other, bytes, st == PO_OK ? &ignored : err);
-    if (st != PO_OK && st_end == PO_OK)
-        state->header = other;
-    state->headers_bad = (st != PO_OK ? 1u : 0u) + (st_end != PO_OK ? 1u : 0u);
-    return st == PO_OK ? PO_OK : st_end;
+    if (end_err.status == PO_OK) {
+        state->header = end;
+        return PO_OK;
+    }
+    if (st == PO_E_FORMAT)
+        *err = end_err;
+    return err->status;
 }
 
 /* ---- table ---- */
@@ -131,7 +139,7 @@ check_parity(struct po_rec_state *state, unsigned threads, const struct po_watch
     for (unsigned from_end = 2; from_end-- > 0 && st == PO_OK;) {
         check.offset = po_rec_parity_at(layout, 0, 0) + (from_end ? state->shift : 0);
         if (from_end == 0 || (state->shift != 0 && check.offset < state->sidecar.size))
-            st = po_rec_check_run(&check, state->parities, err);
+            st = po_rec_check_run(&check, state->parities, &state->unread, err);
     }
     for (uint32_t i = 0; i < count; i++)
         state->parities_bad += state->parities[i] == PO_REC_LOST;
@@ -217,7 +225,7 @@ po_rec_state_locate(struct po_rec_state *state, const struct pobackup_blob *arch
 
     state->actual_size = archive->size;
     po_watch_phase(watch, "checking the archive's blocks");
-    st = po_rec_check_run(&check, state->where, err);
+    st = po_rec_check_run(&check, state->where, &state->unread, err);
     if (st == PO_OK)
         st = po_rec_locate(state, archive, watch, err);
     return st == PO_OK ? count_losses(state, err) : st;

@@ -7,6 +7,7 @@
 
 #include "archive/recovery.h"
 #include "base/event.h"
+#include "engine/rec_check.h"
 
 #define PO_REC_LOST UINT64_MAX
 
@@ -28,14 +29,15 @@ struct po_rec_state {
     uint32_t lost;  /* data blocks that are nowhere */
     uint32_t moved; /* that are elsewhere */
     uint64_t actual_size;
-    uint32_t groups_hit;  /* with lost blocks */
-    uint32_t groups_over; /* that have lost more than their parity can give back */
-    unsigned most_lost;   /* in one group */
+    uint32_t groups_hit;         /* with lost blocks */
+    uint32_t groups_over;        /* that have lost more than their parity can give back */
+    unsigned most_lost;          /* in one group */
+    struct po_rec_unread unread; /* of both files */
 };
 
 /*
  * Header, table and parity blocks; `sidecar` must outlive the state. PO_E_FORMAT: no header is good,
- * so nothing can be had from it. PO_E_UNSUPPORTED: newer.
+ * so nothing can be had from it; PO_E_IO: none could be read. PO_E_UNSUPPORTED: newer.
  */
 PO_NODISCARD enum po_status po_rec_state_open(struct po_rec_state *state,
                                               const struct pobackup_blob *sidecar, unsigned threads,

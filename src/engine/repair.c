@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 #include "engine/columns.h"
-#include "engine/rec_check.h"
 #include "engine/watch.h"
 
 #define CODE_MAX 256u
@@ -264,6 +263,7 @@ check_written(const struct repair *repair, unsigned threads, struct po_err *err)
                                   .threads = threads,
                                   .watch = repair->watch };
     uint64_t *places = po_mem_new(layout->blocks, sizeof(*places));
+    struct po_rec_unread unread = { 0 };
     enum po_status st;
 
     if (places == NULL)
@@ -275,7 +275,11 @@ check_written(const struct repair *repair, unsigned threads, struct po_err *err)
     if (st == PO_OK && blob.size != layout->archive_size)
         st = po_fail(err, PO_E_IO, "what was written has another size");
     if (st == PO_OK)
-        st = po_rec_check_run(&check, places, err);
+        st = po_rec_check_run(&check, places, &unread, err);
+    if (st == PO_OK && unread.count > 0) {
+        *err = unread.first;
+        st = err->status;
+    }
     for (uint32_t i = 0; i < layout->blocks && st == PO_OK; i++)
         if (places[i] == PO_REC_LOST)
             st = po_fail(err, PO_E_IO, "block %u is not on the disk as it was written", i);

@@ -1,62 +1,10 @@
-/*
- * By libcurl, which is loaded when a mail is to be sent and not before: with all that it needs it
- * takes more memory, and longer to load, than many a run of the program itself.
- */
+/* By libcurl (mail/curl_api.h). */
 #include "mail/mail.h"
 
 #include "base/buf.h"
-#include "port/library.h"
+#include "mail/curl_api.h"
 
-#include <curl/curl.h>
 #include <string.h>
-
-#define LIBRARY "libcurl.so.4"
-
-#ifdef curl_easy_setopt
-#undef curl_easy_setopt /* a check of types, around a call of the function itself */
-#endif
-
-/* What of it is called. */
-struct api {
-    struct po_library *library;
-    CURLcode (*global_init)(long flags);
-    void (*global_cleanup)(void);
-    CURL *(*easy_init)(void);
-    void (*easy_cleanup)(CURL *curl);
-    CURLcode (*easy_setopt)(CURL *curl, CURLoption option, ...);
-    CURLcode (*easy_perform)(CURL *curl);
-    const char *(*easy_strerror)(CURLcode code);
-    struct curl_slist *(*slist_append)(struct curl_slist *list, const char *text);
-    void (*slist_free_all)(struct curl_slist *list);
-};
-
-static enum po_status
-load(struct api *api, struct po_err *err)
-{
-    enum po_status st = po_library_open(&api->library, LIBRARY, err);
-
-    if (st != PO_OK)
-        return st;
-    api->global_init = (CURLcode(*)(long))po_library_find(api->library, "curl_global_init");
-    api->global_cleanup = po_library_find(api->library, "curl_global_cleanup");
-    api->easy_init = (CURL * (*)(void)) po_library_find(api->library, "curl_easy_init");
-    api->easy_cleanup = (void (*)(CURL *))po_library_find(api->library, "curl_easy_cleanup");
-    api->easy_setopt =
-        (CURLcode(*)(CURL *, CURLoption, ...))po_library_find(api->library, "curl_easy_setopt");
-    api->easy_perform = (CURLcode(*)(CURL *))po_library_find(api->library, "curl_easy_perform");
-    api->easy_strerror =
-        (const char *(*)(CURLcode))po_library_find(api->library, "curl_easy_strerror");
-    api->slist_append = (struct curl_slist * (*)(struct curl_slist *, const char *))
-        po_library_find(api->library, "curl_slist_append");
-    api->slist_free_all =
-        (void (*)(struct curl_slist *))po_library_find(api->library, "curl_slist_free_all");
-    if (api->global_init != NULL && api->global_cleanup != NULL && api->easy_init != NULL &&
-        api->easy_cleanup != NULL && api->easy_setopt != NULL && api->easy_perform != NULL &&
-        api->easy_strerror != NULL && api->slist_append != NULL && api->slist_free_all != NULL)
-        return PO_OK;
-    po_library_free(api->library);
-    return po_fail(err, PO_E_IO, "%s is not the library that it should be", LIBRARY);
-}
 
 /* What is left to be sent. */
 struct upload {
@@ -119,21 +67,24 @@ put_url(struct po_buf *url, const struct po_mail_server *server)
 
 /* Options that are not known, or for which memory runs out: the first failure stays. */
 static void
-set_text(const struct api *api, CURL *curl, CURLoption option, const char *text, CURLcode *code)
+set_text(const struct po_curl_api *api, CURL *curl, CURLoption option, const char *text,
+         CURLcode *code)
 {
     if (*code == CURLE_OK)
         *code = api->easy_setopt(curl, option, text);
 }
 
 static void
-set_number(const struct api *api, CURL *curl, CURLoption option, long number, CURLcode *code)
+set_number(const struct po_curl_api *api, CURL *curl, CURLoption option, long number,
+           CURLcode *code)
 {
     if (*code == CURLE_OK)
         *code = api->easy_setopt(curl, option, number);
 }
 
 static CURLcode
-set_server(const struct api *api, CURL *curl, const struct po_mail_server *server, const char *url)
+set_server(const struct po_curl_api *api, CURL *curl, const struct po_mail_server *server,
+           const char *url)
 {
     CURLcode code = CURLE_OK;
 
@@ -143,10 +94,15 @@ set_server(const struct api *api, CURL *curl, const struct po_mail_server *serve
 #else
     set_number(api, curl, CURLOPT_PROTOCOLS, CURLPROTO_SMTP | CURLPROTO_SMTPS, &code);
 #endif
-    /* What the environment says of proxies is about the web. */
-    set_text(api, curl, CURLOPT_PROXY, "", &code);
+    /* What the environment says of proxies is about the web. A libcurl without them knows none. */
+    if (code == CURLE_OK) {
+        code = api->easy_setopt(curl, CURLOPT_PROXY, "");
+        code = code == CURLE_UNKNOWN_OPTION ? CURLE_OK : code;
+    }
     set_number(api, curl, CURLOPT_USE_SSL,
                server->tls == PO_MAIL_PLAIN ? (long)CURLUSESSL_NONE : (long)CURLUSESSL_ALL, &code);
+    if (api->tls_options != 0)
+        set_number(api, curl, CURLOPT_SSL_OPTIONS, api->tls_options, &code);
     if (server->ca_file != NULL)
         set_text(api, curl, CURLOPT_CAINFO, server->ca_file, &code);
     if (server->user != NULL) {
@@ -161,7 +117,7 @@ set_server(const struct api *api, CURL *curl, const struct po_mail_server *serve
 }
 
 static CURLcode
-set_message(const struct api *api, CURL *curl, const char *from, struct curl_slist *to,
+set_message(const struct po_curl_api *api, CURL *curl, const char *from, struct curl_slist *to,
             struct upload *upload)
 {
     CURLcode code = CURLE_OK;
@@ -180,8 +136,8 @@ set_message(const struct api *api, CURL *curl, const char *from, struct curl_sli
 }
 
 static enum po_status
-hand_over(const struct api *api, CURL *curl, const struct po_mail_server *server, const char *from,
-          struct curl_slist *to, struct upload *upload, struct po_err *err)
+hand_over(const struct po_curl_api *api, CURL *curl, const struct po_mail_server *server,
+          const char *from, struct curl_slist *to, struct upload *upload, struct po_err *err)
 {
     char problem[CURL_ERROR_SIZE] = "";
     struct reply reply = { "" };
@@ -221,13 +177,13 @@ po_mail_send(const struct po_mail_server *server, const char *from, const char *
     struct upload upload = { .at = message, .left = size };
     struct curl_slist *list = NULL;
     CURL *curl = NULL;
-    struct api api = { .library = NULL };
-    enum po_status st = load(&api, err);
+    struct po_curl_api api = { .library = NULL };
+    enum po_status st = po_curl_api_open(&api, err);
 
     if (st != PO_OK)
         return st;
     if (api.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        po_library_free(api.library);
+        po_curl_api_close(&api);
         return po_fail(err, PO_E_IO, "libcurl does not start");
     }
     curl = api.easy_init();
@@ -239,6 +195,6 @@ po_mail_send(const struct po_mail_server *server, const char *from, const char *
     api.easy_cleanup(curl);
     api.slist_free_all(list);
     api.global_cleanup();
-    po_library_free(api.library);
+    po_curl_api_close(&api);
     return st == PO_OK ? PO_OK : po_err_prefix(err, "%s:%u", server->host, server->port);
 }

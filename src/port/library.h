@@ -1,4 +1,7 @@
-/* library.h - a shared library that is loaded when it is needed, and not with the program. */
+/*
+ * library.h - a shared library that is loaded when it is needed, and not with the program. POSIX
+ * alone: on Windows all libraries are part of the program.
+ */
 #ifndef PO_PORT_LIBRARY_H
 #define PO_PORT_LIBRARY_H
 
