@@ -4,11 +4,8 @@ if(WIN32)
     install(TARGETS pobackup RUNTIME DESTINATION .)
     install(FILES README.md CHANGELOG.md LICENSE format-spec/format.md src/cli/pobackup.ini.sample DESTINATION .)
     # The licence texts of what is linked in, as Debian's packages have them.
-<<<<<<< HEAD
-    foreach(library libzstd-dev libxxhash-dev libarchive-dev libsodium-dev libisal-dev libjansson-dev libinih-dev mingw-w64-x86-64-dev)
-=======
-    foreach(library libzstd-dev libxxhash-dev libarchive-dev libsodium-dev libjansson-dev libinih-dev libcurl4-openssl-dev mingw-w64-x86-64-dev)
->>>>>>> main
+    foreach(library libzstd-dev libxxhash-dev libarchive-dev libsodium-dev libisal-dev libjansson-dev libinih-dev libcurl4-openssl-dev
+            mingw-w64-x86-64-dev)
         if(EXISTS /usr/share/doc/${library}/copyright)
             install(FILES /usr/share/doc/${library}/copyright DESTINATION licences RENAME ${library}.txt)
         endif()
