@@ -2,7 +2,7 @@
 if(WIN32)
     # One program, and what belongs beside it: no folder of libraries, no manual page.
     install(TARGETS pobackup RUNTIME DESTINATION .)
-    install(FILES README.md CHANGELOG.md LICENSE format-spec/format.md src/cli/pobackup.ini.sample DESTINATION .)
+    install(FILES README.md CHANGELOG.md LICENSE format-spec/format.md format-spec/recovery.md src/cli/pobackup.ini.sample DESTINATION .)
     # The licence texts of what is linked in, as Debian's packages have them.
     foreach(library libzstd-dev libxxhash-dev libarchive-dev libsodium-dev libisal-dev libjansson-dev libinih-dev libcurl4-openssl-dev
             mingw-w64-x86-64-dev)
@@ -22,7 +22,7 @@ endif()
 install(TARGETS pobackup RUNTIME)
 install(TARGETS libpobackup_static libpobackup_shared LIBRARY ARCHIVE)
 install(FILES include/pobackup.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-foreach(document README.md CHANGELOG.md LICENSE format-spec/format.md src/cli/pobackup.ini.sample)
+foreach(document README.md CHANGELOG.md LICENSE format-spec/format.md format-spec/recovery.md src/cli/pobackup.ini.sample)
     if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${document})
         install(FILES ${document} DESTINATION ${CMAKE_INSTALL_DOCDIR})
     endif()
