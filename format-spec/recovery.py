@@ -101,7 +101,7 @@ class Layout:
         """REC-1."""
         def need(is_right, what):
             if not is_right:
-                raise damaged("REC-3", f"header: {what} (REC-1)")
+                raise damaged("REC-1", f"header: {what}")
         need(self.size >= 1, "no archive")
         need(512 <= self.block <= MIB and not self.block & (self.block - 1), f"blocks of {self.block} bytes")
         need(self.n == -(-self.size // self.block), f"{self.n} blocks for {self.size} bytes")
@@ -148,20 +148,21 @@ class Sidecar:
         return self.file.read(size)
 
     def find_header(self):
-        """REC-5: the first header that is good. What is unsupported is told only where none is."""
-        problems, found = [], []
-        self.bad_headers = 0
-        for at in (0, self.file_size - HEADER):
+        """REC-5: the first header that is good, or that says that it is not for us."""
+        places = (0, self.file_size - HEADER)
+        problems = []
+        for at in places:
             try:
-                found.append(Layout(self.read(at, HEADER)))
+                layout = Layout(self.read(at, HEADER))
             except Refused as problem:
+                if problem.kind == "unsupported":
+                    raise
                 problems.append(problem)
-                self.bad_headers += 1
-        if found:
-            if len(found) == 2 and self.read(0, HEADER) != self.read(self.file_size - HEADER, HEADER):
-                self.bad_headers += 1
-            return found[0]
-        raise next((p for p in problems if p.kind == "unsupported"), problems[0])
+                continue
+            data = self.read(at, HEADER)
+            self.bad_headers = sum(self.read(place, HEADER) != data for place in places)
+            return layout
+        raise problems[0]
 
     def take_page(self, number):
         """Take a page from the first table or the second. It MUST have its hash, the id and its number."""
@@ -170,10 +171,10 @@ class Sidecar:
             is_in_place = False
             for shift in self.shifts:
                 page = self.read(table_at + number * PAGE + shift, PAGE)
-                if (len(page) == PAGE and page[:16] == layout.id and page[16:24] == struct.pack("<II", number, 0)
+                if (len(page) == PAGE and page[:16] == layout.id and page[16:20] == struct.pack("<I", number)
                         and xxh3(page[:4080]) == page[4080:]):
                     good = good or page
-                    is_in_place |= shift == 0
+                    is_in_place |= shift == 0 and page == good
             self.bad_copies += not is_in_place
         if not good:
             self.bad_pages += 1

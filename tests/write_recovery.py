@@ -59,19 +59,23 @@ def header(**fields):
     return body + xxh3(body)
 
 
-def parts(data, block, groups, m, digest=bytes(32), on_entries=None, **changes):
-    """The parts of the sidecar: header, list of pages, list of parity blocks. `changes` are fields of the header."""
+def parts(data, block, groups, m, digest=bytes(32), on_entries=None, on_parity=None, fake_id=None, claims=None):
+    """The parts of the sidecar: header, list of pages, list of parity blocks. `claims` are fields of the header."""
     n = -(-len(data) // block)
     k = -(-n // groups)
     parity_data = parity(data, block, groups, k, m)
+    if on_parity:
+        blocks = [parity_data[i:i + block] for i in range(0, len(parity_data), block)]
+        on_parity(blocks)
+        parity_data = b"".join(blocks)
     table = entries(data, parity_data, block)
     if on_entries:
         on_entries(table)
-    sidecar_id = xxh3(b"".join(table))
+    sidecar_id = fake_id or xxh3(b"".join(table))
     pages = [page(sidecar_id, at // 202, table[at:at + 202]) for at in range(0, len(table), 202)]
     fields = {"magic": b"pobrecov", "version": 1, "critical": 0, "id": sidecar_id, "size": len(data), "block": block, "n": n, "groups": groups,
               "k": k, "m": m, "digest": digest, "zero": bytes(152)}
-    return header(**(fields | changes)), pages, [parity_data[i:i + block] for i in range(0, len(parity_data), block)]
+    return header(**(fields | (claims or {}))), pages, [parity_data[i:i + block] for i in range(0, len(parity_data), block)]
 
 
 def sidecar(data, block, groups, m, **options):
