@@ -233,6 +233,8 @@ def make_all():
     hurt("bad-rec-5-cut-front", "REC-5 REC-7", "The sidecar's first 1,000 bytes are gone. A block is lost.", hole, cut_out(rec, 0, 1000), lost=1, moved=0)
     hurt("bad-rec-5-cut", "REC-5 REC-7", "The sidecar is cut behind two of four parity blocks. A block is lost.", hole,
          cut_out(rec, parity_at + 2 * BLOCK, end), lost=1, moved=0)
+    hurt("bad-rec-5-cut-front-parity", "REC-5 REC-7", "The sidecar's first header, table and 700 bytes of parity are gone: of each group the second parity block is left. "
+         "A block is lost.", hole, cut_out(rec, 0, parity_at + 700), lost=1, moved=0)
     hurt("bad-rec-5-put-in", "REC-5 REC-7", "Bytes put in within a parity block: what is before is counted from the beginning, the rest from the end. "
          "Both groups have lost two blocks, and one parity block is lost, of group 1.", wipe(base, 2 * BLOCK, 4 * BLOCK), put_in(rec, parity_at + BLOCK + 9, b"abc"),
          lost=2, moved=0)
