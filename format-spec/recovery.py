@@ -23,7 +23,7 @@ HEADER = 256
 PAGE = 4096
 ENTRY = 20
 PER_PAGE = 202
-TRIES = 64  # how often a reader hashes in vain what begins with one block's four bytes
+TRIES = 64  # how often the same four bytes may lead to no block before they are given up
 
 
 # --- GF(2^8) (REC-2) ---------------------------------------------------------------------------------------------------
@@ -237,19 +237,21 @@ class Damage:
         wanted = {}  # first four bytes, as a number, to the blocks
         for i in range(self.layout.n):
             if i not in self.offset and self.entries[i]:
-                wanted.setdefault(int.from_bytes(self.entries[i][1], sys.byteorder), []).append(i)
+                wanted.setdefault(int.from_bytes(self.entries[i][1], sys.byteorder), {})[i] = self.entries[i][0]
         tries = dict.fromkeys(wanted, TRIES)
         ways = {}
         for at, four in self.places(wanted):
-            for i in wanted[four]:
-                if i in self.offset or tries[four] == 0:
-                    continue
-                if self.is_at(i, at):
-                    self.offset[i] = at
-                    way = at - i * self.layout.block
-                    ways[way] = ways.get(way, 0) + 1
-                else:
-                    tries[four] -= 1
+            blocks = wanted.get(four, {})
+            hashes = {length: xxh3(self.read(at, length)) for length in {self.layout.length(i) for i in blocks}}
+            found = [i for i, value in blocks.items() if value == hashes[self.layout.length(i)]]
+            for i in found:
+                self.offset[i] = at
+                way = at - i * self.layout.block
+                ways[way] = ways.get(way, 0) + 1
+                del blocks[i]
+            tries[four] -= not found
+            if not blocks or tries[four] == 0:
+                wanted.pop(four, None)
         for way in sorted(ways, key=ways.get, reverse=True)[:16]:
             for i in range(self.layout.n):
                 at = i * self.layout.block + way
