@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Recovery data: the program, the educational reader (format-spec/recovery.py) and a writer in plain Python agree.
 
-    test_recovery.py PROGRAM [--seed N] [--count N] [-v]
+    test_recovery_reader.py PROGRAM [--seed N] [--count N] [-v]
 
 The sidecar that `protect` writes is byte for byte that of write_recovery.py with the same layout, for several percentages, and its
 layout withstands a burst as recovery.md says. Then damage by seed to an archive and its sidecar: `repair` and `recovery.py mend` give out the same
@@ -205,7 +205,7 @@ def main():
             try:
                 outcome, note = compare(top, data, sidecar, hit, hit_sidecar)
             except BaseException:
-                print(f"FAILED: {told}: test_recovery.py PROGRAM --seed {seed} --count 1", file=sys.stderr)
+                print(f"FAILED: {told}: test_recovery_reader.py PROGRAM --seed {seed} --count 1", file=sys.stderr)
                 raise
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
             if args.verbose:
