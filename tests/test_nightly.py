@@ -61,7 +61,7 @@ class Nightly(unittest.TestCase):
         (cls.made / TREES[0] / "program").write_bytes(rng.randbytes(5000))
         os.link(cls.made / TREES[2] / "large", cls.made / TREES[2] / "large-too")
         # Each test has a site of its own, as old.
-        cls.sites = [cls.top / f"site{number}" for number in range(16)]
+        cls.sites = [cls.top / f"site{number}" for number in range(26)]
         for site in cls.sites:
             shutil.copytree(cls.made, site)
             (site / TREES[2] / "large-too").unlink()
@@ -195,6 +195,73 @@ class Nightly(unittest.TestCase):
         # The next night does not build on what is not there.
         full.unlink()
         self.assertEqual(self.backup(says="a full is made")[0]["kind"], "full")
+
+    def assert_all_can_be_had(self, diff, wanted):
+        """By everybody who needs a parent."""
+        self.run_it("verify", diff)
+        self.assert_extracts(diff, wanted)
+        self.run_it("drill", diff)
+        self.assertEqual(self.run_it("cat", diff, f"{TREES[2]}/large").stdout, (self.mail / "large").read_bytes())
+        self.run_it("diff", diff, self.arg)
+        self.run_it("snapshots", self.vault)
+        reader = pathlib.Path(__file__).resolve().parent.parent / "format-spec" / "reader.py"
+        done = subprocess.run([sys.executable, reader, "verify", diff], check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertNotIn(b"is not here", done.stdout)
+        self.run_it("consolidate", self.vault, diff)
+        pathlib.Path(str(diff).replace("-diff.", "-full.")).unlink()
+        (self.mail / "large").write_text("lost")
+        self.run_it("restore", diff, self.arg, "--yes", f"--path={TREES[2]}/large")
+        self.assertEqual(scan(self.site)[f"{TREES[2]}/large"], wanted[f"{TREES[2]}/large"])
+        self.run_it("status", "--forget", self.arg)
+
+    def test_a_renamed_parent_is_found_by_its_digest(self):
+        _, full = self.backup()
+        self.change()
+        _, first = self.backup("--base=last")
+        full.rename(self.vault / "renamed.tar.zst")
+        wanted = scan(self.site)
+        result, second = self.backup("--base=last")  # which verifies it
+        self.assertEqual((result["kind"], result["parent"]), ("diff", first.name))
+        self.assert_all_can_be_had(second, wanted)
+        self.run_it("verify", first)
+        self.run_it("prune", self.vault, "--keep-last=1", "--yes")
+        self.assertEqual(len(list(self.vault.glob("*.zst"))), 3)
+        # What has the name and is another is refused, wherever the right one lies; nothing is built on that, and it stays.
+        shutil.copy(first, full)
+        self.run_it("verify", second, code=4, says="INDEX-9")
+        self.run_it("snapshots", self.vault, code=1, says="a parent is not there")
+        self.run_it("prune", self.vault, "--keep-last=1", "--yes")
+        self.assertTrue((self.vault / "renamed.tar.zst").exists())
+        (self.vault / "renamed.tar.zst").rename(full)
+        self.run_it("verify", second)
+
+    def test_of_copies_the_named_one_is_the_parent(self):
+        _, full = self.backup()
+        self.change()
+        wanted = scan(self.site)
+        _, diff = self.backup()
+        copy = self.vault / "aaa-copy.tar.zst"
+        shutil.copy(full, copy)
+        self.run_it("prune", self.vault, "--forget", full.name, "--yes", code=1, says=f"needed by {diff.name}")
+        self.run_it("verify", diff)
+        # A new one names it, too.
+        result, second = self.backup()
+        self.assertEqual(result["parent"], full.name)
+        second.unlink()
+        # The copy is as good.
+        full.unlink()
+        self.assert_all_can_be_had(diff, wanted)
+        self.run_it("prune", self.vault, "--forget", copy.name, "--yes", code=1, says=f"needed by {diff.name}")
+
+    def test_of_copies_that_nobody_names_the_new_base_is_ours(self):
+        _, full = self.backup()
+        copy = self.vault / "my-copy.tar.zst"
+        shutil.copy(full, copy)
+        result, diff = self.backup()
+        self.assertEqual(result["parent"], full.name)
+        self.run_it("prune", self.vault, "--forget", copy.name, "--yes")
+        self.assertFalse(copy.exists())
+        self.run_it("verify", diff)
 
     def test_a_chain_builds_on_the_last(self):
         for night in range(4):
