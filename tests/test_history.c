@@ -139,6 +139,9 @@ START_TEST(a_run_is_read_as_it_was_written)
     run.seconds = 12.345;
     run.outage_seconds = 0;
     run.files = 123456;
+    run.part_files[PO_PART_SPOOL] = 3;
+    run.excluded = 17;
+    run.part_files[PO_PART_MAILBOX] = 123000;
     run.bytes = UINT64_C(5000000000000);
     run.archive = "C:\\Backup\\\xE9\x83\xB5\x1B.tar.zst";
     run.archive_bytes = 999;
@@ -159,6 +162,8 @@ START_TEST(a_run_is_read_as_it_was_written)
     ck_assert_double_eq_tol(got->seconds, 12.345, 0.001);
     ck_assert_double_eq(got->outage_seconds, 0);
     ck_assert_uint_eq(got->files, run.files);
+    ck_assert_uint_eq(got->excluded, 17);
+    ck_assert_mem_eq(got->part_files, run.part_files, sizeof run.part_files);
     ck_assert_uint_eq(got->bytes, run.bytes);
     ck_assert_uint_eq(got->archive_bytes, 999);
     ck_assert(got->has_archive_id);

@@ -397,6 +397,45 @@ class Nightly(unittest.TestCase):
         newest = sorted(self.vault.glob("*-full.tar.zst"))[-1]
         self.run_it("diff", newest, self.arg, code=1, says="1.MSG")
 
+    def status(self, *options, **expected):
+        return json.loads(self.run_it("status", self.arg, "--json", *options, **expected).stdout)
+
+    def test_an_empty_mailbox_is_no_good_backup(self):
+        _, full = self.backup()
+        self.mail.rename(self.dir / "mail")
+        self.mail.mkdir()
+        for _ in range(2):
+            result, archive = self.backup(code=1, says=f"the mailbox has no file, and had {FILES + 1} files in the last good backup")
+            self.assertIn("the mailbox has no file", result["shrunk"])
+            self.assertEqual(self.status("--max-age=1")["last_backup"]["path"], str(full))
+        self.run_it("snapshots", self.vault, says="[incomplete]")
+        self.run_it("prune", self.vault, "--keep-last=1", "--yes")
+        self.assertTrue(full.exists() and archive.exists())
+        result, archive = self.backup("--allow-shrink")
+        self.assertIsNone(result["shrunk"])
+        self.assertEqual(self.status()["last_backup"]["path"], str(archive))
+        self.backup()
+        # What comes back is good, and from then on it is what is compared with.
+        self.mail.rmdir()
+        (self.dir / "mail").rename(self.mail)
+        _, good = self.backup()
+        for number in range(FILES * 3 // 5):
+            (self.mail / f"user{number % 12:02}" / f"{number}.MSG").unlink()
+        self.backup(code=1, says="are less than half of the last good backup")
+        self.assertEqual(self.status()["last_backup"]["path"], str(good))
+
+    def test_before_an_upgrade_mailbox_and_spool_have_files(self):
+        shutil.rmtree(self.mail)
+        self.mail.mkdir()
+        (self.site / TREES[1] / "control").unlink()
+        words = "pre-upgrade", self.arg, "-o", self.vault, "--allow-same-volume"
+        done = self.run_it(*words, code=1, says="the mailbox has no file at all")
+        self.assertIn(b"the spool has no file at all", done.stderr)
+        self.assertIn(b"do not update yet", done.stderr)
+        self.assertIsNone(self.status()["last_backup"])
+        time.sleep(1.05)
+        self.run_it(*words, "--allow-shrink")
+
     def test_what_is_no_backup_is_not_called_one(self):
         for part in "registry", "spool", "mailbox":
             (self.site / "pobackup-site.ini").write_text(f"[trees]\n{part} = none\n" + INI)

@@ -47,6 +47,8 @@ po_cli_history_backup(struct po_cli *cli, struct po_host *host, const char *path
     run->is_whole = !options->is_unchecked;
     run->files = result->files;
     run->bytes = result->bytes;
+    run->excluded = result->excluded;
+    memcpy(run->part_files, result->part_files, sizeof run->part_files);
     run->seconds = result->seconds;
     run->outage_seconds = result->outage_seconds;
     if (strcmp(path, "-") != 0)

@@ -16,6 +16,7 @@
 
 #include "archive/entry.h"
 #include "base/buf.h"
+#include "host/host.h"
 
 #define PO_HISTORY_NAME "history"
 /* Where the older half goes: some 600 runs. */
@@ -41,6 +42,8 @@ struct po_history_run {
     double outage_seconds; /* negative = no service was stopped */
     uint64_t files;
     uint64_t bytes;
+    uint64_t part_files[PO_PART_COUNT]; /* a backup: of all files, those of each tree */
+    uint64_t excluded;                  /* left out as the user wished */
     /* The archive that it made or read; NULL and zeros when there was none. */
     const char *archive; /* its OS path */
     bool has_archive_id;
@@ -49,7 +52,9 @@ struct po_history_run {
     int64_t created;
     uint64_t archive_bytes;
     const char *archive_site; /* whose backup it is; NULL = not known */
-    bool is_complete; /* a backup: nothing was left out, nothing changed while it was read */
+    /* A backup: nothing was left out, nothing changed while it was read, and most of what the last good
+     * one had is there still. */
+    bool is_complete;
     enum po_history_check check;
     bool is_whole; /* what the check came to */
     const char
