@@ -376,6 +376,44 @@ START_TEST(the_last_good_backup_has_all_and_is_of_the_site)
 }
 END_TEST
 
+START_TEST(what_was_made_before_an_upgrade_is_a_backup)
+{
+    struct po_history_run one = backup(SITE, 1);
+    struct po_history_run two = backup(SITE, 2);
+    struct po_history_run deep = verify(2, PO_HISTORY_DEEP, true);
+    struct po_history_run made_of = backup(NULL, 3);
+
+    two.verb = "pre-upgrade";
+    append(&one);
+    append(&two);
+    append(&deep);
+    made_of.verb = "consolidate";
+    made_of.archive_site = SITE;
+    append(&made_of); /* of a backup that is known itself */
+    load();
+    ck_assert_ptr_eq(po_history_last_backup(history, SITE), at(1));
+    ck_assert_str_eq(at(2)->archive_site, SITE);
+    ck_assert_ptr_eq(po_history_last_verified(history, SITE), at(2));
+}
+END_TEST
+
+/* What was at the place before was another. */
+START_TEST(what_is_made_before_an_upgrade_where_a_damaged_one_was_is_good)
+{
+    struct po_history_run damaged = verify(1, PO_HISTORY_DEEP, false);
+    struct po_history_run made = backup(SITE, 2);
+
+    damaged.has_archive_id = false;
+    damaged.archive = made.archive;
+    append(&damaged);
+    made.verb = "pre-upgrade";
+    made.check = PO_HISTORY_UNCHECKED;
+    append(&made);
+    load();
+    ck_assert_ptr_eq(po_history_last_backup(history, SITE), at(1));
+}
+END_TEST
+
 START_TEST(a_verification_is_of_the_site_whose_backup_it_looked_at)
 {
     struct po_history_run one = backup(SITE, 1);
@@ -516,6 +554,8 @@ history_suite(void)
     tcase_add_test(tc, the_last_backup_and_the_last_verified_one_of_each_site_stay);
     tcase_add_test(tc, the_last_good_backup_has_all_and_is_of_the_site);
     tcase_add_test(tc, a_verification_is_of_the_site_whose_backup_it_looked_at);
+    tcase_add_test(tc, what_was_made_before_an_upgrade_is_a_backup);
+    tcase_add_test(tc, what_is_made_before_an_upgrade_where_a_damaged_one_was_is_good);
     tcase_add_test(tc, a_backup_found_damaged_is_not_good_until_it_is_found_whole_again);
     tcase_add_test(tc, a_backup_that_cannot_be_opened_any_more_is_known_by_its_place);
     tcase_add_test(tc, an_age_is_told_in_seconds_to_days);

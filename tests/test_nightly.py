@@ -424,6 +424,15 @@ class Nightly(unittest.TestCase):
         self.backup(code=1, says="are less than half of the last good backup")
         self.assertEqual(self.status()["last_backup"]["path"], str(good))
 
+    def test_what_was_made_before_an_upgrade_is_a_backup(self):
+        done = self.run_it("pre-upgrade", self.arg, "-o", self.vault, "--allow-same-volume", "--json")
+        path = json.loads(done.stdout)["path"]
+        status = self.status("--max-age=1")
+        self.assertEqual((status["last_backup"]["path"], status["last_verified"]["path"]), (path, path))
+        self.run_it("status", self.arg, says="last verified backup: ")
+        checks = {check["id"]: check["state"] for check in json.loads(self.run_it("doctor", self.arg, "--json", code=1).stdout)["checks"]}
+        self.assertEqual((checks["backup"], checks["verified"]), ("good", "good"))
+
     def test_before_an_upgrade_mailbox_and_spool_have_files(self):
         shutil.rmtree(self.mail)
         self.mail.mkdir()

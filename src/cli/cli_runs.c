@@ -91,11 +91,11 @@ tell_last(const struct runs *runs, const struct po_history_run *backup,
 
     if (backup == NULL) {
         po_cli_out_tell(out, PO_CLI_SAY, "no good backup of this site is known here");
-        return;
+    } else {
+        put_archive(&line, runs, backup);
+        po_cli_out_tell(out, PO_CLI_SAY, "last good backup: %s", po_buf_text(&line));
+        po_buf_clear(&line);
     }
-    put_archive(&line, runs, backup);
-    po_cli_out_tell(out, PO_CLI_SAY, "last good backup: %s", po_buf_text(&line));
-    po_buf_clear(&line);
     if (verified == NULL) {
         po_cli_out_tell(out, PO_CLI_SAY, "no backup of this site was verified deeply here");
     } else {

@@ -83,6 +83,9 @@ void po_history_free(struct po_history *history);
 size_t po_history_count(const struct po_history *history);
 const struct po_history_run *po_history_at(const struct po_history *history, size_t number);
 
+/* Whether a run saved a site, as all that have a verb of that kind do; what consolidate makes is the
+ * snapshot of a backup that is known itself. */
+bool po_history_is_backup(const struct po_history_run *run);
 /* Whether a run worked on the site, or on one of its backups. */
 bool po_history_is_of(const struct po_history_run *run, const char *site);
 /* The last run that made a complete backup of the site that nobody has found damaged. NULL = none. */
