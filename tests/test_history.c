@@ -397,6 +397,34 @@ START_TEST(what_was_made_before_an_upgrade_is_a_backup)
 }
 END_TEST
 
+START_TEST(good_backups_are_told_from_the_newest_on_and_what_was_made_of_them)
+{
+    struct po_history_run one = backup(SITE, 1);
+    struct po_history_run two = backup(SITE, 2);
+    struct po_history_run damage = verify(2, PO_HISTORY_DEEP, false);
+    struct po_history_run made = backup(NULL, 3);
+    struct po_history_run three = backup(SITE, 4);
+    size_t before;
+
+    append(&one);
+    append(&two);
+    append(&damage);
+    made.verb = "consolidate";
+    made.archive_site = SITE;
+    made.created = one.created;
+    append(&made);
+    append(&three);
+    load();
+    before = po_history_count(history);
+    ck_assert_ptr_eq(po_history_backup_before(history, SITE, &before), at(4));
+    ck_assert_ptr_eq(po_history_backup_before(history, SITE, &before), at(0));
+    ck_assert_ptr_null(po_history_backup_before(history, SITE, &before));
+    ck_assert(po_history_is_made_of(history, at(3), at(0)));
+    ck_assert(!po_history_is_made_of(history, at(3), at(1)));
+    ck_assert(!po_history_is_made_of(history, at(1), at(1)));
+}
+END_TEST
+
 /* What was at the place before was another. */
 START_TEST(what_is_made_before_an_upgrade_where_a_damaged_one_was_is_good)
 {
@@ -555,6 +583,7 @@ history_suite(void)
     tcase_add_test(tc, the_last_good_backup_has_all_and_is_of_the_site);
     tcase_add_test(tc, a_verification_is_of_the_site_whose_backup_it_looked_at);
     tcase_add_test(tc, what_was_made_before_an_upgrade_is_a_backup);
+    tcase_add_test(tc, good_backups_are_told_from_the_newest_on_and_what_was_made_of_them);
     tcase_add_test(tc, what_is_made_before_an_upgrade_where_a_damaged_one_was_is_good);
     tcase_add_test(tc, a_backup_found_damaged_is_not_good_until_it_is_found_whole_again);
     tcase_add_test(tc, a_backup_that_cannot_be_opened_any_more_is_known_by_its_place);

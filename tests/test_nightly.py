@@ -433,6 +433,23 @@ class Nightly(unittest.TestCase):
         checks = {check["id"]: check["state"] for check in json.loads(self.run_it("doctor", self.arg, "--json", code=1).stdout)["checks"]}
         self.assertEqual((checks["backup"], checks["verified"]), ("good", "good"))
 
+    def test_a_differential_without_its_full_is_no_good_backup(self):
+        _, full = self.backup()
+        _, diff = self.backup()
+        self.assertEqual(self.status("--max-age=1")["last_backup"]["path"], str(diff))
+        full.rename(self.vault / "renamed.tar.zst")
+        self.status("--max-age=1")
+        (self.vault / "renamed.tar.zst").rename(self.dir / "away")
+        self.status("--max-age=1", code=1)
+        self.run_it("status", self.arg, "--max-age=1", code=1, says="what it builds on is not beside it")
+        # A full that was made of it stands for it.
+        (self.dir / "away").rename(full)
+        self.run_it("consolidate", self.vault, diff)
+        diff.unlink()
+        full.unlink()
+        status = self.status("--max-age=1")
+        self.assertEqual((status["last_backup"]["verb"], status["last_backup_gone"]), ("consolidate", None))
+
     def test_before_an_upgrade_mailbox_and_spool_have_files(self):
         shutil.rmtree(self.mail)
         self.mail.mkdir()

@@ -227,16 +227,34 @@ is_damaged(const struct po_history *history, const struct po_history_run *about)
 }
 
 const struct po_history_run *
-po_history_last_backup(const struct po_history *history, const char *site)
+po_history_backup_before(const struct po_history *history, const char *site, size_t *before)
 {
-    for (size_t i = history->count; i > 0; i--) {
-        const struct po_history_run *run = po_history_at(history, i - 1);
+    while (*before > 0) {
+        const struct po_history_run *run = po_history_at(history, --*before);
 
         if (po_history_is_backup(run) && is_text(run->site, site) && run->has_archive_id &&
             run->is_complete && !is_damaged(history, run))
             return run;
     }
     return NULL;
+}
+
+const struct po_history_run *
+po_history_last_backup(const struct po_history *history, const char *site)
+{
+    size_t before = history->count;
+
+    return po_history_backup_before(history, site, &before);
+}
+
+bool
+po_history_is_made_of(const struct po_history *history, const struct po_history_run *run,
+                      const struct po_history_run *backup)
+{
+    return is_text(run->verb, "consolidate") && run->has_archive_id && run->is_complete &&
+           run->archive_site != NULL && is_text(backup->site, run->archive_site) &&
+           run->created != POBACKUP_TIME_UNKNOWN && run->created == backup->created &&
+           !is_damaged(history, run);
 }
 
 const struct po_history_run *

@@ -91,6 +91,13 @@ bool po_history_is_of(const struct po_history_run *run, const char *site);
 /* The last run that made a complete backup of the site that nobody has found damaged. NULL = none. */
 const struct po_history_run *po_history_last_backup(const struct po_history *history,
                                                     const char *site);
+/* The last such run among the lines before *before, which becomes its number: all of them, one after
+ * the other, from po_history_count on. */
+const struct po_history_run *po_history_backup_before(const struct po_history *history,
+                                                      const char *site, size_t *before);
+/* Whether a run made a full, which nobody has found damaged, of the archive of a good backup. */
+bool po_history_is_made_of(const struct po_history *history, const struct po_history_run *run,
+                           const struct po_history_run *backup);
 /* The last run that looked deeply at a complete backup of the site and found it whole, and nobody
  * found it damaged since. NULL = none. */
 const struct po_history_run *po_history_last_verified(const struct po_history *history,
