@@ -301,6 +301,15 @@ class Metrics(Base):
         self.assertGreater(self.values("restore")["last_run_files"], 30)
         self.assertEqual(self.values("backup"), first)
 
+    def test_what_is_found_damaged_is_not_verified_any_more(self):
+        self.check(self.save("a", self.option), 0)
+        self.check(run("verify", self.dir / "a", self.option), 0)
+        self.assertIn("last_verified_timestamp_seconds", self.values("verify"))
+        (self.dir / "a").write_bytes(self.damage(self.dir / "a").read_bytes())
+        self.check(run("verify", self.dir / "a", self.option), 4)
+        self.assertEqual(self.values("verify"), {})
+        self.assertEqual(self.values("verify", "")["last_run_exit_code"], 4)
+
     def test_a_failed_run_keeps_the_last_success(self):
         self.check(self.save("a", self.option), 0)
         good = self.values("backup")["last_success_timestamp_seconds"]

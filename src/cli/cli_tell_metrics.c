@@ -24,23 +24,30 @@ is_known(const struct po_cli_metrics_verified *list, size_t count, const char *s
     return false;
 }
 
-/* One for each site that has any; owned, the texts are the history's. NULL when there is none. */
+static void
+add_site(struct po_cli_metrics_verified *list, size_t *count, const struct po_history *history,
+         const char *site)
+{
+    const struct po_history_run *last;
+
+    if (site == NULL || is_known(list, *count, site))
+        return;
+    last = po_history_last_verified(history, site);
+    list[(*count)++] =
+        (struct po_cli_metrics_verified){ site, last != NULL ? last->time : POBACKUP_TIME_UNKNOWN };
+}
+
+/* One for each site that is known; owned, the texts are the history's. NULL when there is none. */
 static struct po_cli_metrics_verified *
 find_verified(const struct po_history *history, size_t *count)
 {
     size_t runs = history == NULL ? 0 : po_history_count(history);
-    struct po_cli_metrics_verified *list = po_mem_new(runs, sizeof(*list));
+    struct po_cli_metrics_verified *list = po_mem_new(runs * 2, sizeof(*list));
 
     *count = 0;
     for (size_t i = 0; list != NULL && i < runs; i++) {
-        const char *site = po_history_at(history, i)->archive_site;
-        const struct po_history_run *last;
-
-        if (site == NULL || is_known(list, *count, site))
-            continue;
-        last = po_history_last_verified(history, site);
-        if (last != NULL)
-            list[(*count)++] = (struct po_cli_metrics_verified){ site, last->time };
+        add_site(list, count, history, po_history_at(history, i)->archive_site);
+        add_site(list, count, history, po_history_at(history, i)->site);
     }
     return list;
 }
