@@ -4,6 +4,7 @@
 #include "cli/cli_history.h"
 #include "cli/cli_lock.h"
 #include "cli/cli_metrics.h"
+#include "cli/cli_site.h"
 #include "port/file.h"
 #include "port/sys.h"
 
@@ -134,11 +135,9 @@ po_cli_tell_metrics(struct po_cli_telling *telling)
 {
     struct po_cli *cli = telling->cli;
     const char *path = po_cli_text(cli, PO_CLI_METRICS);
-    const char *typed = po_cli_text(cli, PO_CLI_SITE);
+    char *typed = NULL;
     struct po_cli_metrics_run run = { .verb = cli->verb->name,
-                                      .site = cli->site != NULL ? cli->site
-                                              : typed != NULL   ? typed
-                                                                : "",
+                                      .site = "",
                                       .time = po_sys_now(),
                                       .exit_code = telling->code,
                                       .seconds = po_sys_monotonic() - cli->began };
@@ -149,6 +148,10 @@ po_cli_tell_metrics(struct po_cli_telling *telling)
 
     if (path == NULL)
         return;
+    if (cli->site == NULL)
+        typed = po_cli_site_typed(cli);
+    if (cli->site != NULL || typed != NULL)
+        run.site = cli->site != NULL ? cli->site : typed;
     if (!telling->document.failed)
         document =
             json_loadb((const char *)telling->document.bytes, telling->document.size, 0, NULL);
@@ -161,5 +164,6 @@ po_cli_tell_metrics(struct po_cli_telling *telling)
                            strstr(err.text, path) == NULL ? ": " : "", err.text);
     json_decref(document);
     po_mem_free(verified);
+    po_mem_free(typed);
     po_history_free(history);
 }
