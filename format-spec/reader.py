@@ -1144,21 +1144,25 @@ def archive_digest(path):
 
 
 def find_parent(archive, number, candidates):
-    """Parent `number` (from 1) among the named archives, else under its name beside the child (INDEX-9).
+    """Parent `number` (from 1) among the named archives, else beside the child: under its name, or under another (INDEX-9).
 
-    Returns an open Archive, or None when there is no file. Another archive under that name is refused."""
+    Returns an open Archive, or None when there is none. Another archive under that name is refused."""
     _, digest, _, name = archive.index.parents[number - 1]
     for path in candidates:
         if archive_digest(path) == digest:
             return Archive(path)
-    if not name or b"/" in name or b"\\" in name or b"\0" in name or name in (b".", b".."):
-        return None
-    path = os.path.join(os.path.dirname(os.fsencode(archive.path)), name)
-    if not os.path.isfile(path):
-        return None
-    if archive_digest(path) != digest:
-        raise damaged("INDEX-9", f"{show(name)} is not the parent: its digest is another")
-    return Archive(os.fsdecode(path))
+    directory = os.path.dirname(os.fsencode(archive.path))
+    if name and not (b"/" in name or b"\\" in name or b"\0" in name or name in (b".", b"..")):
+        path = os.path.join(directory, name)
+        if os.path.isfile(path):
+            if archive_digest(path) != digest:
+                raise damaged("INDEX-9", f"{show(name)} is not the parent: its digest is another")
+            return Archive(os.fsdecode(path))
+    for other in sorted(os.listdir(directory or b".")):
+        path = os.path.join(directory, other)
+        if other.endswith(b".tar.zst") and os.path.isfile(path) and not os.path.islink(path) and archive_digest(path) == digest:
+            return Archive(os.fsdecode(path))
+    return None
 
 
 # --- verification (section 8) ------------------------------------------------------------------------------------------

@@ -1343,6 +1343,43 @@ class History(Base):
         self.set_back(72)
         self.assertIn("3.0 days ago", self.status("--max-age=25", code=1)["warnings"][0])
 
+    def test_max_age_of_a_backup_that_is_gone(self):
+        vault = self.dir / "vault"
+        vault.mkdir()
+        b = vault / "b.tar.zst"
+        self.save(self.a)
+        self.save(b)
+        self.assertEqual(self.status("--max-age=1")["last_backup"]["path"], str(b))
+        # The one before counts; the newer is told.
+        content = b.read_bytes()
+        b.unlink()
+        document = self.status("--max-age=1")
+        self.assertEqual((document["last_backup"]["path"], document["last_backup_gone"]), (str(self.a), str(b)))
+        self.assertIn(f"the last good backup, {b}, is no longer there: its directory is there, and it is not", document["warnings"][0])
+        self.a.unlink()
+        done = self.must("status", self.arg, "--max-age=1", code=1, contains=f"the last good backup, {b}, is no longer there")
+        self.assertIn("no good backup of this site is left", done.text)
+        self.assertIsNone(self.status()["last_backup"])
+        # Not what it was.
+        b.write_bytes(content[:-1])
+        self.must("status", self.arg, "--max-age=1", code=1, contains="another size")
+        b.write_bytes(b"x" * len(content))
+        self.must("status", self.arg, "--max-age=1", code=1, contains="no longer there")
+        b.write_bytes(content)
+        document = self.status("--max-age=1")
+        self.assertEqual((document["last_backup"]["path"], document["last_backup_gone"], document["last_backup_unseen"]), (str(b), None, None))
+        # What cannot be reached is not gone.
+        vault.rename(self.dir / "off-site")
+        document = self.status("--max-age=1")
+        self.assertEqual(document["last_backup"]["path"], str(b))
+        self.assertIn("its directory cannot be reached", document["last_backup_unseen"])
+        self.must("status", self.arg, "--max-age=1", contains="could not be looked at")
+
+    def test_max_age_of_a_backup_that_went_through_a_pipe(self):
+        with open(self.a, "wb") as file:
+            subprocess.run([PROGRAM, "backup", self.arg, "-o", "-", "--quiet"], stdout=file, env={**os.environ, **self.env}, check=True, timeout=60)
+        self.must("status", self.arg, "--max-age=1", contains="it was written to standard output")
+
     def test_a_backup_of_the_future_is_none_to_rely_on(self):
         self.save(self.a)
         self.set_back(-48)

@@ -1,5 +1,7 @@
 /* The metrics file: values, labels, and what stays of the old one. */
 #include "cli/cli_metrics.h"
+
+#include "archive/entry.h"
 #include "os_help.h"
 
 static struct po_buf out;
@@ -167,6 +169,23 @@ START_TEST(verified_backups_have_a_value_a_site)
 }
 END_TEST
 
+START_TEST(a_site_without_a_verified_backup_has_no_value)
+{
+    const struct po_cli_metrics_verified first[] = { { "a", 1000000000 }, { "b", 2000000000 } };
+    const struct po_cli_metrics_verified second[] = { { "a", POBACKUP_TIME_UNKNOWN } };
+    struct po_cli_metrics_run run = run_of("verify", "", 100, 4);
+
+    run.verified = first;
+    run.verified_count = 2;
+    merge(&run);
+    run.verified = second;
+    run.verified_count = 1;
+    merge(&run);
+    ck_assert(has("pobackup_last_verified_timestamp_seconds{verb=\"verify\",site=\"b\"} 200"));
+    ck_assert_uint_eq(count("\npobackup_last_verified_timestamp_seconds{"), 1);
+}
+END_TEST
+
 START_TEST(labels_are_escaped_and_found_again)
 {
     struct po_cli_metrics_run run =
@@ -213,6 +232,7 @@ main(void)
     tcase_add_test(tc, other_verbs_and_sites_stay_as_they_are);
     tcase_add_test(tc, parts_and_archives_are_summed);
     tcase_add_test(tc, verified_backups_have_a_value_a_site);
+    tcase_add_test(tc, a_site_without_a_verified_backup_has_no_value);
     tcase_add_test(tc, labels_are_escaped_and_found_again);
     tcase_add_test(tc, a_file_of_another_program_is_refused);
     suite_add_tcase(suite, tc);

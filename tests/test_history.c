@@ -139,6 +139,9 @@ START_TEST(a_run_is_read_as_it_was_written)
     run.seconds = 12.345;
     run.outage_seconds = 0;
     run.files = 123456;
+    run.part_files[PO_PART_SPOOL] = 3;
+    run.excluded = 17;
+    run.part_files[PO_PART_MAILBOX] = 123000;
     run.bytes = UINT64_C(5000000000000);
     run.archive = "C:\\Backup\\\xE9\x83\xB5\x1B.tar.zst";
     run.archive_bytes = 999;
@@ -159,6 +162,8 @@ START_TEST(a_run_is_read_as_it_was_written)
     ck_assert_double_eq_tol(got->seconds, 12.345, 0.001);
     ck_assert_double_eq(got->outage_seconds, 0);
     ck_assert_uint_eq(got->files, run.files);
+    ck_assert_uint_eq(got->excluded, 17);
+    ck_assert_mem_eq(got->part_files, run.part_files, sizeof run.part_files);
     ck_assert_uint_eq(got->bytes, run.bytes);
     ck_assert_uint_eq(got->archive_bytes, 999);
     ck_assert(got->has_archive_id);
@@ -371,6 +376,55 @@ START_TEST(the_last_good_backup_has_all_and_is_of_the_site)
 }
 END_TEST
 
+START_TEST(what_was_made_before_an_upgrade_is_a_backup)
+{
+    struct po_history_run one = backup(SITE, 1);
+    struct po_history_run two = backup(SITE, 2);
+    struct po_history_run deep = verify(2, PO_HISTORY_DEEP, true);
+    struct po_history_run made_of = backup(NULL, 3);
+
+    two.verb = "pre-upgrade";
+    append(&one);
+    append(&two);
+    append(&deep);
+    made_of.verb = "consolidate";
+    made_of.archive_site = SITE;
+    append(&made_of); /* of a backup that is known itself */
+    load();
+    ck_assert_ptr_eq(po_history_last_backup(history, SITE), at(1));
+    ck_assert_str_eq(at(2)->archive_site, SITE);
+    ck_assert_ptr_eq(po_history_last_verified(history, SITE), at(2));
+}
+END_TEST
+
+START_TEST(good_backups_are_told_from_the_newest_on_and_what_was_made_of_them)
+{
+    struct po_history_run one = backup(SITE, 1);
+    struct po_history_run two = backup(SITE, 2);
+    struct po_history_run damage = verify(2, PO_HISTORY_DEEP, false);
+    struct po_history_run made = backup(NULL, 3);
+    struct po_history_run three = backup(SITE, 4);
+    size_t before;
+
+    append(&one);
+    append(&two);
+    append(&damage);
+    made.verb = "consolidate";
+    made.archive_site = SITE;
+    made.created = one.created;
+    append(&made);
+    append(&three);
+    load();
+    before = po_history_count(history);
+    ck_assert_ptr_eq(po_history_backup_before(history, SITE, &before), at(4));
+    ck_assert_ptr_eq(po_history_backup_before(history, SITE, &before), at(0));
+    ck_assert_ptr_null(po_history_backup_before(history, SITE, &before));
+    ck_assert(po_history_is_made_of(history, at(3), at(0)));
+    ck_assert(!po_history_is_made_of(history, at(3), at(1)));
+    ck_assert(!po_history_is_made_of(history, at(1), at(1)));
+}
+END_TEST
+
 START_TEST(a_verification_is_of_the_site_whose_backup_it_looked_at)
 {
     struct po_history_run one = backup(SITE, 1);
@@ -440,6 +494,12 @@ START_TEST(a_backup_that_cannot_be_opened_any_more_is_known_by_its_place)
     append(&one);
     load();
     ck_assert_uint_eq(po_history_last_backup(history, SITE)->archive_id[0], 2);
+    append(&bad);
+    one.verb = "pre-upgrade";
+    one.archive_id[0] = 3;
+    append(&one);
+    load();
+    ck_assert_uint_eq(po_history_last_backup(history, SITE)->archive_id[0], 3);
 }
 END_TEST
 
@@ -511,6 +571,8 @@ history_suite(void)
     tcase_add_test(tc, the_last_backup_and_the_last_verified_one_of_each_site_stay);
     tcase_add_test(tc, the_last_good_backup_has_all_and_is_of_the_site);
     tcase_add_test(tc, a_verification_is_of_the_site_whose_backup_it_looked_at);
+    tcase_add_test(tc, what_was_made_before_an_upgrade_is_a_backup);
+    tcase_add_test(tc, good_backups_are_told_from_the_newest_on_and_what_was_made_of_them);
     tcase_add_test(tc, a_backup_found_damaged_is_not_good_until_it_is_found_whole_again);
     tcase_add_test(tc, a_backup_that_cannot_be_opened_any_more_is_known_by_its_place);
     tcase_add_test(tc, an_age_is_told_in_seconds_to_days);

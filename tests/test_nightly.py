@@ -61,7 +61,7 @@ class Nightly(unittest.TestCase):
         (cls.made / TREES[0] / "program").write_bytes(rng.randbytes(5000))
         os.link(cls.made / TREES[2] / "large", cls.made / TREES[2] / "large-too")
         # Each test has a site of its own, as old.
-        cls.sites = [cls.top / f"site{number}" for number in range(16)]
+        cls.sites = [cls.top / f"site{number}" for number in range(26)]
         for site in cls.sites:
             shutil.copytree(cls.made, site)
             (site / TREES[2] / "large-too").unlink()
@@ -196,6 +196,73 @@ class Nightly(unittest.TestCase):
         full.unlink()
         self.assertEqual(self.backup(says="a full is made")[0]["kind"], "full")
 
+    def assert_all_can_be_had(self, diff, wanted):
+        """By everybody who needs a parent."""
+        self.run_it("verify", diff)
+        self.assert_extracts(diff, wanted)
+        self.run_it("drill", diff)
+        self.assertEqual(self.run_it("cat", diff, f"{TREES[2]}/large").stdout, (self.mail / "large").read_bytes())
+        self.run_it("diff", diff, self.arg)
+        self.run_it("snapshots", self.vault)
+        reader = pathlib.Path(__file__).resolve().parent.parent / "format-spec" / "reader.py"
+        done = subprocess.run([sys.executable, reader, "verify", diff], check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertNotIn(b"is not here", done.stdout)
+        self.run_it("consolidate", self.vault, diff)
+        pathlib.Path(str(diff).replace("-diff.", "-full.")).unlink()
+        (self.mail / "large").write_text("lost")
+        self.run_it("restore", diff, self.arg, "--yes", f"--path={TREES[2]}/large")
+        self.assertEqual(scan(self.site)[f"{TREES[2]}/large"], wanted[f"{TREES[2]}/large"])
+        self.run_it("status", "--forget", self.arg)
+
+    def test_a_renamed_parent_is_found_by_its_digest(self):
+        _, full = self.backup()
+        self.change()
+        _, first = self.backup("--base=last")
+        full.rename(self.vault / "renamed.tar.zst")
+        wanted = scan(self.site)
+        result, second = self.backup("--base=last")  # which verifies it
+        self.assertEqual((result["kind"], result["parent"]), ("diff", first.name))
+        self.assert_all_can_be_had(second, wanted)
+        self.run_it("verify", first)
+        self.run_it("prune", self.vault, "--keep-last=1", "--yes")
+        self.assertEqual(len(list(self.vault.glob("*.zst"))), 3)
+        # What has the name and is another is refused, wherever the right one lies; nothing is built on that, and it stays.
+        shutil.copy(first, full)
+        self.run_it("verify", second, code=4, says="INDEX-9")
+        self.run_it("snapshots", self.vault, code=1, says="a parent is not there")
+        self.run_it("prune", self.vault, "--keep-last=1", "--yes")
+        self.assertTrue((self.vault / "renamed.tar.zst").exists())
+        (self.vault / "renamed.tar.zst").rename(full)
+        self.run_it("verify", second)
+
+    def test_of_copies_the_named_one_is_the_parent(self):
+        _, full = self.backup()
+        self.change()
+        wanted = scan(self.site)
+        _, diff = self.backup()
+        copy = self.vault / "aaa-copy.tar.zst"
+        shutil.copy(full, copy)
+        self.run_it("prune", self.vault, "--forget", full.name, "--yes", code=1, says=f"needed by {diff.name}")
+        self.run_it("verify", diff)
+        # A new one names it, too.
+        result, second = self.backup()
+        self.assertEqual(result["parent"], full.name)
+        second.unlink()
+        # The copy is as good.
+        full.unlink()
+        self.assert_all_can_be_had(diff, wanted)
+        self.run_it("prune", self.vault, "--forget", copy.name, "--yes", code=1, says=f"needed by {diff.name}")
+
+    def test_of_copies_that_nobody_names_the_new_base_is_ours(self):
+        _, full = self.backup()
+        copy = self.vault / "my-copy.tar.zst"
+        shutil.copy(full, copy)
+        result, diff = self.backup()
+        self.assertEqual(result["parent"], full.name)
+        self.run_it("prune", self.vault, "--forget", copy.name, "--yes")
+        self.assertFalse(copy.exists())
+        self.run_it("verify", diff)
+
     def test_a_chain_builds_on_the_last(self):
         for night in range(4):
             (self.mail / f"night{night}").write_text(str(night))
@@ -329,6 +396,71 @@ class Nightly(unittest.TestCase):
         self.change()
         newest = sorted(self.vault.glob("*-full.tar.zst"))[-1]
         self.run_it("diff", newest, self.arg, code=1, says="1.MSG")
+
+    def status(self, *options, **expected):
+        return json.loads(self.run_it("status", self.arg, "--json", *options, **expected).stdout)
+
+    def test_an_empty_mailbox_is_no_good_backup(self):
+        _, full = self.backup()
+        self.mail.rename(self.dir / "mail")
+        self.mail.mkdir()
+        for _ in range(2):
+            result, archive = self.backup(code=1, says=f"the mailbox has no file, and had {FILES + 1} files in the last good backup")
+            self.assertIn("the mailbox has no file", result["shrunk"])
+            self.assertEqual(self.status("--max-age=1")["last_backup"]["path"], str(full))
+        self.run_it("snapshots", self.vault, says="[incomplete]")
+        self.run_it("prune", self.vault, "--keep-last=1", "--yes")
+        self.assertTrue(full.exists() and archive.exists())
+        result, archive = self.backup("--allow-shrink")
+        self.assertIsNone(result["shrunk"])
+        self.assertEqual(self.status()["last_backup"]["path"], str(archive))
+        self.backup()
+        # What comes back is good, and from then on it is what is compared with.
+        self.mail.rmdir()
+        (self.dir / "mail").rename(self.mail)
+        _, good = self.backup()
+        for number in range(FILES * 3 // 5):
+            (self.mail / f"user{number % 12:02}" / f"{number}.MSG").unlink()
+        self.backup(code=1, says="are less than half of the last good backup")
+        self.assertEqual(self.status()["last_backup"]["path"], str(good))
+
+    def test_what_was_made_before_an_upgrade_is_a_backup(self):
+        done = self.run_it("pre-upgrade", self.arg, "-o", self.vault, "--allow-same-volume", "--json")
+        path = json.loads(done.stdout)["path"]
+        status = self.status("--max-age=1")
+        self.assertEqual((status["last_backup"]["path"], status["last_verified"]["path"]), (path, path))
+        self.run_it("status", self.arg, says="last verified backup: ")
+        checks = {check["id"]: check["state"] for check in json.loads(self.run_it("doctor", self.arg, "--json", code=1).stdout)["checks"]}
+        self.assertEqual((checks["backup"], checks["verified"]), ("good", "good"))
+
+    def test_a_differential_without_its_full_is_no_good_backup(self):
+        _, full = self.backup()
+        _, diff = self.backup()
+        self.assertEqual(self.status("--max-age=1")["last_backup"]["path"], str(diff))
+        full.rename(self.vault / "renamed.tar.zst")
+        self.status("--max-age=1")
+        (self.vault / "renamed.tar.zst").rename(self.dir / "away")
+        self.status("--max-age=1", code=1)
+        self.run_it("status", self.arg, "--max-age=1", code=1, says="what it builds on is not beside it")
+        # A full that was made of it stands for it.
+        (self.dir / "away").rename(full)
+        self.run_it("consolidate", self.vault, diff)
+        diff.unlink()
+        full.unlink()
+        status = self.status("--max-age=1")
+        self.assertEqual((status["last_backup"]["verb"], status["last_backup_gone"]), ("consolidate", None))
+
+    def test_before_an_upgrade_mailbox_and_spool_have_files(self):
+        shutil.rmtree(self.mail)
+        self.mail.mkdir()
+        (self.site / TREES[1] / "control").unlink()
+        words = "pre-upgrade", self.arg, "-o", self.vault, "--allow-same-volume"
+        done = self.run_it(*words, code=1, says="the mailbox has no file at all")
+        self.assertIn(b"the spool has no file at all", done.stderr)
+        self.assertIn(b"do not update yet", done.stderr)
+        self.assertIsNone(self.status()["last_backup"])
+        time.sleep(1.05)
+        self.run_it(*words, "--allow-shrink")
 
     def test_what_is_no_backup_is_not_called_one(self):
         for part in "registry", "spool", "mailbox":

@@ -4,6 +4,7 @@
 #include "host/host.h"
 #include "host/security_accounts.h"
 #include "host/security_descriptor.h"
+#include "host/security_private.h"
 #include "host/security_rule.h"
 #include "host/security_sddl.h"
 
@@ -243,6 +244,42 @@ START_TEST(sddl_becomes_a_descriptor_and_text_again)
         struct po_buf bytes = from_sddl(texts[i]);
 
         assert_sddl(bytes.bytes, bytes.size, texts[i]);
+        po_buf_deinit(&bytes);
+    }
+}
+END_TEST
+
+START_TEST(who_may_read_beside_the_owner_is_found)
+{
+    static const char *const others[][2] = {
+        { "O:BAD:P(A;;FA;;;SY)(A;;FA;;;BA)", "" },
+        { "O:S-1-5-21-1-2-3-1001D:P(A;;FA;;;S-1-5-21-1-2-3-1001)(A;;FA;;;SY)(A;;FA;;;BA)", "" },
+        { "O:BAD:P", "" }, /* nobody */
+        { "O:BAD:(A;IOOICI;FA;;;WD)(A;;FA;;;BA)", "" },
+        { "O:BAD:(D;;FA;;;WD)(A;;FA;;;BA)", "" },
+        { "O:BAD:(A;;0x100;;;WD)", "" }, /* its attributes */
+        { "O:BA", "S-1-1-0" },           /* no list: everyone may all */
+        { "O:BAD:NO_ACCESS_CONTROL", "S-1-1-0" },
+        { "O:BAD:(A;;FA;;;BA)(A;ID;0x1200a9;;;BU)", "S-1-5-32-545" },
+        { "O:BAD:(A;;GR;;;WD)", "S-1-1-0" },
+        { "O:BAD:(A;;GA;;;AU)", "S-1-5-11" },
+        { "O:BAD:(A;;WD;;;AU)", "S-1-5-11" },
+        { "O:BAD:(A;;WO;;;S-1-5-21-1-2-3-1001)", "S-1-5-21-1-2-3-1001" },
+    };
+
+    for (size_t i = 0; i < COUNT(others); i++) {
+        struct po_buf bytes = from_sddl(others[i][0]);
+        struct po_buf text = { 0 };
+        struct po_security security;
+        struct po_err err = { 0 };
+        struct po_sid who;
+
+        ck_assert_int_eq(po_security_parse(&security, bytes.bytes, bytes.size, &err), PO_OK);
+        if (po_security_is_open(&security, &who))
+            po_sid_put(&text, &who);
+        ck_assert_msg(strcmp(po_buf_text(&text), others[i][1]) == 0, "%s: %s", others[i][0],
+                      po_buf_text(&text));
+        po_buf_deinit(&text);
         po_buf_deinit(&bytes);
     }
 }
@@ -1055,6 +1092,7 @@ security_suite(void)
     tcase_add_test(text, what_is_no_sid_is_refused);
     tcase_add_test(text, a_sid_of_a_machine_is_told_from_one_that_is_the_same_everywhere);
     tcase_add_test(text, sddl_becomes_a_descriptor_and_text_again);
+    tcase_add_test(text, who_may_read_beside_the_owner_is_found);
     tcase_add_test(text, rights_may_be_named_one_by_one);
     tcase_add_test(text, a_descriptor_has_the_bytes_that_windows_has);
     tcase_add_test(text, wrong_sddl_is_refused_with_its_place);

@@ -301,6 +301,29 @@ class Metrics(Base):
         self.assertGreater(self.values("restore")["last_run_files"], 30)
         self.assertEqual(self.values("backup"), first)
 
+    def test_a_run_that_cannot_open_its_site_has_the_sites_label(self):
+        link = self.dir / "link"
+        link.symlink_to(self.dir)
+        root = pathlib.Path(self.site.root)
+        for typed in f"{root}/", link / root.relative_to(self.dir), os.path.relpath(root) + "//":
+            self.check(run("backup", f"--site=folder:{typed}", "-o", self.dir / f"a{time.monotonic_ns()}", self.option), 0)
+            self.assertEqual(self.values("backup")["last_run_success"], 1)
+            root.rename(f"{root}-away")
+            self.check(run("backup", f"--site=folder:{typed}", "-o", self.dir / "b", self.option), 3)
+            self.assertEqual(self.values("backup")["last_run_success"], 0)
+            pathlib.Path(f"{root}-away").rename(root)
+        sites = {dict(labels)["site"] for _, labels in prometheus.read(self.file.read_bytes())}
+        self.assertEqual(sites, {self.site_label})
+
+    def test_what_is_found_damaged_is_not_verified_any_more(self):
+        self.check(self.save("a", self.option), 0)
+        self.check(run("verify", self.dir / "a", self.option), 0)
+        self.assertIn("last_verified_timestamp_seconds", self.values("verify"))
+        (self.dir / "a").write_bytes(self.damage(self.dir / "a").read_bytes())
+        self.check(run("verify", self.dir / "a", self.option), 4)
+        self.assertEqual(self.values("verify"), {})
+        self.assertEqual(self.values("verify", "")["last_run_exit_code"], 4)
+
     def test_a_failed_run_keeps_the_last_success(self):
         self.check(self.save("a", self.option), 0)
         good = self.values("backup")["last_success_timestamp_seconds"]

@@ -49,9 +49,9 @@ put_text(const char *name, const char *text)
 
 /* A full of this day, or a differential on `parent`. */
 static struct po_parent
-put(const char *name, int day, const struct po_parent *parent)
+put_named(const char *name, int day, const struct po_parent *parent, const char *parent_name)
 {
-    static char hint[] = "hint";
+    char hint[64];
     struct po_parent made;
     struct po_parent named = { 0 };
     struct help_snapshot snapshot = { .created = HELP_NOON + day * HELP_DAY,
@@ -62,10 +62,17 @@ put(const char *name, int day, const struct po_parent *parent)
 
     if (parent != NULL) {
         named = *parent;
+        (void)snprintf(hint, sizeof hint, "%s", parent_name);
         named.name = hint;
     }
     help_snapshot_write(in_vault(name), &snapshot, &made);
     return made;
+}
+
+static struct po_parent
+put(const char *name, int day, const struct po_parent *parent)
+{
+    return put_named(name, day, parent, "hint");
 }
 
 static void
@@ -188,6 +195,44 @@ START_TEST(copies_are_known)
     ck_assert_uint_eq(row("a.tar.zst")->copy_of, NONE);
     ck_assert_uint_eq(row("b.tar.zst")->copy_of, po_vault_find(vault, "a.tar.zst"));
     ck_assert_uint_eq(row("c.tar.zst")->parents[0], po_vault_find(vault, "a.tar.zst"));
+}
+END_TEST
+
+START_TEST(of_copies_the_one_that_others_name_stands_for_all)
+{
+    struct po_buf bytes = { 0 };
+    struct help_snapshot snapshot = { .created = HELP_NOON };
+    struct po_parent full;
+
+    help_snapshot_put(&bytes, &snapshot, &full);
+    os_write(in_vault("a.tar.zst"), bytes.bytes, bytes.size);
+    os_write(in_vault("hint"), bytes.bytes, bytes.size);
+    os_write(in_vault("postoffice-h-20250101T000000Z-full.tar.zst"), bytes.bytes, bytes.size);
+    look();
+    ck_assert_uint_eq(row("a.tar.zst")->copy_of,
+                      po_vault_find(vault, "postoffice-h-20250101T000000Z-full.tar.zst"));
+    os_write(in_vault("hint.tar.zst"), bytes.bytes, bytes.size);
+    (void)put_named("c.tar.zst", 3, &full, "hint.tar.zst");
+    look();
+    ck_assert_uint_eq(row("hint.tar.zst")->copy_of, NONE);
+    ck_assert_uint_eq(row("a.tar.zst")->copy_of, po_vault_find(vault, "hint.tar.zst"));
+    ck_assert_uint_eq(row("c.tar.zst")->parents[0], po_vault_find(vault, "hint.tar.zst"));
+    po_buf_deinit(&bytes);
+}
+END_TEST
+
+START_TEST(a_parents_name_that_another_has_is_as_good_as_none)
+{
+    struct po_parent full = put("renamed.tar.zst", 1, NULL);
+
+    (void)put("hint.tar.zst", 2, NULL);
+    (void)put_named("child.tar.zst", 3, &full, "hint.tar.zst");
+    put_text("cut.tar.zst", "not ours");
+    (void)put_named("other.tar.zst", 4, &full, "cut.tar.zst");
+    look();
+    ck_assert_uint_eq(row("child.tar.zst")->missing, 1);
+    ck_assert_uint_eq(row("child.tar.zst")->parents[0], po_vault_find(vault, "renamed.tar.zst"));
+    ck_assert_uint_eq(row("other.tar.zst")->missing, 1);
 }
 END_TEST
 
@@ -616,6 +661,8 @@ main(void)
     tcase_add_test(list, a_parent_is_known_by_its_digest_whatever_its_name);
     tcase_add_test(list, hosts_and_sites_are_groups_of_their_own);
     tcase_add_test(list, copies_are_known);
+    tcase_add_test(list, of_copies_the_one_that_others_name_stands_for_all);
+    tcase_add_test(list, a_parents_name_that_another_has_is_as_good_as_none);
     tcase_add_test(list, what_is_no_whole_archive_is_told_apart);
 #if OS_HAS_POSIX
     tcase_add_test(list, a_link_is_not_followed);

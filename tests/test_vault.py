@@ -390,6 +390,14 @@ class Backup(Base):
         self.assertEqual([a["removed"] for a in done.json["archives"]], [True, False, False])
         self.assertEqual((self.vault / LOCK).read_bytes(), b"")
 
+    def test_damage_in_the_vault_is_an_exit_code_as_it_is_of_prune(self):
+        self.put("a.tar.zst", -3)
+        (self.vault / "cut.tar.zst").write_bytes((self.vault / "a.tar.zst").read_bytes()[:-20])
+        self.check(self.backup(), 0)
+        self.check(self.backup("--keep-last=2"), 1, "cut.tar.zst: damaged")
+        self.check(self.prune("--keep-last=2", "--yes"), 1, "cut.tar.zst: damaged")
+        self.assertIn("cut.tar.zst", self.names())
+
     def test_without_rules_it_prunes_nothing(self):
         self.nights(3)
         self.check(self.backup(), 0)

@@ -423,10 +423,23 @@ check_format(const json_t *root, struct po_err *err)
         name);
 }
 
+/* *to stays NULL where the value is of another type than it should be: it is not known. */
+static enum po_status
+copy_text(char **to, const json_t *value, struct po_err *err)
+{
+    const char *text = json_string_value(value);
+
+    if (text == NULL)
+        return PO_OK;
+    *to = po_mem_strdup(text);
+    return *to != NULL ? PO_OK : po_fail_nomem(err, strlen(text));
+}
+
 static enum po_status
 parse_parents(struct po_manifest_core *core, const json_t *parents, struct po_err *err)
 {
     size_t count = json_array_size(parents);
+    enum po_status st = PO_OK;
 
     if (!json_is_array(parents) || count > PO_PARENTS_MAX || (count > 0) != core->is_diff)
         return broken(err, "parents");
@@ -434,18 +447,19 @@ parse_parents(struct po_manifest_core *core, const json_t *parents, struct po_er
     if (core->parents == NULL)
         return po_fail_nomem(err, count * sizeof *core->parents);
     core->parent_count = count;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; st == PO_OK && i < count; i++) {
         const json_t *parent = json_array_get(parents, i);
 
         if (!get_hex(parent, "archive_id", core->parents[i].archive_id, PO_ID_SIZE) ||
             !get_hex(parent, "digest", core->parents[i].digest, PO_DIGEST_SIZE) ||
             !get_time(parent, "created", &core->parents[i].created))
             return broken(err, "parents");
+        st = copy_text(&core->parents[i].name, json_object_get(parent, "name"), err);
     }
-    return PO_OK;
+    return st;
 }
 
-/* Nothing of it is a must: what is of another type than it should be is not known. */
+/* Nothing of it is a must. */
 static enum po_status
 parse_about(struct po_manifest_core *core, const json_t *root, struct po_err *err)
 {
@@ -465,16 +479,11 @@ parse_about(struct po_manifest_core *core, const json_t *root, struct po_err *er
         { &core->mailbox, json_object_get(trees, "mailbox") },
     };
 
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        const char *text = json_string_value(texts[i].value);
+    enum po_status st = PO_OK;
 
-        if (text == NULL)
-            continue;
-        *texts[i].to = po_mem_strdup(text);
-        if (*texts[i].to == NULL)
-            return po_fail_nomem(err, strlen(text));
-    }
-    return PO_OK;
+    for (size_t i = 0; st == PO_OK && i < sizeof texts / sizeof texts[0]; i++)
+        st = copy_text(texts[i].to, texts[i].value, err);
+    return st;
 }
 
 static enum po_status
@@ -522,6 +531,8 @@ po_manifest_parse(struct po_manifest_core *core, const void *bytes, size_t size,
 void
 po_manifest_core_deinit(struct po_manifest_core *core)
 {
+    for (size_t i = 0; i < core->parent_count; i++)
+        po_mem_free(core->parents[i].name);
     po_mem_free(core->parents);
     po_mem_free(core->purpose);
     po_mem_free(core->host_name);

@@ -44,7 +44,7 @@ struct po_manifest_core {
     uint8_t archive_id[PO_ID_SIZE];
     int64_t created;
     bool is_diff;
-    struct po_parent *parents; /* owned; names are NULL */
+    struct po_parent *parents; /* owned; a name is NULL where it is no string */
     size_t parent_count;
     /* Informative, owned; NULL: null, not there, or no string. */
     char *purpose;

@@ -232,6 +232,16 @@ po_rec_header_put(uint8_t bytes[PO_REC_HEADER_SIZE], const struct po_rec_header 
     po_xxh3(bytes, HASHED_SIZE, bytes + HASHED_SIZE);
 }
 
+bool
+po_rec_header_is_equal(const struct po_rec_header *a, const struct po_rec_header *b)
+{
+    uint8_t bytes[2][PO_REC_HEADER_SIZE];
+
+    po_rec_header_put(bytes[0], a);
+    po_rec_header_put(bytes[1], b);
+    return memcmp(bytes[0], bytes[1], PO_REC_HEADER_SIZE) == 0;
+}
+
 enum po_status
 po_rec_header_parse(struct po_rec_header *header, const uint8_t bytes[PO_REC_HEADER_SIZE],
                     struct po_err *err)

@@ -64,6 +64,7 @@ const uint8_t *po_rec_page_entries(const uint8_t bytes[PO_REC_PAGE_SIZE],
                                    const uint8_t id[PO_HASH_SIZE], uint32_t number);
 
 void po_rec_header_put(uint8_t bytes[PO_REC_HEADER_SIZE], const struct po_rec_header *header);
+bool po_rec_header_is_equal(const struct po_rec_header *a, const struct po_rec_header *b);
 /* PO_E_FORMAT: damaged, or no header at all; PO_E_UNSUPPORTED: of a newer version. */
 PO_NODISCARD enum po_status po_rec_header_parse(struct po_rec_header *header,
                                                 const uint8_t bytes[PO_REC_HEADER_SIZE],

@@ -10,6 +10,7 @@
 #include "cli/cli_prune.h"
 #include "cli/cli_rec.h"
 #include "cli/cli_recovery.h"
+#include "cli/cli_shrink.h"
 #include "cli/cli_state.h"
 #include "cli/cli_target.h"
 #include "port/file.h"
@@ -70,6 +71,8 @@ save_to(struct po_cli *cli, struct po_host *host, struct po_store_sink *sink, co
         po_cli_base_commit(base, &result);
         po_cli_history_backup(cli, host, path, options, &result);
         code = po_cli_backup_done(cli, path, options, &result);
+        if (po_cli_shrink_check(cli) != PO_EXIT_DONE && code == PO_EXIT_DONE)
+            code = PO_EXIT_PARTLY;
     } else {
         code = po_cli_backup_failed(cli, &result, &err);
     }

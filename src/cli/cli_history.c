@@ -1,6 +1,7 @@
 #include "cli/cli_history.h"
 
 #include "base/mem.h"
+#include "cli/cli_site.h"
 #include "cli/cli_state.h"
 #include "port/file.h"
 #include "port/sys.h"
@@ -47,6 +48,8 @@ po_cli_history_backup(struct po_cli *cli, struct po_host *host, const char *path
     run->is_whole = !options->is_unchecked;
     run->files = result->files;
     run->bytes = result->bytes;
+    run->excluded = result->excluded;
+    memcpy(run->part_files, result->part_files, sizeof run->part_files);
     run->seconds = result->seconds;
     run->outage_seconds = result->outage_seconds;
     if (strcmp(path, "-") != 0)
@@ -180,11 +183,11 @@ is_same(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* Of a run that could not open its site, what was typed: mostly the same. NULL = not known. */
-static const char *
+/* Owned. Of a run that could not open its site, what was typed. NULL = not known. */
+static char *
 site_of(const struct po_cli *cli)
 {
-    return cli->site != NULL ? cli->site : po_cli_text(cli, PO_CLI_SITE);
+    return cli->site != NULL ? po_mem_strdup(cli->site) : po_cli_site_typed(cli);
 }
 
 /*
@@ -194,14 +197,18 @@ site_of(const struct po_cli *cli)
 static const struct po_history_run *
 find_before(const struct po_cli *cli, const struct po_history *history)
 {
-    for (size_t i = po_history_count(history); i > 0; i--) {
+    const struct po_history_run *found = NULL;
+    char *site = site_of(cli);
+
+    for (size_t i = po_history_count(history); found == NULL && i > 0; i--) {
         const struct po_history_run *run = po_history_at(history, i - 1);
 
         if (run->time < cli->began_at && is_same(run->verb, cli->verb->name) &&
-            (is_same(run->site, site_of(cli)) || (run->untold != NULL && run->site == NULL)))
-            return run;
+            (is_same(run->site, site) || (run->untold != NULL && run->site == NULL)))
+            found = run;
     }
-    return NULL;
+    po_mem_free(site);
+    return found;
 }
 
 /* Of an archive that was verified, whose it is: only so does `status` of that site show the line. */
@@ -219,9 +226,10 @@ add_archive_site(const struct po_cli *cli, const struct po_history *history,
 void
 po_cli_history_untold(struct po_cli *cli, int code, const char *why)
 {
+    char *site = site_of(cli);
     struct po_history_run run = { .time = po_sys_now(),
                                   .verb = cli->verb->name,
-                                  .site = site_of(cli),
+                                  .site = site,
                                   .exit_code = code,
                                   .seconds = po_sys_monotonic() - cli->began,
                                   .outage_seconds = -1,
@@ -237,6 +245,7 @@ po_cli_history_untold(struct po_cli *cli, int code, const char *why)
     if (po_history_append(po_buf_text(&path), &run, PO_HISTORY_SIZE_MAX, &err) != PO_OK)
         po_cli_out_tell(&cli->out, PO_CLI_WARNING, "this run is not noted: %s", err.text);
 done:
+    po_mem_free(site);
     po_history_free(history);
     po_buf_deinit(&path);
 }

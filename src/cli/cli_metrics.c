@@ -1,5 +1,6 @@
 #include "cli/cli_metrics.h"
 
+#include "archive/entry.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -320,6 +321,8 @@ put_new_lines(struct po_buf *out, const char *name, const struct po_cli_metrics_
     if (family != VERIFIED_TIME && put_value(&value, run, family))
         put_new_line(out, name, &labels, &value);
     for (size_t i = 0; family == VERIFIED_TIME && i < run->verified_count; i++) {
+        if (run->verified[i].time == POBACKUP_TIME_UNKNOWN)
+            continue;
         po_buf_clear(&labels);
         po_buf_clear(&value);
         put_labels(&labels, "verify", run->verified[i].site);

@@ -12,7 +12,8 @@
 
 struct po_cli_metrics_verified {
     const char *site;
-    int64_t time; /* 100 ns steps since 1970 */
+    int64_t
+        time; /* 100 ns steps since 1970; POBACKUP_TIME_UNKNOWN: none is, and its old value goes */
 };
 
 struct po_cli_metrics_run {

@@ -45,6 +45,7 @@ enum po_cli_id {
     PO_CLI_NO_FRAME_CHECK,
     PO_CLI_DRY_RUN,
     PO_CLI_ALLOW_SAME_VOLUME,
+    PO_CLI_ALLOW_SHRINK,
     PO_CLI_QUICK,
     PO_CLI_DEEP,
     PO_CLI_LONG,

@@ -1,4 +1,8 @@
-/* cli_parents.h - the parents of a differential are kept beside it. */
+/*
+ * cli_parents.h - the parents of a differential are kept beside it: by the name that it recorded, or
+ * under another one, as engine/vault.h tells them. What has the name and is another is refused, as the
+ * right one may be one of two that were mixed up.
+ */
 #ifndef PO_CLI_CLI_PARENTS_H
 #define PO_CLI_CLI_PARENTS_H
 
@@ -17,6 +21,7 @@ bool po_cli_parents_join(struct po_cli *cli, struct po_cli_archive *archive, int
  * PO_E_FORMAT: a file there is not the parent. spec: INDEX-9
  */
 PO_NODISCARD enum po_status po_cli_parents_check(const struct po_cli_archive *archive,
+                                                 const struct po_watch *watch,
                                                  struct po_problems *missing, struct po_err *err);
 
 #endif

@@ -341,12 +341,13 @@ po_cli_prune_after(struct po_cli *cli, const char *path)
     struct po_vault *vault = NULL;
     struct po_prune_plan *plan = NULL;
     struct po_err err = { 0 };
+    int problems;
     int code;
 
     if (!po_cli_vault_open(cli, path, true, &vault, &code))
         return PO_EXIT_PARTLY;
     note_this_run(cli, vault);
-    (void)po_cli_vault_problems(cli, path, vault);
+    problems = po_cli_vault_problems(cli, path, vault);
     if (po_prune_plan_new(&plan, vault, &options, &err) == PO_OK) {
         po_cli_prune_tell_plan(cli, plan, true);
         code = po_cli_prune_run(cli, path, plan, false);
@@ -355,7 +356,7 @@ po_cli_prune_after(struct po_cli *cli, const char *path)
     }
     po_prune_plan_free(plan);
     po_vault_free(vault);
-    return code == PO_EXIT_DONE ? PO_EXIT_DONE : PO_EXIT_PARTLY;
+    return code == PO_EXIT_DONE ? problems : PO_EXIT_PARTLY;
 }
 
 int

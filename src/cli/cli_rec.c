@@ -143,6 +143,8 @@ po_cli_rec_put_text(struct po_buf *out, const struct po_cli_rec *recovery)
                   state->headers_bad);
     if (state->is_size_wrong)
         po_buf_put_text(out, ", and their size is wrong");
+    if (state->is_inconsistent)
+        po_buf_put_text(out, ", and their parts do not belong together");
 }
 
 static const char *
@@ -165,8 +167,8 @@ po_cli_rec_json(const struct po_cli_rec *recovery)
         return json_pack("{s:s, s:o}", "state", state_name(recovery), "message",
                          recovery->is_there ? po_cli_json_text(recovery->err.text) : json_null());
     return json_pack(
-        "{s:s, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "state",
-        state_name(recovery), "mendable", recovery->is_mendable, "message",
+        "{s:s, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}",
+        "state", state_name(recovery), "mendable", recovery->is_mendable, "message",
         recovery->is_mendable ? json_null() : po_cli_json_text(recovery->err.text), "block_size",
         (json_int_t)layout->block_size, "blocks", (json_int_t)layout->blocks, "groups",
         (json_int_t)layout->groups, "parities", (json_int_t)layout->parities, "lost",
@@ -174,7 +176,7 @@ po_cli_rec_json(const struct po_cli_rec *recovery)
         (json_int_t)state->groups_hit, "most_lost", (json_int_t)state->most_lost, "unread",
         (json_int_t)state->unread.count, "bad_parities", (json_int_t)state->parities_bad,
         "bad_pages", (json_int_t)state->pages_bad, "bad_headers", (json_int_t)state->headers_bad,
-        "wrong_size", state->is_size_wrong);
+        "wrong_size", state->is_size_wrong, "inconsistent", state->is_inconsistent);
 }
 
 /* ---- making it ---- */

@@ -1,6 +1,7 @@
 #include "cli/cli_runs.h"
 
 #include "base/text.h"
+#include "cli/cli_good.h"
 #include "cli/cli_history.h"
 #include "port/sys.h"
 
@@ -82,20 +83,41 @@ put_archive(struct po_buf *line, const struct runs *runs, const struct po_histor
     po_buf_put_text(line, ")");
 }
 
+/* What was good, and is gone; what counts, and could not be looked at. */
 static void
-tell_last(const struct runs *runs, const struct po_history_run *backup,
-          const struct po_history_run *verified)
+tell_presence(const struct runs *runs, struct po_cli_good *good)
 {
+    struct po_cli_out *out = &runs->cli->out;
+    struct po_buf path = { 0 };
+
+    if (good->gone != NULL) {
+        po_cli_put_word(&path, good->gone->archive);
+        po_cli_out_tell(out, PO_CLI_WARNING,
+                        "the last good backup, %s, is no longer there: %s; it does not count",
+                        po_buf_text(&path), po_buf_text(&good->why));
+    }
+    if (good->backup != NULL && good->unseen.size > 0)
+        po_cli_out_tell(out, PO_CLI_NOTE,
+                        "whether the last good backup is still there could not be looked at: %s",
+                        po_buf_text(&good->unseen));
+    po_buf_deinit(&path);
+}
+
+static void
+tell_last(const struct runs *runs, struct po_cli_good *good, const struct po_history_run *verified)
+{
+    const struct po_history_run *backup = good->backup;
     struct po_cli_out *out = &runs->cli->out;
     struct po_buf line = { 0 };
 
     if (backup == NULL) {
-        po_cli_out_tell(out, PO_CLI_SAY, "no good backup of this site is known here");
-        return;
+        po_cli_out_tell(out, PO_CLI_SAY, "no good backup of this site is %s here",
+                        good->gone != NULL ? "left" : "known");
+    } else {
+        put_archive(&line, runs, backup);
+        po_cli_out_tell(out, PO_CLI_SAY, "last good backup: %s", po_buf_text(&line));
+        po_buf_clear(&line);
     }
-    put_archive(&line, runs, backup);
-    po_cli_out_tell(out, PO_CLI_SAY, "last good backup: %s", po_buf_text(&line));
-    po_buf_clear(&line);
     if (verified == NULL) {
         po_cli_out_tell(out, PO_CLI_SAY, "no backup of this site was verified deeply here");
     } else {
@@ -138,15 +160,23 @@ age_json(int64_t then, int64_t now)
 }
 
 static void
-put_last_json(const struct runs *runs, const struct po_history_run *backup,
+put_last_json(const struct runs *runs, struct po_cli_good *good,
               const struct po_history_run *verified)
 {
     struct po_cli_out *out = &runs->cli->out;
+    const struct po_history_run *backup = good->backup;
 
     po_cli_json_member(out, "last_backup", backup == NULL ? json_null() : run_json(backup));
     po_cli_json_member(out, "last_backup_age_seconds",
                        backup == NULL ? json_null()
                                       : age_json(po_history_made_at(backup), runs->now));
+    po_cli_json_member(out, "last_backup_gone",
+                       good->gone == NULL ? json_null()
+                                          : po_cli_json_plain_path(good->gone->archive,
+                                                                   strlen(good->gone->archive)));
+    po_cli_json_member(out, "last_backup_unseen",
+                       good->unseen.size == 0 ? json_null()
+                                              : po_cli_json_text(po_buf_text(&good->unseen)));
     po_cli_json_member(out, "last_verified", verified == NULL ? json_null() : run_json(verified));
     po_cli_json_member(out, "last_verified_age_seconds",
                        verified == NULL ? json_null() : age_json(verified->time, runs->now));
@@ -155,8 +185,9 @@ put_last_json(const struct runs *runs, const struct po_history_run *backup,
 /* ---- age ---- */
 
 static int
-check_age(const struct runs *runs, const struct po_history_run *backup, int64_t max_age_hours)
+check_age(const struct runs *runs, const struct po_cli_good *good, int64_t max_age_hours)
 {
+    const struct po_history_run *backup = good->backup;
     int64_t age = backup == NULL ? 0 : runs->now - po_history_made_at(backup);
     struct po_buf text = { 0 };
 
@@ -166,7 +197,8 @@ check_age(const struct runs *runs, const struct po_history_run *backup, int64_t 
     if (backup != NULL && age <= max_age_hours * HOUR && age >= -HOUR)
         return PO_EXIT_DONE;
     if (backup == NULL) {
-        po_buf_put_text(&text, "no good backup of this site is known here");
+        po_buf_printf(&text, "no good backup of this site is %s here",
+                      good->gone != NULL ? "left" : "known");
     } else {
         po_buf_put_text(&text, "the last good backup was made ");
         po_history_put_age(&text, po_history_made_at(backup), runs->now);
@@ -232,21 +264,23 @@ int
 po_cli_runs_tell(struct po_cli *cli, struct po_host *host, int64_t max_age_hours)
 {
     struct po_history *history = NULL;
-    const struct po_history_run *backup;
     const struct po_history_run *verified;
+    struct po_cli_good good;
     struct runs runs = { .cli = cli, .site = host->ops->identity(host), .now = po_sys_now() };
     int code;
 
     if (!po_cli_history_load(cli, &history))
         return max_age_hours == 0 ? PO_EXIT_DONE : PO_EXIT_PARTLY;
     runs.history = history;
-    backup = po_history_last_backup(history, runs.site);
+    po_cli_good_find(&good, history, runs.site);
     verified = po_history_last_verified(history, runs.site);
     tell_runs(&runs);
-    tell_last(&runs, backup, verified);
+    tell_last(&runs, &good, verified);
+    tell_presence(&runs, &good);
     warn_of_untold(&runs);
-    put_last_json(&runs, backup, verified);
-    code = check_age(&runs, backup, max_age_hours);
+    put_last_json(&runs, &good, verified);
+    code = check_age(&runs, &good, max_age_hours);
+    po_cli_good_deinit(&good);
     po_history_free(history);
     return code;
 }

@@ -6,7 +6,8 @@
 #include "host/host.h"
 
 /*
- * The last runs of the site, its last good backup, the last one that was verified; the newest first.
+ * The last runs of the site, its last good backup that is still there (cli_good.h), the last one that
+ * was verified; the newest first.
  * PO_EXIT_PARTLY, with a warning, when max_age_hours (0 = any age) is given and no good backup of
  * that age is known; else PO_EXIT_DONE.
  */

@@ -1,7 +1,9 @@
 #include "cli/cli_site.h"
 
+#include "base/mem.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "port/file.h"
 
 #include <string.h>
 
@@ -54,6 +56,59 @@ po_cli_site_open(struct po_cli *cli, struct po_host **host, int *code)
     else
         *code = po_cli_failed(cli, &err);
     return false;
+}
+
+/*
+ * The absolute, link-free form of a path, as far as it exists: what does not cannot be a link, and
+ * keeps its name. NULL: out of memory.
+ */
+static char *
+real_as_far(const char *path, size_t size)
+{
+    size_t dir_size = 0;
+    size_t name_start = 0;
+    char *copy;
+    char *dir = NULL;
+    char *real = NULL;
+    struct po_err ignored;
+
+    po_path_split(path, size, &dir_size, &name_start);
+    while (name_start == size && size > 0 && !po_os_path_is_root(path, size))
+        po_path_split(path, --size, &dir_size, &name_start);
+    copy = po_mem_copy(path, size);
+    if (copy == NULL || po_os_path_real(&real, copy, &ignored) == PO_OK) {
+        po_mem_free(copy);
+        return real;
+    }
+    if (size == 0 || strcmp(copy, ".") == 0 || po_os_path_is_root(path, size))
+        return copy;
+    dir = name_start == 0 ? real_as_far(".", 1)
+                          : real_as_far(path, dir_size > 0 ? dir_size : name_start);
+    if (dir != NULL)
+        real = po_os_path_join(dir, copy + name_start);
+    po_mem_free(dir);
+    po_mem_free(copy);
+    return real;
+}
+
+char *
+po_cli_site_typed(const struct po_cli *cli)
+{
+    const char *site = po_cli_text(cli, PO_CLI_SITE);
+    const size_t prefix_size = sizeof(FOLDER_PREFIX) - 1;
+    struct po_buf name = { 0 };
+    char *real;
+    char *copy;
+
+    if (site == NULL || strncmp(site, FOLDER_PREFIX, prefix_size) != 0 || site[prefix_size] == '\0')
+        return site == NULL ? NULL : po_mem_strdup(site);
+    real = real_as_far(site + prefix_size, strlen(site + prefix_size));
+    po_buf_put_text(&name, FOLDER_PREFIX);
+    po_buf_put_text(&name, real != NULL ? real : site + prefix_size);
+    copy = po_mem_strdup(po_buf_text(&name));
+    po_buf_deinit(&name);
+    po_mem_free(real);
+    return copy;
 }
 
 void

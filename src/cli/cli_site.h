@@ -10,6 +10,11 @@ struct po_cli;
 
 /* Opens the site of --site. What went wrong has been told; *code is the exit code then. */
 bool po_cli_site_open(struct po_cli *cli, struct po_host **host, int *code);
+/*
+ * What was typed of a site that could not be opened, as its identity would be if it could: for lists in
+ * which it is the same site. NULL: nothing was typed, or out of memory. To be freed by po_mem_free.
+ */
+char *po_cli_site_typed(const struct po_cli *cli);
 void po_cli_site_free(struct po_host *host);
 /* For messages: "mail was down for 3.2 s", or that no service was touched. */
 void po_cli_put_outage(struct po_buf *to, double outage_seconds);

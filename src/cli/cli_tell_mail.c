@@ -1,3 +1,4 @@
+#include "cli/cli_private.h"
 #include "cli/cli_tell.h"
 
 #include "base/text.h"
@@ -171,9 +172,8 @@ read_login(struct login *login, const char *path, struct po_err *err)
 
     if (st == PO_OK)
         st = po_file_info(file, &info, err);
-    if (st == PO_OK && info.has_owner && (info.mode & 0077) != 0)
-        st = po_fail(err, PO_E_USAGE, "%s: others can read the password (mode %03o); make it 0600",
-                     path, info.mode);
+    if (st == PO_OK)
+        st = po_cli_private_check(file, path, "the password", err);
     if (st == PO_OK && info.size > LOGIN_SIZE_MAX)
         st = po_fail(err, PO_E_USAGE, "%s: too large for a user and a password", path);
     if (st == PO_OK)

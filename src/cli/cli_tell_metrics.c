@@ -4,6 +4,7 @@
 #include "cli/cli_history.h"
 #include "cli/cli_lock.h"
 #include "cli/cli_metrics.h"
+#include "cli/cli_site.h"
 #include "port/file.h"
 #include "port/sys.h"
 
@@ -24,23 +25,30 @@ is_known(const struct po_cli_metrics_verified *list, size_t count, const char *s
     return false;
 }
 
-/* One for each site that has any; owned, the texts are the history's. NULL when there is none. */
+static void
+add_site(struct po_cli_metrics_verified *list, size_t *count, const struct po_history *history,
+         const char *site)
+{
+    const struct po_history_run *last;
+
+    if (site == NULL || is_known(list, *count, site))
+        return;
+    last = po_history_last_verified(history, site);
+    list[(*count)++] =
+        (struct po_cli_metrics_verified){ site, last != NULL ? last->time : POBACKUP_TIME_UNKNOWN };
+}
+
+/* One for each site that is known; owned, the texts are the history's. NULL when there is none. */
 static struct po_cli_metrics_verified *
 find_verified(const struct po_history *history, size_t *count)
 {
     size_t runs = history == NULL ? 0 : po_history_count(history);
-    struct po_cli_metrics_verified *list = po_mem_new(runs, sizeof(*list));
+    struct po_cli_metrics_verified *list = po_mem_new(runs * 2, sizeof(*list));
 
     *count = 0;
     for (size_t i = 0; list != NULL && i < runs; i++) {
-        const char *site = po_history_at(history, i)->archive_site;
-        const struct po_history_run *last;
-
-        if (site == NULL || is_known(list, *count, site))
-            continue;
-        last = po_history_last_verified(history, site);
-        if (last != NULL)
-            list[(*count)++] = (struct po_cli_metrics_verified){ site, last->time };
+        add_site(list, count, history, po_history_at(history, i)->archive_site);
+        add_site(list, count, history, po_history_at(history, i)->site);
     }
     return list;
 }
@@ -127,11 +135,9 @@ po_cli_tell_metrics(struct po_cli_telling *telling)
 {
     struct po_cli *cli = telling->cli;
     const char *path = po_cli_text(cli, PO_CLI_METRICS);
-    const char *typed = po_cli_text(cli, PO_CLI_SITE);
+    char *typed = NULL;
     struct po_cli_metrics_run run = { .verb = cli->verb->name,
-                                      .site = cli->site != NULL ? cli->site
-                                              : typed != NULL   ? typed
-                                                                : "",
+                                      .site = "",
                                       .time = po_sys_now(),
                                       .exit_code = telling->code,
                                       .seconds = po_sys_monotonic() - cli->began };
@@ -142,6 +148,10 @@ po_cli_tell_metrics(struct po_cli_telling *telling)
 
     if (path == NULL)
         return;
+    if (cli->site == NULL)
+        typed = po_cli_site_typed(cli);
+    if (cli->site != NULL || typed != NULL)
+        run.site = cli->site != NULL ? cli->site : typed;
     if (!telling->document.failed)
         document =
             json_loadb((const char *)telling->document.bytes, telling->document.size, 0, NULL);
@@ -154,5 +164,6 @@ po_cli_tell_metrics(struct po_cli_telling *telling)
                            strstr(err.text, path) == NULL ? ": " : "", err.text);
     json_decref(document);
     po_mem_free(verified);
+    po_mem_free(typed);
     po_history_free(history);
 }

@@ -148,6 +148,8 @@ static const struct po_cli_option backup_options[] = {
     FLAG(PO_CLI_ALLOW_SAME_VOLUME, "allow-same-volume", 0,
          "no warning when DEST is on a volume that holds a part of the site"),
     RECOVERY("also write recovery data beside the archive, this much of its size"),
+    FLAG(PO_CLI_ALLOW_SHRINK, "allow-shrink", 0,
+         "it is meant that the site has lost most of its files: a good backup all the same"),
     KEEP_RULES,
     FLAG(PO_CLI_DRY_RUN, "dry-run", 0, "tell what would be saved; stop and write nothing"),
     TELL,
@@ -272,6 +274,8 @@ static const struct po_cli_option pre_upgrade_options[] = {
     STOP_TIMEOUT,
     FLAG(PO_CLI_ALLOW_SAME_VOLUME, "allow-same-volume", 0,
          "no warning when DEST is on a volume that holds a part of the site"),
+    FLAG(PO_CLI_ALLOW_SHRINK, "allow-shrink", 0,
+         "it is meant that the site has lost most of its files: a good backup all the same"),
     TELL,
     END,
 };

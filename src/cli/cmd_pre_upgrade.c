@@ -2,10 +2,11 @@
 #include "cli/cli.h"
 
 #include "base/text.h"
+#include "cli/cli_archive.h"
 #include "cli/cli_backup.h"
 #include "cli/cli_drill.h"
 #include "cli/cli_event.h"
-#include "cli/cli_parents.h"
+#include "cli/cli_shrink.h"
 #include "cli/cli_site.h"
 #include "cli/cli_target.h"
 #include "engine/checklist.h"
@@ -197,6 +198,8 @@ save(struct po_cli *cli, struct po_host *host, const char *dest, struct po_buf *
     code = po_cli_backup_run(cli, host, dest, path, &options);
     if (code > PO_EXIT_PARTLY)
         return code;
+    more = po_cli_shrink_check_empty(cli);
+    code = more > code ? more : code;
     /* Every byte is read back, verified and compared. */
     more = po_cli_drill(cli, po_buf_text(path), NULL);
     code = more > code ? more : code;

@@ -74,6 +74,9 @@ verify(struct job *job, const struct pobackup_blob *blob, struct po_err *err)
     /* Encrypted, or no archive of ours: it was taken as it was. */
     if (st == PO_E_UNSUPPORTED && !has_digest)
         return PO_OK;
+    if (st == PO_E_UNSUPPORTED)
+        return po_fail(err, PO_E_FORMAT,
+                       "it is no archive, though the recovery data name one" PO_RULE("REC-8"));
     if (st == PO_OK && has_digest && memcmp(digest, reader->digest, PO_DIGEST_SIZE) != 0)
         st = po_fail(err, PO_E_FORMAT,
                      "it is not the archive that the recovery data name" PO_RULE("REC-8"));
@@ -208,6 +211,7 @@ look(struct job *job)
     struct po_cli_rec *recovery = &job->recovery;
     struct po_buf text = { 0 };
     struct po_err err = { 0 };
+    int code;
     enum po_status st = po_store_file_open(&job->blob, job->path, &err);
 
     if (st == PO_OK)
@@ -226,13 +230,13 @@ look(struct job *job)
         po_buf_deinit(&text);
         return run(job);
     }
-    (void)po_fail(&err, recovery->is_there ? PO_E_FORMAT : PO_E_IO, "%s: %s",
-                  po_buf_text(&recovery->path), po_buf_text(&text));
+    (void)po_fail(&err, recovery->err.status, "%s: %s", po_buf_text(&recovery->path),
+                  po_buf_text(&text));
     po_buf_deinit(&text);
     job->outcome = "cannot-be-mended";
-    (void)po_cli_failed(cli, &err);
+    code = po_cli_failed(cli, &err);
     hint_salvage(job);
-    return recovery->is_there ? PO_EXIT_DAMAGED : PO_EXIT_FAILED;
+    return code;
 }
 
 int

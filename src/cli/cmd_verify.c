@@ -345,7 +345,7 @@ check_one(struct po_cli *cli, struct check *check)
                               &check->err);
     }
     if (st == PO_OK)
-        st = po_cli_parents_check(&archive, &check->missing, &check->err);
+        st = po_cli_parents_check(&archive, &cli->watch, &check->missing, &check->err);
     if (st == PO_OK)
         check->err = (struct po_err){ .status = PO_OK };
     if (check->has_recovery && st != PO_E_CANCELLED)

@@ -195,6 +195,19 @@ run_hot(struct po_backup_run *run, struct po_err *err)
 }
 
 /* What is in the snapshot, into the result. */
+/* The files of each tree; alternate streams and our own documents lie elsewhere. */
+static void
+count_part(struct po_backup_result *result, const char *path, size_t size)
+{
+    for (unsigned part = PO_PART_BIN; part < PO_PART_COUNT; part++) {
+        const char *tree = po_part_member((enum po_part)part);
+        size_t tree_size = strlen(tree);
+
+        if (size > tree_size && path[tree_size] == '/' && memcmp(path, tree, tree_size) == 0)
+            result->part_files[part]++;
+    }
+}
+
 static enum po_status
 count_saved(struct po_backup_run *run, struct po_err *err)
 {
@@ -209,6 +222,8 @@ count_saved(struct po_backup_run *run, struct po_err *err)
             continue;
         result->bytes += entry->size;
         result->files += entry->type == POBACKUP_FILE ? 1 : 0;
+        if (entry->type == POBACKUP_FILE)
+            count_part(result, po_entry_path(&run->list, entry), entry->path_size);
         result->files_hot +=
             entry->type == POBACKUP_FILE && entry->source == 0 && i < run->seen.count ? 1 : 0;
         result->files_new += entry->type == POBACKUP_FILE && entry->source == 0 ? 1 : 0;

@@ -46,11 +46,12 @@ struct po_backup_result {
     uint64_t directories;
     uint64_t links;
     uint64_t excluded;
-    uint64_t files_new;     /* of all files, those that lie in this archive and not in a parent */
-    uint64_t bytes_new;     /* of contents; likewise */
-    uint64_t rechecked;     /* files that seemed unchanged, of which the content was compared */
-    uint64_t bytes;         /* of contents */
-    uint64_t archive_bytes; /* written */
+    uint64_t files_new; /* of all files, those that lie in this archive and not in a parent */
+    uint64_t bytes_new; /* of contents; likewise */
+    uint64_t rechecked; /* files that seemed unchanged, of which the content was compared */
+    uint64_t bytes;     /* of contents */
+    uint64_t part_files[PO_PART_COUNT]; /* of all files, those of each tree */
+    uint64_t archive_bytes;             /* written */
     uint64_t frames;
     double seconds;
     double outage_seconds; /* stop asked until all are back; negative = no service was stopped */

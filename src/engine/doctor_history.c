@@ -17,7 +17,7 @@
 static bool
 is_backup_of(const struct po_history_run *run, const char *site)
 {
-    return strcmp(run->verb, "backup") == 0 && run->site != NULL && strcmp(run->site, site) == 0;
+    return po_history_is_backup(run) && run->site != NULL && strcmp(run->site, site) == 0;
 }
 
 static const struct po_history_run *

@@ -189,6 +189,12 @@ is_same_archive(const struct po_history_run *a, const struct po_history_run *b)
     return a->archive != NULL && is_text(b->archive, a->archive);
 }
 
+bool
+po_history_is_backup(const struct po_history_run *run)
+{
+    return is_text(run->verb, "backup") || is_text(run->verb, "pre-upgrade");
+}
+
 /* The backup that made the archive that a run is about. */
 static const struct po_history_run *
 find_made(const struct po_history *history, const struct po_history_run *about)
@@ -196,7 +202,7 @@ find_made(const struct po_history *history, const struct po_history_run *about)
     for (size_t i = history->count; i > 0; i--) {
         const struct po_history_run *run = po_history_at(history, i - 1);
 
-        if (is_text(run->verb, "backup") && run->has_archive_id && is_same_archive(run, about))
+        if (po_history_is_backup(run) && run->has_archive_id && is_same_archive(run, about))
             return run;
     }
     return NULL;
@@ -214,23 +220,41 @@ is_damaged(const struct po_history *history, const struct po_history_run *about)
             continue;
         if (run->check != PO_HISTORY_UNCHECKED)
             return !run->is_whole;
-        if (is_text(run->verb, "backup"))
+        if (po_history_is_backup(run))
             return false;
     }
     return false;
 }
 
 const struct po_history_run *
-po_history_last_backup(const struct po_history *history, const char *site)
+po_history_backup_before(const struct po_history *history, const char *site, size_t *before)
 {
-    for (size_t i = history->count; i > 0; i--) {
-        const struct po_history_run *run = po_history_at(history, i - 1);
+    while (*before > 0) {
+        const struct po_history_run *run = po_history_at(history, --*before);
 
-        if (is_text(run->verb, "backup") && is_text(run->site, site) && run->has_archive_id &&
+        if (po_history_is_backup(run) && is_text(run->site, site) && run->has_archive_id &&
             run->is_complete && !is_damaged(history, run))
             return run;
     }
     return NULL;
+}
+
+const struct po_history_run *
+po_history_last_backup(const struct po_history *history, const char *site)
+{
+    size_t before = history->count;
+
+    return po_history_backup_before(history, site, &before);
+}
+
+bool
+po_history_is_made_of(const struct po_history *history, const struct po_history_run *run,
+                      const struct po_history_run *backup)
+{
+    return is_text(run->verb, "consolidate") && run->has_archive_id && run->is_complete &&
+           run->archive_site != NULL && is_text(backup->site, run->archive_site) &&
+           run->created != POBACKUP_TIME_UNKNOWN && run->created == backup->created &&
+           !is_damaged(history, run);
 }
 
 const struct po_history_run *

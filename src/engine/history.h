@@ -16,6 +16,7 @@
 
 #include "archive/entry.h"
 #include "base/buf.h"
+#include "host/host.h"
 
 #define PO_HISTORY_NAME "history"
 /* Where the older half goes: some 600 runs. */
@@ -41,6 +42,8 @@ struct po_history_run {
     double outage_seconds; /* negative = no service was stopped */
     uint64_t files;
     uint64_t bytes;
+    uint64_t part_files[PO_PART_COUNT]; /* a backup: of all files, those of each tree */
+    uint64_t excluded;                  /* left out as the user wished */
     /* The archive that it made or read; NULL and zeros when there was none. */
     const char *archive; /* its OS path */
     bool has_archive_id;
@@ -49,7 +52,9 @@ struct po_history_run {
     int64_t created;
     uint64_t archive_bytes;
     const char *archive_site; /* whose backup it is; NULL = not known */
-    bool is_complete; /* a backup: nothing was left out, nothing changed while it was read */
+    /* A backup: nothing was left out, nothing changed while it was read, and most of what the last good
+     * one had is there still. */
+    bool is_complete;
     enum po_history_check check;
     bool is_whole; /* what the check came to */
     const char
@@ -78,11 +83,21 @@ void po_history_free(struct po_history *history);
 size_t po_history_count(const struct po_history *history);
 const struct po_history_run *po_history_at(const struct po_history *history, size_t number);
 
+/* Whether a run saved a site, as all that have a verb of that kind do; what consolidate makes is the
+ * snapshot of a backup that is known itself. */
+bool po_history_is_backup(const struct po_history_run *run);
 /* Whether a run worked on the site, or on one of its backups. */
 bool po_history_is_of(const struct po_history_run *run, const char *site);
 /* The last run that made a complete backup of the site that nobody has found damaged. NULL = none. */
 const struct po_history_run *po_history_last_backup(const struct po_history *history,
                                                     const char *site);
+/* The last such run among the lines before *before, which becomes its number: all of them, one after
+ * the other, from po_history_count on. */
+const struct po_history_run *po_history_backup_before(const struct po_history *history,
+                                                      const char *site, size_t *before);
+/* Whether a run made a full, which nobody has found damaged, of the archive of a good backup. */
+bool po_history_is_made_of(const struct po_history *history, const struct po_history_run *run,
+                           const struct po_history_run *backup);
 /* The last run that looked deeply at a complete backup of the site and found it whole, and nobody
  * found it damaged since. NULL = none. */
 const struct po_history_run *po_history_last_verified(const struct po_history *history,

@@ -6,7 +6,11 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
+
+#define PART_KEY "files_%s"
+#define PART_KEY_SIZE 32
 
 static const char *const check_names[] = { [PO_HISTORY_UNCHECKED] = "none",
                                            [PO_HISTORY_FRAMES] = "frames",
@@ -93,6 +97,19 @@ put_u64(struct po_buf *out, const char *key, uint64_t number)
         po_buf_printf(out, ",\"%s\":%" PRIu64, key, number);
 }
 
+/* "files_bin", "files_spool", "files_mailbox" */
+static void
+put_parts(struct po_buf *out, const struct po_history_run *run)
+{
+    for (unsigned part = 0; part < PO_PART_COUNT; part++) {
+        char key[PART_KEY_SIZE];
+
+        (void)snprintf(key, sizeof key, PART_KEY, po_part_name((enum po_part)part));
+        if (run->part_files[part] > 0)
+            put_u64(out, key, run->part_files[part]);
+    }
+}
+
 void
 po_history_line_put(struct po_buf *out, const struct po_history_run *run)
 {
@@ -106,6 +123,9 @@ po_history_line_put(struct po_buf *out, const struct po_history_run *run)
     put_seconds(out, "outage_ms", run->outage_seconds);
     put_u64(out, "files", run->files);
     put_u64(out, "bytes", run->bytes);
+    put_parts(out, run);
+    if (run->excluded > 0)
+        put_u64(out, "excluded", run->excluded);
     put_bytes(out, "archive", run->archive);
     if (run->has_archive_id) {
         put_hex(out, "archive_id", run->archive_id, PO_ID_SIZE);
@@ -192,6 +212,17 @@ get_text(struct object *object, const char *key, const char **out, struct po_err
 }
 
 static void
+get_parts(const struct object *object, struct po_history_run *run)
+{
+    for (unsigned part = 0; part < PO_PART_COUNT; part++) {
+        char key[PART_KEY_SIZE];
+
+        (void)snprintf(key, sizeof key, PART_KEY, po_part_name((enum po_part)part));
+        run->part_files[part] = get_u64(object, key);
+    }
+}
+
+static void
 get_archive(const struct object *object, struct po_history_run *run)
 {
     const char *check = json_string_value(json_object_get(object->json, "check"));
@@ -230,6 +261,8 @@ get_run(struct object *object, struct po_history_run *run, struct po_err *err)
                               : -1;
     run->files = get_u64(object, "files");
     run->bytes = get_u64(object, "bytes");
+    get_parts(object, run);
+    run->excluded = get_u64(object, "excluded");
     get_archive(object, run);
     if (!json_is_string(json_object_get(object->json, "verb")))
         return po_fail(err, PO_E_FORMAT, "history: a line without a verb");

@@ -100,27 +100,31 @@ open_parent(struct po_parents *parents, const struct po_reader *reader, uint32_t
             struct po_problems *missing, struct po_err *err)
 {
     struct po_parent_file *file = &parents->files[number];
+    const struct po_parents_place *place = &parents->place;
     struct po_parent expected;
+    struct po_buf name = { 0 };
     const char *hint;
     size_t size;
-    char *name;
     enum po_status st = PO_OK;
 
     po_index_parent(reader->index, number, &expected, &hint, &size);
-    name = po_mem_copy(hint, size);
-    if (name == NULL)
-        return po_fail_nomem(err, size);
-    if (is_name_usable(hint, size))
-        st = parents->place.open(parents->place.ctx, name, &file->blob, &file->is_open, err);
+    po_buf_put(&name, hint, size);
+    st = po_buf_check(&name, err);
+    if (st == PO_OK && is_name_usable(hint, size))
+        st = place->open(place->ctx, po_buf_text(&name), &file->blob, &file->is_open, err);
+    if (st == PO_OK && !file->is_open && place->find != NULL) {
+        po_buf_clear(&name);
+        st = place->find(place->ctx, expected.digest, &name, &file->blob, &file->is_open, err);
+    }
     if (st == PO_OK && !file->is_open)
         st = po_problems_add(missing, hint, size, "this parent is not there", err);
     else if (st == PO_OK) {
         st = check_parent(reader, number + 1, &file->blob, &expected, &parents->readers[number],
                           err);
         if (st != PO_OK)
-            (void)po_err_prefix(err, "parent %s", name);
+            (void)po_err_prefix(err, "parent %s", po_buf_text(&name));
     }
-    po_mem_free(name);
+    po_buf_deinit(&name);
     return st;
 }
 

@@ -4,15 +4,20 @@
 #define PO_ENGINE_PARENTS_H
 
 #include "archive/reader.h"
+#include "base/buf.h"
 #include "base/event.h"
 #include "engine/problems.h"
 
-/* Opens the file of this name where parents are kept (beside the archive); *is_found = false when
- * there is none. Closing is `close`'s. */
+/* Where parents are kept: beside the archive. */
 struct po_parents_place {
     void *ctx;
+    /* Opens the file of this name; *is_found = false when there is none. Closing is `close`'s. */
     enum po_status (*open)(void *ctx, const char *name, struct pobackup_blob *blob, bool *is_found,
                            struct po_err *err);
+    /* Likewise the archive with this digest, whatever its name, which is appended to `name`. NULL: no
+     * one is looked for. */
+    enum po_status (*find)(void *ctx, const uint8_t digest[PO_DIGEST_SIZE], struct po_buf *name,
+                           struct pobackup_blob *blob, bool *is_found, struct po_err *err);
     void (*close)(void *ctx, struct pobackup_blob *blob);
 };
 
@@ -27,9 +32,10 @@ struct po_parents {
 };
 
 /*
- * Opens every parent that is at hand and checks INDEX-9. Parents that are not become problems in
- * *missing (path = the name hint). PO_E_FORMAT: a file beside the archive is not the parent, or has
- * something else where the index points. To be closed in any case.
+ * Opens every parent that is at hand and checks INDEX-9: the file of the recorded name, and only where
+ * there is none, by the digest. Parents that are not become problems in *missing (path = the name
+ * hint). PO_E_FORMAT: the file of that name is not the parent, or has something else where the index
+ * points. To be closed in any case.
  */
 PO_NODISCARD enum po_status po_parents_open(struct po_parents *parents,
                                             const struct po_reader *reader,

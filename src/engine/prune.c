@@ -48,19 +48,20 @@ fill_row(struct po_prune_plan *plan, uint32_t number)
     const struct po_trailer *trailer = &from->peek.trailer;
     const struct po_manifest_core *manifest = &from->peek.manifest;
 
-    plan->rows[number] = (struct po_retention_row){ .created = trailer->created,
-                                                    .group = from->group,
-                                                    .is_diff = manifest->is_diff,
-                                                    .is_forgotten = plan->is_forgotten[number],
-                                                    .is_incomplete = from->is_known_incomplete,
-                                                    .is_damaged = from->is_damaged,
-                                                    .is_verified = from->is_verified,
-                                                    .bytes = trailer->content_bytes,
-                                                    .entries = trailer->entry_count,
-                                                    .copy_of = from->copy_of,
-                                                    .purpose = manifest->purpose,
-                                                    .parents = from->parents,
-                                                    .parent_count = manifest->parent_count };
+    plan->rows[number] =
+        (struct po_retention_row){ .created = trailer->created,
+                                   .group = from->group,
+                                   .is_diff = manifest->is_diff,
+                                   .is_forgotten = plan->is_forgotten[number],
+                                   .is_incomplete = from->is_known_incomplete || from->missing > 0,
+                                   .is_damaged = from->is_damaged,
+                                   .is_verified = from->is_verified,
+                                   .bytes = trailer->content_bytes,
+                                   .entries = trailer->entry_count,
+                                   .copy_of = from->copy_of,
+                                   .purpose = manifest->purpose,
+                                   .parents = from->parents,
+                                   .parent_count = manifest->parent_count };
 }
 
 static bool

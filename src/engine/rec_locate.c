@@ -151,6 +151,37 @@ search_range(struct search *search, uint64_t begin, uint64_t end, struct po_err 
     return st;
 }
 
+/* Each lost block, at its place and this much behind. */
+static void
+try_shift(struct search *search, uint64_t shift)
+{
+    const struct po_rec_layout *layout = &search->state->header.layout;
+    uint64_t file_size = search->archive->size;
+
+    for (uint32_t i = 0; i < layout->blocks; i++) {
+        uint64_t at = (uint64_t)i * layout->block_size + shift;
+        uint32_t size = po_rec_block_bytes(layout, i);
+        struct po_err ignored;
+
+        if (!is_wanted(search->state, i) || at > file_size || file_size - at < size ||
+            search->archive->read_at(search->archive->ctx, at, search->bytes, size, &ignored) !=
+                PO_OK)
+            continue;
+        if (is_here(search, i, search->bytes, size))
+            search->state->where[i] = at;
+    }
+}
+
+/* As far as all that was lost, or put in, has the file another size. */
+static void
+try_shifts(struct search *search)
+{
+    uint64_t shift = search->archive->size - search->state->header.layout.archive_size;
+
+    if (shift != 0)
+        try_shift(search, shift);
+}
+
 enum po_status
 po_rec_locate(struct po_rec_state *state, const struct pobackup_blob *archive,
               const struct po_watch *watch, struct po_err *err)
@@ -173,6 +204,8 @@ po_rec_locate(struct po_rec_state *state, const struct pobackup_blob *archive,
     search->watch = watch;
     po_watch_phase(watch, "looking for blocks that have moved");
     st = init_search(search, wanted, err);
+    if (st == PO_OK)
+        try_shifts(search);
     for (uint32_t i = 0; st == PO_OK && i <= layout->blocks; i++) {
         uint64_t home = i < layout->blocks ? (uint64_t)i * layout->block_size : archive->size;
 

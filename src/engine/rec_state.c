@@ -40,6 +40,8 @@ read_header(struct po_rec_state *state, struct po_err *err)
     st = read_one_header(state, 0, &state->header, err);
     (void)!read_one_header(state, state->sidecar.size - PO_REC_HEADER_SIZE, &end, &end_err);
     state->headers_bad = (st != PO_OK ? 1u : 0u) + (end_err.status != PO_OK ? 1u : 0u);
+    state->is_inconsistent =
+        st == PO_OK && end_err.status == PO_OK && !po_rec_header_is_equal(&state->header, &end);
     if (st == PO_OK || st == PO_E_UNSUPPORTED)
         return st;
     if (end_err.status == PO_OK) {
@@ -81,6 +83,9 @@ read_page(struct po_rec_state *state, uint32_t page)
                 entries = po_rec_page_entries(bytes, state->header.id, page);
         if (entries == NULL) {
             state->pages_bad++;
+        } else if (state->is_known[first]) {
+            state->is_inconsistent |= memcmp(po_rec_state_entry(state, first), entries,
+                                             (size_t)count * PO_REC_ENTRY_SIZE) != 0;
         } else {
             memcpy(state->entries + (size_t)first * PO_REC_ENTRY_SIZE, entries,
                    (size_t)count * PO_REC_ENTRY_SIZE);
@@ -95,6 +100,7 @@ read_table(struct po_rec_state *state, struct po_err *err)
     const struct po_rec_layout *layout = &state->header.layout;
     uint32_t count = po_rec_entry_count(layout);
     uint32_t parities = layout->parities * layout->groups;
+    uint8_t id[PO_HASH_SIZE];
 
     /* spec: REC-6 */
     if (state->sidecar.size / PO_REC_ENTRY_SIZE < count)
@@ -115,32 +121,50 @@ read_table(struct po_rec_state *state, struct po_err *err)
         read_page(state, page);
     for (uint32_t i = 0; i < count; i++)
         state->unknown += !state->is_known[i];
+    po_rec_id(id, state->entries, count);
+    state->is_inconsistent |= state->unknown == 0 && memcmp(id, state->header.id, sizeof(id)) != 0;
     return PO_OK;
 }
 
 /* ---- parity ---- */
 
+/* All parity blocks, `shift` behind where they would be; of those that would lie before the file's
+ * beginning there is nothing. */
+static enum po_status
+check_parity_at(struct po_rec_state *state, uint64_t shift, unsigned threads,
+                const struct po_watch *watch, struct po_err *err)
+{
+    const struct po_rec_layout *layout = &state->header.layout;
+    uint32_t count = layout->parities * layout->groups;
+    uint64_t at = po_rec_parity_at(layout, 0, 0);
+    uint64_t before = (int64_t)shift < 0 && 0 - shift > at ? 0 - shift - at : 0;
+    uint64_t skipped = (before + layout->block_size - 1) / layout->block_size;
+    uint32_t first = skipped < count ? (uint32_t)skipped : count;
+    const struct po_rec_check check = { .blob = &state->sidecar,
+                                        .offset = at + shift + (uint64_t)first * layout->block_size,
+                                        .block_size = layout->block_size,
+                                        .bytes = (uint64_t)(count - first) * layout->block_size,
+                                        .entries =
+                                            po_rec_state_entry(state, layout->blocks + first),
+                                        .is_known = state->is_known + layout->blocks + first,
+                                        .threads = threads,
+                                        .watch = watch };
+
+    return po_rec_check_run(&check, state->parities + first, &state->unread, err);
+}
+
+/* What stands at both places is found from the beginning. */
 static enum po_status
 check_parity(struct po_rec_state *state, unsigned threads, const struct po_watch *watch,
              struct po_err *err)
 {
-    const struct po_rec_layout *layout = &state->header.layout;
-    uint32_t count = layout->parities * layout->groups;
-    struct po_rec_check check = { .blob = &state->sidecar,
-                                  .block_size = layout->block_size,
-                                  .bytes = (uint64_t)count * layout->block_size,
-                                  .entries = po_rec_state_entry(state, layout->blocks),
-                                  .is_known = state->is_known + layout->blocks,
-                                  .threads = threads,
-                                  .watch = watch };
+    uint32_t count = state->header.layout.parities * state->header.layout.groups;
     enum po_status st = PO_OK;
 
-    /* What stands at both places is found from the beginning. */
-    for (unsigned from_end = 2; from_end-- > 0 && st == PO_OK;) {
-        check.offset = po_rec_parity_at(layout, 0, 0) + (from_end ? state->shift : 0);
-        if (from_end == 0 || (state->shift != 0 && check.offset < state->sidecar.size))
-            st = po_rec_check_run(&check, state->parities, &state->unread, err);
-    }
+    if (state->shift != 0)
+        st = check_parity_at(state, state->shift, threads, watch, err);
+    if (st == PO_OK)
+        st = check_parity_at(state, 0, threads, watch, err);
     for (uint32_t i = 0; i < count; i++)
         state->parities_bad += state->parities[i] == PO_REC_LOST;
     return st;
@@ -235,7 +259,7 @@ bool
 po_rec_state_is_whole(const struct po_rec_state *state)
 {
     return state->headers_bad == 0 && state->pages_bad == 0 && state->parities_bad == 0 &&
-           !state->is_size_wrong;
+           !state->is_size_wrong && !state->is_inconsistent;
 }
 
 bool

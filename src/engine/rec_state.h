@@ -24,6 +24,7 @@ struct po_rec_state {
     uint32_t pages_bad;   /* of both tables */
     uint32_t unknown;     /* blocks without an entry: bad in both tables */
     bool is_size_wrong;   /* the sidecar's */
+    bool is_inconsistent; /* good parts that are not the same, or not those of the id */
     uint32_t parities_bad;
 
     uint32_t lost;  /* data blocks that are nowhere */

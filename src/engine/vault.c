@@ -9,6 +9,7 @@
 
 #define NONE PO_RETENTION_NONE
 #define ROWS_MAX (1u << 20)
+#define OUR_BEGINNING "postoffice-" /* of a name that a backup gives */
 
 static void
 row_deinit(struct po_vault_row *row)
@@ -323,13 +324,74 @@ is_same_site(const struct po_manifest_core *a, const struct po_manifest_core *b)
            is_same_text(a->spool, b->spool) && is_same_text(a->mailbox, b->mailbox);
 }
 
-static uint32_t
-find_digest(const struct po_vault *vault, const uint8_t digest[PO_DIGEST_SIZE], uint32_t before)
+static bool
+is_named_by_us(const char *name)
 {
-    for (uint32_t i = 0; i < before; i++)
-        if (memcmp(vault->rows[i].peek.digest, digest, PO_DIGEST_SIZE) == 0)
-            return i; /* the first of copies stands for all */
-    return NONE;
+    size_t size = strlen(name);
+
+    return strncmp(name, OUR_BEGINNING, strlen(OUR_BEGINNING)) == 0 &&
+           (ends_in(name, size, "-full" PO_VAULT_ENDING) ||
+            ends_in(name, size, "-diff" PO_VAULT_ENDING));
+}
+
+/* Which of copies stands for all: the more, the rather. */
+static int
+rank_of(const struct po_vault_row *row)
+{
+    return row->is_named ? 2 : is_named_by_us(row->name) ? 1 : 0;
+}
+
+uint32_t
+po_vault_find_digest(const struct po_vault *vault, const uint8_t digest[PO_DIGEST_SIZE])
+{
+    uint32_t found = NONE;
+
+    for (uint32_t i = 0; i < vault->count; i++)
+        if (memcmp(vault->rows[i].peek.digest, digest, PO_DIGEST_SIZE) == 0 &&
+            (found == NONE || rank_of(&vault->rows[i]) > rank_of(&vault->rows[found])))
+            found = i;
+    return found;
+}
+
+static bool
+is_problem(const struct po_vault *vault, const char *name)
+{
+    for (uint32_t i = 0; i < vault->problem_count; i++)
+        if (strcmp(vault->problems[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* What has the parent's name, or NONE. */
+static uint32_t
+find_named(const struct po_vault *vault, const struct po_parent *parent)
+{
+    return parent->name == NULL ? NONE : po_vault_find(vault, parent->name);
+}
+
+/* Those that archives name as their parents. */
+static void
+note_named(struct po_vault *vault, const struct po_manifest_core *manifest)
+{
+    for (size_t i = 0; i < manifest->parent_count; i++) {
+        const struct po_parent *parent = &manifest->parents[i];
+        uint32_t named = find_named(vault, parent);
+
+        if (named != NONE &&
+            memcmp(vault->rows[named].peek.digest, parent->digest, PO_DIGEST_SIZE) == 0)
+            vault->rows[named].is_named = true;
+    }
+}
+
+/* As parents.h finds them: what has the name and is another is in the way of the right one. */
+static bool
+is_in_the_way(const struct po_vault *vault, const struct po_parent *parent)
+{
+    uint32_t named = find_named(vault, parent);
+
+    return named == NONE
+               ? parent->name != NULL && is_problem(vault, parent->name)
+               : memcmp(vault->rows[named].peek.digest, parent->digest, PO_DIGEST_SIZE) != 0;
 }
 
 static void
@@ -337,16 +399,17 @@ join(struct po_vault *vault, uint32_t number)
 {
     struct po_vault_row *row = &vault->rows[number];
     const struct po_manifest_core *manifest = &row->peek.manifest;
+    uint32_t same = po_vault_find_digest(vault, row->peek.digest);
 
     row->group = vault->group_count;
     for (uint32_t i = 0; i < number && row->group == vault->group_count; i++)
         if (is_same_site(&vault->rows[i].peek.manifest, manifest))
             row->group = vault->rows[i].group;
     vault->group_count += row->group == vault->group_count;
-    row->copy_of = find_digest(vault, row->peek.digest, number);
+    row->copy_of = same == number ? NONE : same;
     for (size_t i = 0; i < manifest->parent_count; i++) {
-        row->parents[i] = find_digest(vault, manifest->parents[i].digest, vault->count);
-        row->missing += row->parents[i] == NONE;
+        row->parents[i] = po_vault_find_digest(vault, manifest->parents[i].digest);
+        row->missing += row->parents[i] == NONE || is_in_the_way(vault, &manifest->parents[i]);
     }
 }
 
@@ -402,6 +465,8 @@ po_vault_open(struct po_vault **out, const char *os_path, const struct po_histor
         st = po_dir_list(vault->dir, "", 0, add, &listing, err);
     if (st == PO_OK)
         st = sort_all(vault, err);
+    for (uint32_t i = 0; st == PO_OK && i < vault->count; i++)
+        note_named(vault, &vault->rows[i].peek.manifest);
     for (uint32_t i = 0; st == PO_OK && i < vault->count; i++) {
         join(vault, i);
         if (history != NULL)

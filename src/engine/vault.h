@@ -26,7 +26,8 @@ struct po_vault_row {
     uint32_t group;    /* from 0 */
     uint32_t copy_of;  /* the row with the same digest that stands for it, or PO_RETENTION_NONE */
     uint32_t *parents; /* rows, one a parent of the manifest; PO_RETENTION_NONE: not there */
-    uint32_t missing;  /* how many are not there */
+    uint32_t missing;  /* how many are not there, or have another archive at their name */
+    bool is_named;     /* another one has this name for its parent, and it is that */
     /* From the history. */
     bool is_known_complete;
     bool is_known_incomplete;
@@ -76,6 +77,11 @@ void po_vault_free(struct po_vault *vault);
 
 /* The row with this file name, or PO_RETENTION_NONE. */
 uint32_t po_vault_find(const struct po_vault *vault, const char *name);
+/*
+ * The row with this digest, or PO_RETENTION_NONE. Of copies the one that others name as their parent;
+ * else one with a name that a backup gives; else the first. It stands for all.
+ */
+uint32_t po_vault_find_digest(const struct po_vault *vault, const uint8_t digest[PO_DIGEST_SIZE]);
 /* Looks at the file again. PO_OK: it is still there and the same archive. */
 PO_NODISCARD enum po_status po_vault_recheck(const struct po_vault *vault, uint32_t row,
                                              struct po_err *err);

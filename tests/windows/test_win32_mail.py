@@ -48,9 +48,11 @@ class Base(MailBase):
     def options(self, server, *more, host="127.0.0.1"):
         return [f"--mail-server={host}:{server.port}", "--mail-to=admin@example.org", "--mail-timeout=20", *more]
 
-    def login(self):
+    def login(self, mode=0o600):
+        """Wine makes the access list out of the mode."""
         path = self.dir / "login"
         path.write_text(f"{USER}\n{PASSWORD}\n", encoding="utf-8")
+        path.chmod(mode)
         return f"--mail-login={windows(path)}"
 
     def lost(self, server, says, *options, host="127.0.0.1"):
@@ -93,6 +95,11 @@ class Plain(Base):
         server = self.serve()
         server.__exit__()
         self.lost(server, "connect")
+
+    def test_a_login_that_others_can_read_is_refused_before_anything_is_done(self):
+        server = self.serve(login=(USER, PASSWORD))
+        self.check(self.save(*self.options(server, self.login(0o644))), 3, "others (S-1-1-0) can read the password")
+        self.assertEqual((server.mails, (self.dir / "a.tar.zst").exists()), ([], False))
 
     def test_a_login_by_either_way(self):
         for way in "PLAIN", "LOGIN":
