@@ -63,35 +63,42 @@ page_entry_count(const struct po_rec_layout *layout, uint32_t page)
     return left < PO_REC_PAGE_ENTRIES ? left : PO_REC_PAGE_ENTRIES;
 }
 
-/* A page out of the one table or the other, counted from the beginning or from the end. */
+/* A page of one of the tables, counted from the beginning or from the end; NULL: it is not there. */
+static const uint8_t *
+read_copy(const struct po_rec_state *state, unsigned copy, uint32_t page,
+          uint8_t bytes[PO_REC_PAGE_SIZE])
+{
+    uint64_t at = po_rec_page_at(&state->header.layout, copy, page);
+    const uint8_t *entries = NULL;
+
+    if (read_sidecar(state, at, bytes, PO_REC_PAGE_SIZE))
+        entries = po_rec_page_entries(bytes, state->header.id, page);
+    if (entries == NULL && state->shift != 0 &&
+        read_sidecar(state, at + state->shift, bytes, PO_REC_PAGE_SIZE))
+        entries = po_rec_page_entries(bytes, state->header.id, page);
+    return entries;
+}
+
+/* A page out of the one table or the other. */
 static void
 read_page(struct po_rec_state *state, uint32_t page)
 {
-    const struct po_rec_layout *layout = &state->header.layout;
     uint32_t first = page * PO_REC_PAGE_ENTRIES;
-    uint32_t count = page_entry_count(layout, page);
-    uint8_t bytes[PO_REC_PAGE_SIZE];
+    uint32_t count = page_entry_count(&state->header.layout, page);
+    uint8_t bytes[2][PO_REC_PAGE_SIZE];
+    const uint8_t *entries[2];
 
     for (unsigned copy = 0; copy < 2; copy++) {
-        const uint8_t *entries = NULL;
-
-        for (unsigned from_end = 0; from_end < 2 && entries == NULL; from_end++)
-            if ((from_end == 0 || state->shift != 0) &&
-                read_sidecar(state,
-                             po_rec_page_at(layout, copy, page) + (from_end ? state->shift : 0),
-                             bytes, sizeof(bytes)))
-                entries = po_rec_page_entries(bytes, state->header.id, page);
-        if (entries == NULL) {
-            state->pages_bad++;
-        } else if (state->is_known[first]) {
-            state->is_inconsistent |= memcmp(po_rec_state_entry(state, first), entries,
-                                             (size_t)count * PO_REC_ENTRY_SIZE) != 0;
-        } else {
-            memcpy(state->entries + (size_t)first * PO_REC_ENTRY_SIZE, entries,
-                   (size_t)count * PO_REC_ENTRY_SIZE);
-            memset(state->is_known + first, 1, count);
-        }
+        entries[copy] = read_copy(state, copy, page, bytes[copy]);
+        state->pages_bad += entries[copy] == NULL;
     }
+    if (entries[0] != NULL && entries[1] != NULL)
+        state->is_inconsistent |= memcmp(bytes[0], bytes[1], PO_REC_PAGE_SIZE) != 0;
+    if (entries[0] == NULL && entries[1] == NULL)
+        return;
+    memcpy(state->entries + (size_t)first * PO_REC_ENTRY_SIZE,
+           entries[0] != NULL ? entries[0] : entries[1], (size_t)count * PO_REC_ENTRY_SIZE);
+    memset(state->is_known + first, 1, count);
 }
 
 static enum po_status
