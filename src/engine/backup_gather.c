@@ -255,6 +255,8 @@ po_backup_gather_hot(struct po_backup_run *run, struct po_err *err)
     if (st == PO_OK)
         po_backup_seen_leave_fresh(run);
     if (st == PO_OK)
+        st = po_backup_seen_note_links(run, err);
+    if (st == PO_OK)
         st = po_backup_base_match(run, 0, err);
     return st == PO_OK ? make_plan(run, err) : st;
 }

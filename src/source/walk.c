@@ -48,8 +48,10 @@ note_link(struct po_walk *walk, const struct po_node_info *info, uint32_t entry,
         walk->links = links;
         walk->link_capacity = capacity;
     }
-    walk->links[walk->link_count++] =
-        (struct po_plan_link){ .device = info->device, .file_id = info->file_id, .entry = entry };
+    walk->links[walk->link_count++] = (struct po_plan_link){ .device = info->device,
+                                                             .file_id = info->file_id,
+                                                             .entry = entry,
+                                                             .link_count = info->link_count };
     return PO_OK;
 }
 
@@ -261,6 +263,7 @@ add_extras(struct po_walk *walk, struct po_dir *root, const char *relative, size
     po_buf_put_u8(&extras->security, PO_SECURITY_KIND_WINDOWS);
     po_stream_list_clear(&extras->streams);
     extras->streams_failure = (struct po_err){ 0 };
+    extras->link_count = 0;
     st = ops->read_extras(root, relative, size, extras, &failure);
     if (st == PO_E_NOMEM) {
         *err = failure;
@@ -273,6 +276,9 @@ add_extras(struct po_walk *walk, struct po_dir *root, const char *relative, size
             (void)snprintf(walk->rights_reason, sizeof walk->rights_reason, "%.255s", failure.text);
         st = PO_OK;
     }
+    if (extras->link_count != 0 && walk->link_count > 0 &&
+        walk->links[walk->link_count - 1].entry == walk->list->count - 1)
+        walk->links[walk->link_count - 1].link_count = extras->link_count;
     return st == PO_OK ? add_streams(walk, err) : st;
 }
 
