@@ -123,11 +123,9 @@ find_dir(struct po_buf *path, bool is_made)
     struct po_err ignored;
     bool exists = false;
 
-    if (po_cli_state_dir(path, &ignored) != PO_OK)
-        return false;
     if (is_made)
-        exists = po_dir_open_make(&dir, po_buf_text(path), &ignored) == PO_OK;
-    else
+        exists = po_cli_state_open(&dir, path, &ignored) == PO_OK;
+    else if (po_cli_state_dir(path, &ignored) == PO_OK)
         (void)!po_os_stat(po_buf_text(path), &info, &exists, &ignored);
     po_dir_free(dir);
     return exists;

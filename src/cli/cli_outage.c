@@ -78,7 +78,7 @@ open_place(struct po_host *host, struct po_dir **dir, struct po_buf *path, const
     po_buf_put(&parent, path->bytes, dir_size);
     st = po_buf_check(&parent, err);
     if (st == PO_OK)
-        st = po_dir_open_make(dir, po_buf_text(&parent), err);
+        st = po_dir_open_make_private(dir, po_buf_text(&parent), err);
     po_buf_deinit(&parent);
     return st;
 }

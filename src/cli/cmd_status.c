@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include "cli/cli_drill_left.h"
 #include "cli/cli_outage.h"
 #include "cli/cli_reboot.h"
 #include "cli/cli_recovery.h"
@@ -116,6 +117,7 @@ show(struct po_cli *cli, struct po_host *host, const char *journals)
             code = PO_EXIT_PARTLY;
     }
     tell_services(cli, host);
+    po_cli_drill_left(cli, false);
     runs_code = po_cli_runs_tell(cli, host, po_cli_number(cli, PO_CLI_MAX_AGE, 0));
     po_recovery_deinit(&recovery);
     code = runs_code > code ? runs_code : code;
