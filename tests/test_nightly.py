@@ -354,7 +354,10 @@ class Nightly(unittest.TestCase):
             self.backup("--full", "--keep-last=1")
         self.assertTrue(archive.exists())
         time.sleep(1.05)
-        self.run_it("pre-upgrade", self.arg, "-o", self.vault, "--allow-same-volume")
+        done = self.run_it("pre-upgrade", self.arg, "-o", self.vault, "--allow-same-volume")
+        (text,) = (path.read_text() for path in self.vault.glob("*.checklist.txt") if not path.name.startswith(archive.name))
+        self.assertIn(text, done.stderr.decode())  # line by line
+        self.assertNotIn("\\n", done.stderr.decode())
         self.run_it("prune", self.vault, "--keep-last=1", "--yes")
         self.assertFalse(archive.exists() or pathlib.Path(f"{archive}.checklist.txt").exists())
         # req: U4
