@@ -4,8 +4,8 @@
 #include "port/file_win32.h"
 
 #include <sddl.h>
+#include <stdio.h>
 #include <string.h>
-#include <wchar.h>
 
 /* Makes the directory, and those above it, where missing; `rights` are for the directory itself. */
 static enum po_status
@@ -57,7 +57,7 @@ po_dir_open_make(struct po_dir **out, const char *os_path, struct po_err *err)
 }
 
 /* The user of this process, as in a descriptor's text; freed by LocalFree. NULL = not known. */
-static wchar_t *
+static char *
 user_sid(void)
 {
     union {
@@ -66,12 +66,12 @@ user_sid(void)
     } buffer;
     HANDLE token = NULL;
     DWORD size = 0;
-    wchar_t *text = NULL;
+    char *text = NULL;
 
     if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
         return NULL;
     if (!GetTokenInformation(token, TokenUser, &buffer, sizeof(buffer), &size) ||
-        !ConvertSidToStringSidW(buffer.user.User.Sid, &text))
+        !ConvertSidToStringSidA(buffer.user.User.Sid, &text))
         text = NULL;
     (void)CloseHandle(token);
     return text;
@@ -82,15 +82,14 @@ enum po_status
 po_dir_open_make_private(struct po_dir **out, const char *os_path, struct po_err *err)
 {
     SECURITY_ATTRIBUTES rights = { .nLength = sizeof(rights) };
-    wchar_t *user = user_sid();
-    wchar_t text[300];
+    char *user = user_sid();
+    char text[300];
     enum po_status st;
 
-    (void)swprintf(text, sizeof(text) / sizeof(text[0]),
-                   L"D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;%ls)",
-                   user == NULL ? L"BA" : user);
+    (void)snprintf(text, sizeof(text), "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;%s)",
+                   user == NULL ? "BA" : user);
     (void)LocalFree(user);
-    if (ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1,
+    if (ConvertStringSecurityDescriptorToSecurityDescriptorA(text, SDDL_REVISION_1,
                                                              &rights.lpSecurityDescriptor, NULL))
         st = open_make(out, os_path, &rights, err);
     else
