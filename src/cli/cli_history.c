@@ -41,8 +41,7 @@ po_cli_history_backup(struct po_cli *cli, struct po_host *host, const char *path
     run->created = options->created;
     run->archive_bytes = result->archive_bytes;
     run->archive_site = host->ops->identity(host);
-    run->is_complete = result->skipped.count == 0 && result->changed.count == 0 &&
-                       result->registry_problem[0] == '\0';
+    run->is_complete = po_backup_is_complete(result);
     run->check = options->is_unchecked ? PO_HISTORY_UNCHECKED : PO_HISTORY_FRAMES;
     run->is_whole = !options->is_unchecked;
     run->files = result->files;

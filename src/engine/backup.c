@@ -19,6 +19,13 @@ po_backup_result_deinit(struct po_backup_result *result)
     po_saved_streams_deinit(&result->streams);
 }
 
+bool
+po_backup_is_complete(const struct po_backup_result *result)
+{
+    return result->skipped.count == 0 && result->changed.count == 0 &&
+           result->registry_problem[0] == '\0' && result->without_rights == 0;
+}
+
 static enum po_status
 init_run(struct po_backup_run *run, struct po_err *err)
 {

@@ -161,10 +161,13 @@ tell_own(const struct po_backup_run *run)
     po_watch_note(run->watch, text);
 }
 
+/* req: B8. A restore cannot give them back: it is told, and the backup is not complete. */
 static void
-tell_rights(const struct po_backup_run *run)
+tell_rights(struct po_backup_run *run)
 {
     char text[384];
+
+    run->result->without_rights = run->walk.without_rights;
 
     if (run->walk.without_rights == 0)
         return;
