@@ -23,6 +23,8 @@ status = test -e {name} || exit 3
 stop-timeout = 3
 start-timeout = 3
 """
+# What the guardian was started with.
+LOOK = "; tr '\\0' ' ' </proc/$(pgrep -f '[g]uardian --site folder:{site}')/cmdline >arguments"
 KILL = "; if test -e kill; then rm kill; kill -KILL $(pgrep -f '[g]uardian --site folder:{site}$') $PPID; fi"
 
 
@@ -38,11 +40,11 @@ class Outage(unittest.TestCase):
         self.set_services("mta", "puf")
         self.count = 0
 
-    def set_services(self, *names):
+    def set_services(self, *names, hook=KILL):
         """Those of the site's file; the last is stopped first, and kills."""
         text = ""
         for name in names:
-            text += SERVICE.format(name=name, more=KILL.format(site=self.site) if name == names[0] else "")
+            text += SERVICE.format(name=name, more=hook.format(site=self.site) if name == names[0] else "")
         (self.site / "pobackup-site.ini").write_text(text)
 
     def run_it(self, *words, code=0, says=()):
@@ -71,6 +73,15 @@ class Outage(unittest.TestCase):
         self.assertEqual(self.running(), set())
         (note,) = self.state.glob("*.outage")
         return note
+
+    def test_the_guardian_is_told_of_every_service(self):
+        (self.site / "mta").touch()
+        self.set_services("mta", "puf", hook=LOOK)
+        options = [f"--service=service{number}" for number in range(40)]
+        self.run_it("backup", "-o", self.top / "a.tar.zst", "--allow-same-volume", *options)
+        said = (self.site / "arguments").read_text()
+        for number in range(40):
+            self.assertIn(f" --service service{number} ", said)
 
     def test_what_the_note_names_is_started_and_no_more(self):
         note = self.cut_off("mta")
