@@ -234,6 +234,7 @@ count_saved(struct po_backup_run *run, struct po_err *err)
         result->files_new -= entry->source == 0 ? 1 : 0;
         st = po_backup_note_stream(run, stream, entry->size, err);
     }
+    po_backup_count_rights(run);
     return st;
 }
 
@@ -392,6 +393,8 @@ po_backup_plan(struct po_host *host, const struct po_backup_options *options,
         if (po_backup_has_stream(&run, &run.walk.streams[i]))
             st = po_backup_note_stream(&run, &run.walk.streams[i], run.walk.streams[i].size, err);
     result->bytes = run.plan.bytes;
+    if (st == PO_OK)
+        po_backup_count_rights(&run);
     tell_problems(&run);
     result->seconds = po_sys_monotonic() - start;
     deinit_run(&run);

@@ -92,6 +92,8 @@ PO_NODISCARD enum po_status po_backup_open_roots(struct po_backup_run *run, stru
 PO_NODISCARD enum po_status po_backup_gather_hot(struct po_backup_run *run, struct po_err *err);
 /* Reads the registry, lists the trees, makes the plan: for all that was not seen so already. */
 PO_NODISCARD enum po_status po_backup_gather(struct po_backup_run *run, struct po_err *err);
+/* At the end: of what is saved, what has not its rights; told. */
+void po_backup_count_rights(struct po_backup_run *run);
 /* Where an entry lies (for po_readahead). */
 bool po_backup_locate(void *ctx, const struct po_entry *entry, struct po_dir **root,
                       const char **path, size_t *path_size);
