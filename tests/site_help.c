@@ -524,10 +524,13 @@ help_assert_content(const struct help_archive *archive, const char *path, const 
 
 /* ---- comparing with a tree ---- */
 
+#define PATH_SIZE 5000
+
 struct comparison {
     const struct help_archive *archive;
     struct po_dir *dir;
     const char *member;
+    const char *path; /* of the tree; the others stand beside it */
     const char *const *except;
     struct po_buf *queue; /* directories to be counted: size, then path */
     const char *parent;
@@ -594,14 +597,18 @@ compare_link(const struct comparison *comparison, const struct pobackup_entry *e
     struct po_err err;
 
     if (entry->type == POBACKUP_HARDLINK) {
+        bool is_same_tree = entry->link_size > member_size &&
+                            memcmp(entry->link, comparison->member, member_size) == 0;
+        char other_path[PATH_SIZE];
         struct po_node_info other;
         bool exists;
 
-        ck_assert_uint_gt(entry->link_size, member_size + 1);
-        help_must(po_dir_stat(comparison->dir, entry->link + member_size + 1,
-                              entry->link_size - member_size - 1, &other, &exists, &err),
-                  &err);
-        ck_assert(exists && other.file_id == info->file_id);
+        (void)snprintf(other_path, sizeof other_path, "%s%s%.*s", comparison->path,
+                       is_same_tree ? "" : "/../",
+                       (int)(entry->link_size - (is_same_tree ? member_size : 0)),
+                       entry->link + (is_same_tree ? member_size : 0));
+        help_must(po_os_stat(other_path, &other, &exists, &err), &err);
+        ck_assert_msg(exists && other.file_id == info->file_id, "%s", other_path);
     } else {
         char *target = NULL;
         size_t size = 0;
@@ -696,9 +703,11 @@ uint64_t
 help_assert_entries(const struct help_archive *archive, const char *member, const char *path,
                     const char *const *except)
 {
-    struct comparison comparison = {
-        .archive = archive, .dir = open_directory(path), .member = member, .except = except
-    };
+    struct comparison comparison = { .archive = archive,
+                                     .dir = open_directory(path),
+                                     .member = member,
+                                     .path = path,
+                                     .except = except };
     size_t member_size = strlen(member);
     uint64_t count = pobackup_entry_count(archive->archive);
     uint64_t found = 0;
@@ -724,9 +733,11 @@ void
 help_assert_tree(const struct help_archive *archive, const char *member, const char *path,
                  const char *const *except)
 {
-    struct comparison comparison = {
-        .archive = archive, .dir = open_directory(path), .member = member, .except = except
-    };
+    struct comparison comparison = { .archive = archive,
+                                     .dir = open_directory(path),
+                                     .member = member,
+                                     .path = path,
+                                     .except = except };
     uint64_t found = help_assert_entries(archive, member, path, except);
 
     count_nodes(&comparison);

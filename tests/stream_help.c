@@ -63,6 +63,8 @@ read_extras(struct po_dir *dir, const char *path, size_t path_size, struct po_no
         extras->streams_failure = *err;
     if (is_path(path, path_size, help_streams_state.unlisted))
         (void)po_fail(&extras->streams_failure, PO_E_IO, "made up");
+    if (st == PO_OK && is_path(path, path_size, help_streams_state.unruled))
+        st = po_fail(err, PO_E_IO, "rights made up");
     if (is_path(path, path_size, help_streams_state.vanishing)) {
         char gone[128];
 

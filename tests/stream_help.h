@@ -14,6 +14,7 @@ struct help_streams_state {
     unsigned reads;        /* of extras */
     unsigned opens;        /* of streams */
     const char *unlisted;  /* the path whose streams cannot be listed */
+    const char *unruled;   /* the path whose rights cannot be read */
     const char *unopened;  /* the name of the stream that cannot be opened */
     const char *vanishing; /* the path that is removed when it has been listed, below `root` */
     const char *root;

@@ -164,6 +164,48 @@ START_TEST(a_content_that_changed_without_a_trace_is_named_and_saved)
 }
 END_TEST
 
+static void
+take_away_at_start(void *ctx, const char *call)
+{
+    bool *is_done = ctx;
+
+    if (*is_done || strcmp(call, "start") != 0)
+        return;
+    *is_done = true;
+    ck_assert_int_eq(unlink(BOX "/small"), 0);
+    ck_assert_int_eq(unlink(LARGE), 0);
+    ck_assert_int_eq(unlink(BOX "/directory/small"), 0);
+    ck_assert_int_eq(unlink(BOX "/directory/large"), 0);
+    ck_assert_int_eq(rmdir(BOX "/directory"), 0);
+    help_write_text(BOX "/directory", "a file now");
+}
+
+/* The share is read when the services run again, and work. */
+START_TEST(what_is_deleted_after_the_outage_is_no_problem)
+{
+    static const struct po_backup_base all = { .share = 1 };
+    struct help_archive *archive;
+    bool is_done = false;
+
+    help_make_site();
+    help_write_text(BOX "/small", "small");
+    help_write_text(BOX "/directory/small", "small, too");
+    help_write_random(LARGE, LARGE_SIZE, 1);
+    help_write_random(BOX "/directory/large", LARGE_SIZE, 2);
+    (void)help_chain_save(-1);
+    help_chain.options.base = &all;
+    help_chain.host.hook = take_away_at_start;
+    help_chain.host.ctx = &is_done;
+    archive = help_chain_save(0);
+    help_chain.host.hook = NULL;
+    ck_assert(is_done);
+    ck_assert_uint_eq(help_chain.result.silent.count, 0);
+    ck_assert_uint_gt(help_chain.result.rechecked, 4);
+    ck_assert_uint_eq(source_of(archive, BOX "/small"), 1);
+    ck_assert_uint_eq(source_of(archive, BOX "/directory/large"), 1);
+}
+END_TEST
+
 /* Another share each day, and in as many days as the share says all of them. */
 START_TEST(in_a_round_of_days_every_file_is_read_once)
 {
@@ -253,6 +295,7 @@ main(void)
     tcase_add_test(tc, what_changed_shortly_before_the_base_is_read_again);
     tcase_add_test(tc, a_chain_leads_through_all_its_links);
     tcase_add_test(tc, a_content_that_changed_without_a_trace_is_named_and_saved);
+    tcase_add_test(tc, what_is_deleted_after_the_outage_is_no_problem);
     tcase_add_test(tc, in_a_round_of_days_every_file_is_read_once);
     tcase_add_test(tc, the_manifest_names_base_kind_and_purpose);
     tcase_add_test(tc, any_differential_of_any_history_is_the_site_at_the_stop);

@@ -123,6 +123,33 @@ is_hot(const struct help_archive *archive, const char *path)
     return entry.frame < registry.frame; /* which is read first when all have stopped */
 }
 
+/* Of the names of one file, whichever tree they are in, one is the file, and the others are links. */
+static void
+assert_groups(const struct help_archive *archive)
+{
+    uint64_t count = pobackup_entry_count(archive->archive);
+    uint64_t *ids = calloc(count + 1, sizeof *ids);
+    size_t files = 0;
+
+    ck_assert_ptr_nonnull(ids);
+    for (uint64_t i = 0; i < count; i++) {
+        struct pobackup_entry entry;
+        struct po_node_info info;
+        char path[200];
+
+        help_must(pobackup_entry_at(archive->archive, i, &entry, &err), &err);
+        (void)snprintf(path, sizeof path, "%.*s", (int)entry.path_size, entry.path);
+        if (entry.type != POBACKUP_FILE || !os_exists(path))
+            continue;
+        info = os_stat(path);
+        for (size_t k = 0; info.link_count > 1 && k < files; k++)
+            ck_assert_msg(ids[k] != info.file_id, "%s: the same file is there twice", path);
+        if (info.link_count > 1)
+            ids[files++] = info.file_id;
+    }
+    free(ids);
+}
+
 /* ---- what is read when ---- */
 
 START_TEST(what_nobody_touches_is_read_before_the_services_stop)
@@ -295,6 +322,64 @@ START_TEST(names_of_one_file_stay_names_of_one_file)
 }
 END_TEST
 
+static void
+link_into_the_spool(void)
+{
+    ck_assert_int_eq(link(BOX "/name-1", SPOOL "/queued"), 0);
+}
+
+static void
+move_into_the_spool(void)
+{
+    ck_assert_int_eq(rename(BOX "/name-2", SPOOL "/queued"), 0);
+}
+
+static void
+move_into_the_other_tree(void)
+{
+    ck_assert_int_eq(rename(BOX "/name-2", BIN "/name-2"), 0);
+}
+
+START_TEST(names_in_several_trees_stay_names_of_one_file)
+{
+    static void (*const ways[])(void) = { nothing, link_into_the_spool, move_into_the_spool,
+                                          move_into_the_other_tree };
+    struct help_archive archive;
+
+    help_make_site();
+    help_write_text(BOX "/name-1", "one file in several trees");
+    ck_assert_int_eq(link(BOX "/name-1", BOX "/name-2"), 0);
+    ck_assert_int_eq(link(BOX "/name-1", SPOOL "/control"), 0);
+    help_write_text(BOX "/alone", "and one with a name there and one in the mailbox");
+    ck_assert_int_eq(link(BOX "/alone", SPOOL "/alone"), 0);
+    run_meddled(ways[_i], &archive);
+    help_assert_site(&archive, &host);
+    assert_groups(&archive);
+    ck_assert_uint_eq(result.changed.count, 0);
+    ck_assert_uint_eq(result.vanished.count, _i < 2 ? 0 : 1);
+    help_close(&archive);
+}
+END_TEST
+
+START_TEST(a_name_outside_the_site_is_no_reason_to_read_again)
+{
+    struct help_archive archive;
+
+    help_make_site();
+    help_write_text(BOX "/name-1", "one file");
+    ck_assert_int_eq(link(BOX "/name-1", BOX "/name-2"), 0);
+    ck_assert_int_eq(link(BOX "/name-1", "outside"), 0);
+    help_write_text(BOX "/alone", "another");
+    ck_assert_int_eq(link(BOX "/alone", "outside-too"), 0);
+    run_meddled(nothing, &archive);
+    help_assert_site(&archive, &host);
+    assert_groups(&archive);
+    ck_assert(is_hot(&archive, BOX "/name-2"));
+    ck_assert(is_hot(&archive, BOX "/alone"));
+    help_close(&archive);
+}
+END_TEST
+
 #if OS_HAS_POSIX
 static void
 make_unreadable(void)
@@ -373,15 +458,12 @@ any_path(struct server *server, char path[64])
     unsigned directory = help_random(&server->state) % DIRECTORIES;
     unsigned number = help_random(&server->state) % FILES;
 
-    (void)snprintf(path, 64, "%s/d%u/m%u", directory == 0 ? BIN : BOX, directory, number);
+    (void)snprintf(path, 64, "%s/d%u/m%u",
+                   directory == 0   ? BIN
+                   : directory == 1 ? SPOOL
+                                    : BOX,
+                   directory, number);
     return path;
-}
-
-/* site_help compares a tree at a time: names of one file lie in one of them. */
-static bool
-is_one_tree(const char *a, const char *b)
-{
-    return strncmp(a, b, strcspn(a, "/") + 1) == 0;
 }
 
 static void
@@ -449,13 +531,11 @@ work_once(struct server *server)
         break;
     case 7:
         (void)any_path(server, other);
-        if (is_one_tree(path, other))
-            (void)rename(path, other);
+        (void)rename(path, other);
         break;
     case 8:
         (void)any_path(server, other);
-        if (is_one_tree(path, other))
-            (void)!link(path, other);
+        (void)!link(path, other);
         break;
     default:
         if (os_exists(path))
@@ -503,11 +583,15 @@ make_server_site(struct server *server)
     }
     for (unsigned d = 0; d < DIRECTORIES; d++)
         for (unsigned i = 0; i < FILES; i++) {
-            (void)snprintf(path, sizeof path, "%s/d%u/m%u", d == 0 ? BIN : BOX, d, i);
+            (void)snprintf(path, sizeof path, "%s/d%u/m%u",
+                           d == 0   ? BIN
+                           : d == 1 ? SPOOL
+                                    : BOX,
+                           d, i);
             help_write_random(path, help_random(&server->state) % 2000, i);
         }
     for (unsigned i = 0; i < 3; i++) {
-        (void)snprintf(path, sizeof path, BOX "/d%u/m%u", i + 1, i);
+        (void)snprintf(path, sizeof path, BOX "/d%u/m%u", i + 2, i);
         help_write_random(path, LARGE_SIZE, i);
     }
 }
@@ -528,6 +612,7 @@ run_beside(struct server *server)
     ck_assert_ptr_null(server->thread);
     help_assert_services(&host);
     help_assert_site(&archive, &host);
+    assert_groups(&archive);
     ck_assert_uint_eq(result.skipped.count, 0);
     ck_assert_uint_eq(result.changed.count, 0);
     ck_assert_uint_ge(result.files_hot, BULK);
@@ -563,6 +648,8 @@ main(void)
     tcase_add_test(tc, what_changes_before_the_stop_is_as_it_was_at_the_stop);
     tcase_add_test(tc, a_rewrite_that_puts_the_write_time_back_is_seen);
     tcase_add_loop_test(tc, names_of_one_file_stay_names_of_one_file, 0, 5);
+    tcase_add_loop_test(tc, names_in_several_trees_stay_names_of_one_file, 0, 4);
+    tcase_add_test(tc, a_name_outside_the_site_is_no_reason_to_read_again);
     os_add_posix_test(tc, what_cannot_be_read_any_more_is_saved_as_it_was_and_named);
     tcase_add_test(tc, beside_a_server_that_works_the_snapshot_is_the_state_at_the_stop);
     suite_add_tcase(suite, tc);

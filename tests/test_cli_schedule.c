@@ -114,15 +114,21 @@ END_TEST
 static const char crontab[] = "MAILTO=root\n"
                               "\n"
                               "  0 1 * * *   other  # pobackup-like \n"
+                              "5 2 * * * 'a' 'backup' 'it'\\''s \\%' # pobackup nightly\n"
+                              "#5 2 * * * 'a' 'backup' # pobackup nightly\n"
+                              "6 3 * * * 'b' 'backup' # pobackup nightly2\n"
                               "5 2 * * * a # pobackup nightly\n"
-                              "#5 2 * * * a # pobackup nightly\n"
-                              "6 3 * * * b # pobackup nightly2\n"
+                              "5 2 * * * 'a' 'verify' # pobackup nightly\n"
+                              "5 2 * * * 'a' 'backup'; 'b' # pobackup nightly\n"
+                              "5 2 * * * 'a' 'backup' '%' # pobackup nightly\n"
+                              "5 2 * * * 'a' # pobackup nightly\n"
+                              "5 2 * * x 'a' 'backup' # pobackup nightly\n"
                               "7 4 * * * \xFF\t# pobackup nightly \n"
                               "no end";
 
 START_TEST(other_lines_stay_byte_for_byte)
 {
-    static const char removed[] = "5 2 * * * a # pobackup nightly\n";
+    static const char removed[] = "5 2 * * * 'a' 'backup' 'it'\\''s \\%' # pobackup nightly\n";
     const char *at = strstr(crontab, removed);
     size_t before = (size_t)(at - crontab);
     size_t all = strlen(crontab);
@@ -147,10 +153,64 @@ note(void *ctx, const struct po_cli_scheduled *job)
     po_buf_printf(ctx, "[%s|%s|%s]", job->name, job->when, job->command);
 }
 
+static void
+note_command(void *ctx, const struct po_cli_scheduled *job)
+{
+    po_buf_put_text(ctx, job->command);
+}
+
 START_TEST(jobs_in_a_crontab_are_listed)
 {
     po_cli_crontab_list(crontab, strlen(crontab), note, &out);
-    ck_assert_str_eq(po_buf_text(&out), "[nightly|5 2 * * *|a][nightly2|6 3 * * *|b]");
+    ck_assert_str_eq(po_buf_text(&out), "[nightly|5 2 * * *|'a' 'backup' 'it'\\''s \\%']"
+                                        "[nightly2|6 3 * * *|'b' 'backup']");
+}
+END_TEST
+
+/* Both ways of writing the words, back. */
+START_TEST(the_words_of_a_job_are_had_back)
+{
+    static const char *const odd[] = { "/usr/bin/po $backup%",
+                                       "backup",
+                                       "--site=folder:/a \\%\\ $HOME",
+                                       "it's \"q\" 100%%$$ \x7F J\xC3\xBC",
+                                       "",
+                                       NULL };
+    const struct po_cli_job job = { .name = "n", .words = odd };
+
+    for (int is_cron = 0; is_cron < 2; is_cron++) {
+        struct po_buf text = { 0 };
+        struct po_buf got = { 0 };
+        size_t at = 0;
+
+        if (is_cron) {
+            struct po_buf line = { 0 };
+
+            po_cli_job_put_cron(&line, &job);
+            po_cli_crontab_list(line.bytes, line.size, note_command, &text);
+            po_buf_deinit(&line);
+            ck_assert(po_cli_cron_put_words(&got, po_buf_text(&text)));
+        } else {
+            struct po_buf unit = { 0 };
+
+            po_cli_job_put_service(&unit, &job);
+            ck_assert(po_cli_unit_put_value(&text, po_buf_text(&unit), "ExecStart="));
+            po_buf_deinit(&unit);
+            ck_assert(po_cli_unit_put_words(&got, po_buf_text(&text)));
+        }
+        for (size_t i = 0; odd[i] != NULL; i++) {
+            ck_assert_uint_lt(at, got.size);
+            ck_assert_str_eq((const char *)got.bytes + at, odd[i]);
+            at += strlen(odd[i]) + 1;
+        }
+        ck_assert_uint_eq(at, got.size);
+        po_buf_deinit(&text);
+        po_buf_deinit(&got);
+    }
+    po_buf_clear(&out);
+    ck_assert(!po_cli_unit_put_words(&out, "/usr/bin/x backup"));
+    ck_assert(!po_cli_unit_put_words(&out, "\"x"));
+    ck_assert(!po_cli_cron_put_words(&out, "'x' y"));
 }
 END_TEST
 
@@ -291,6 +351,7 @@ main(void)
     tcase_add_test(tc, a_line_of_a_crontab_quotes_for_cron_and_for_the_shell);
     tcase_add_test(tc, other_lines_stay_byte_for_byte);
     tcase_add_test(tc, jobs_in_a_crontab_are_listed);
+    tcase_add_test(tc, the_words_of_a_job_are_had_back);
     tcase_add_test(tc, a_definition_of_a_task_is_xml_in_utf16);
     tcase_add_test(tc, characters_beyond_16_bits_are_pairs);
     tcase_add_test(tc, what_a_task_cannot_say_is_refused);

@@ -11,6 +11,8 @@ import os
 import pathlib
 import random
 import shutil
+import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -356,6 +358,36 @@ class Nightly(unittest.TestCase):
         self.run_it("drill", diff, code=4)
         self.assertFalse(list(self.state.glob("drill-*")))
 
+    def stop_in_drill(self, archive):
+        """A drill that stands still in the middle, and its scratch folder."""
+        drill = subprocess.Popen([PROGRAM, "drill", archive], env={**os.environ, "POBACKUP_STATE_DIR": str(self.state)}, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(lambda: (drill.kill(), drill.wait()))
+        while drill.poll() is None:
+            found = [path for path in self.state.glob("drill-*") if path.is_dir()]
+            if found:
+                drill.send_signal(signal.SIGSTOP)
+                return drill, found[0]
+        return self.fail("it was too quick")
+
+    def test_a_drill_shows_its_mail_to_nobody_and_the_next_one_tidies_up(self):
+        _, full = self.backup()
+        self.assertEqual(stat.S_IMODE(self.state.stat().st_mode), 0o700)
+        drill, scratch = self.stop_in_drill(full)
+        self.assertEqual(stat.S_IMODE(scratch.stat().st_mode), 0o700)
+        # One that is at work is nobody's business.
+        self.assertNotIn(b"cut off", self.run_it("status", self.arg).stderr)
+        self.run_it("drill", full)
+        self.assertTrue(scratch.exists())
+        drill.kill()
+        drill.wait()
+        self.run_it("status", self.arg, says=f"{scratch} was left by a drill that was cut off")
+        self.assertTrue(scratch.exists())
+        self.run_it("drill", full, says=f"removed: {scratch}")
+        self.assertFalse(list(self.state.glob("drill-*")))
+        self.run_it("drill", full, "--keep", self.dir / "kept")
+        self.assertEqual(stat.S_IMODE((self.dir / "kept").stat().st_mode), 0o700)
+
     def test_a_drill_finds_what_no_checksum_does(self):
         (self.site / "Post.OfficeRegKeyBackup.reg").write_bytes(b"no registry at all")
         time.sleep(1.05)
@@ -389,7 +421,10 @@ class Nightly(unittest.TestCase):
             self.backup("--full", "--keep-last=1")
         self.assertTrue(archive.exists())
         time.sleep(1.05)
-        self.run_it("pre-upgrade", self.arg, "-o", self.vault, "--allow-same-volume")
+        done = self.run_it("pre-upgrade", self.arg, "-o", self.vault, "--allow-same-volume")
+        (text,) = (path.read_text() for path in self.vault.glob("*.checklist.txt") if not path.name.startswith(archive.name))
+        self.assertIn(text, done.stderr.decode())  # line by line
+        self.assertNotIn("\\n", done.stderr.decode())
         self.run_it("prune", self.vault, "--keep-last=1", "--yes")
         self.assertFalse(archive.exists() or pathlib.Path(f"{archive}.checklist.txt").exists())
         # req: U4

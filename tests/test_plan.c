@@ -213,7 +213,9 @@ START_TEST(of_the_names_of_one_file_the_first_in_order_stays_a_file)
     uint32_t last = add(BIN "/c", POBACKUP_FILE, 0, 100);
     uint32_t first = add(BIN "/a", POBACKUP_FILE, 0, 100);
     uint32_t middle = add(BIN "/b", POBACKUP_FILE, 0, 100);
-    const struct po_plan_link links[] = { { 1, 7, last }, { 1, 7, first }, { 1, 7, middle } };
+    const struct po_plan_link links[] = { { 1, 7, last, 2 },
+                                          { 1, 7, first, 2 },
+                                          { 1, 7, middle, 2 } };
 
     make(BOX, links, 3);
     assert_file(first);
@@ -231,7 +233,7 @@ START_TEST(names_in_several_trees_are_settled_by_the_order_of_the_archive_not_by
     uint32_t early = add(BOX "/z", POBACKUP_FILE, 1, 9);
     uint32_t box = add(BOX "/a", POBACKUP_FILE, 5, 9);
     uint32_t spool = add("X/name", POBACKUP_FILE, 5, 9);
-    const struct po_plan_link links[] = { { 1, 3, box }, { 1, 3, spool } };
+    const struct po_plan_link links[] = { { 1, 3, box, 2 }, { 1, 3, spool, 2 } };
 
     make(BOX, links, 2);
     assert_order("X/name\n" BOX "/z\n" BOX "/a\n");
@@ -247,7 +249,9 @@ START_TEST(the_same_number_on_another_device_is_another_file)
     uint32_t b = add_file("b");
     uint32_t c = add_file("c");
     uint32_t d = add_file("d");
-    const struct po_plan_link links[] = { { 2, 7, b }, { 1, 7, d }, { 1, 7, a }, { 2, 7, c } };
+    const struct po_plan_link links[] = {
+        { 2, 7, b, 2 }, { 1, 7, d, 2 }, { 1, 7, a, 2 }, { 2, 7, c, 2 }
+    };
 
     make(BOX, links, 4);
     assert_file(a);
@@ -261,7 +265,7 @@ END_TEST
 START_TEST(a_single_name_of_a_file_with_more_outside_stays_a_file)
 {
     uint32_t a = add_file("a");
-    const struct po_plan_link links[] = { { 1, 7, a } };
+    const struct po_plan_link links[] = { { 1, 7, a, 2 } };
 
     make(BOX, links, 1);
     assert_file(a);

@@ -33,7 +33,10 @@ SYSTEMCTL = """#!/bin/sh
 cd "$(dirname "$0")/../state" || exit 9
 echo "$*" >>log
 test "$1" != --user || shift
-test ! -e "fails-$1" || { echo "cannot $1 it" >&2; exit 1; }
+test ! -e "fails-$1" && exit 0
+test ! -s "fails-$1" || rm "fails-$1"
+echo "cannot $1 it" >&2
+exit 1
 """
 ODD = "odd 100% of $HOME it's \"q\" \\ J\u00fcrgen"
 
@@ -81,6 +84,33 @@ class Base(test_cli.Base):
         self.assertIn("backup: end: exit code 0", log.read_text())
 
 
+class Replacing:
+    """With each scheduler that tells what a job does."""
+
+    def test_another_sites_job_is_replaced_only_by_its_name(self):
+        other = self.new_site("other 100% $x it's")
+        config = self.dir / "c.ini"
+        config.write_text(f"site = folder:{other.root}\n")
+        self.add(self.arg, "-o", self.vault, "--at=02:05")
+        before = self.jobs()
+        for site in f"--site=folder:{other.root}", f"--config={config}":
+            done = self.add(site, "-o", self.vault, "--at=03:05", code=3, says="give another --name")
+            self.assertIn(f"folder:{self.site.root}", done.text)
+            self.assertIn(f"folder:{other.root}", done.text)
+            self.assertEqual(self.jobs(), before)
+        self.add(f"--config={config}", "-o", self.vault, "--at=03:05", "--name=backup", says="replaced: backup, which was for ")
+        # The same site, however it is given: replaced, and told.
+        self.add(f"--site=folder:{other.root}/", "-o", self.vault, "--at=04:05", says="replaced: backup, ")
+        self.add(self.arg, "-o", self.vault, "--at=04:05", code=3, says=f"folder:{other.root}")
+        self.assertNotIn("replaced", self.add(self.arg, "-o", self.vault, "--at=04:05", "--name=two").text)
+        # What the former one was for cannot be told any more.
+        self.add(f"--config={config}", "-o", self.vault, "--at=03:05", "--name=backup")
+        config.unlink()
+        self.add(self.arg, "-o", self.vault, "--at=04:05", code=3, says="give another --name")
+        self.add(self.arg, "-o", self.vault, "--at=04:05", "--name=backup", says="replaced: backup")
+        self.assertEqual(len(self.jobs()), 2)
+
+
 class Usage(Base):
     scheduler = "cron"
 
@@ -110,7 +140,7 @@ class Usage(Base):
         self.assertRegex(self.jobs()[0]["command"], r"'--level=5' '--threads=2' '--exclude=a' '--exclude=b' '--no-services'")
 
 
-class Cron(Base):
+class Cron(Replacing, Base):
     scheduler = "cron"
 
     def table(self):
@@ -149,6 +179,19 @@ class Cron(Base):
             self.assertEqual(self.table(), others + end)
         self.assertEqual(self.jobs(), [])
 
+    def test_a_line_of_the_administrators_own_is_not_ours(self):
+        own = b"0 1 * * * /usr/local/bin/mine --fast # pobackup backup\n0 1 * * * 'mine' 'backup' x # pobackup backup\n"
+        (self.state / "table").write_bytes(own)
+        self.assertEqual(self.jobs(), [])
+        self.check(run("schedule", "remove"), 2, "no job backup is scheduled")
+        self.add(self.arg, "-o", self.vault, "--at=02:05")
+        self.assertTrue(self.table().startswith(own + b"5 2 "))
+        # When it runs may be changed by hand.
+        (self.state / "table").write_bytes(self.table().replace(b"\n5 2 * * * ", b"\n*/5 2-4 1,15 * 1-5 "))
+        self.assertEqual([job["when"] for job in self.jobs()], ["*/5 2-4 1,15 * 1-5"])
+        self.check(run("schedule", "remove"), 0)
+        self.assertEqual(self.table(), own)
+
     def test_no_crontab_is_an_empty_one_and_others_errors_are_told(self):
         self.assertEqual(self.jobs(), [])
         options = (self.arg, "-o", self.vault, "--at=02:05")
@@ -181,7 +224,7 @@ class Cron(Base):
         self.assertIn(f"'--site=folder:{here}/site' '--output={here}/new/' # ", self.table().decode())
 
 
-class Systemd(Base):
+class Systemd(Replacing, Base):
     scheduler = "systemd"
 
     def log(self):
@@ -258,6 +301,23 @@ class Systemd(Base):
             self.assertIn(f"cannot {verb} it", done.text)
             self.assertEqual(os.listdir(self.units), [])
             (self.state / f"fails-{verb}").unlink()
+
+    def test_when_systemd_refuses_the_former_job_stays(self):
+        options = (self.arg, "-o", self.vault)
+        self.add(*options, "--at=02:05")
+        units = {name: (self.units / name).read_bytes() for name in os.listdir(self.units)}
+        for verb in "daemon-reload", "enable", "restart":
+            (self.state / f"fails-{verb}").touch()
+            done = self.add(*options, "--at=03:05", code=2, says="the former job is put back, but does not run: ")
+            self.assertIn(f"cannot {verb} it", done.text)
+            self.assertEqual({name: (self.units / name).read_bytes() for name in os.listdir(self.units)}, units)
+            self.assertNotIn("disable", " ".join(self.log()))
+            (self.state / f"fails-{verb}").unlink()
+        # Once alone: what worked works again.
+        (self.state / "fails-restart").write_text("once")
+        done = self.add(*options, "--at=03:05", code=2, says="the former job is as it was: ")
+        self.assertEqual({name: (self.units / name).read_bytes() for name in os.listdir(self.units)}, units)
+        self.assertEqual(self.log()[-3:], ["daemon-reload", "enable pobackup-backup.timer", "restart pobackup-backup.timer"])
 
 
 if __name__ == "__main__":

@@ -301,7 +301,7 @@ START_TEST(what_a_dead_process_stopped_is_started_in_order) /* req: B7 */
     struct po_buf stopped = { 0 };
 
     po_buf_put(&asked, "mta", 4); /* asked to stop, and it did */
-    po_buf_put(&stopped, "puf\0nobody", 11);
+    po_buf_put(&stopped, "puf", 4);
     host.states[HELP_MTA] = host.states[HELP_PUF] = PO_SERVICE_STOPPED;
     help_must(po_services_bring_back(&host.host, &asked, &stopped, NULL, &err), &err);
     ck_assert_str_eq(host.log, "start mta;start puf;");
@@ -322,6 +322,20 @@ START_TEST(one_that_cannot_be_brought_back_is_named_and_the_next_is)
     ck_assert_int_eq(po_services_bring_back(&host.host, &none, &stopped, NULL, &err), PO_E_IO);
     ck_assert_ptr_nonnull(strstr(err.text, "service mta"));
     ck_assert_int_eq(host.states[HELP_PUF], PO_SERVICE_RUNNING);
+    po_buf_deinit(&stopped);
+}
+END_TEST
+
+START_TEST(a_name_without_a_service_is_a_failure_and_the_others_are_started)
+{
+    struct po_buf none = { 0 };
+    struct po_buf stopped = { 0 };
+
+    po_buf_put(&stopped, "nobody\0puf", 11);
+    host.states[HELP_PUF] = PO_SERVICE_STOPPED;
+    ck_assert_int_eq(po_services_bring_back(&host.host, &none, &stopped, NULL, &err), PO_E_IO);
+    ck_assert_str_eq(err.text, "service nobody: the site has no such service");
+    help_assert_services(&host);
     po_buf_deinit(&stopped);
 }
 END_TEST
@@ -389,6 +403,7 @@ main(void)
     tcase_add_test(tc, each_stop_and_start_is_told_before_it_happens);
     tcase_add_test(tc, what_a_dead_process_stopped_is_started_in_order);
     tcase_add_test(tc, one_that_cannot_be_brought_back_is_named_and_the_next_is);
+    tcase_add_test(tc, a_name_without_a_service_is_a_failure_and_the_others_are_started);
     tcase_add_test(tc, a_guard_is_told_before_a_stop_and_after_a_start);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);

@@ -6,6 +6,7 @@
 #include "engine/restore.h"
 #include "os_help.h"
 #include "port/ntfs.h"
+#include "port/sys.h"
 #include "site_help.h"
 #include "stream_help.h"
 
@@ -503,6 +504,64 @@ START_TEST(streams_that_cannot_be_listed_are_named) /* req: B8 */
 }
 END_TEST
 
+/* A restore cannot give back what is not there: such a backup is not a whole one. */
+START_TEST(a_file_without_its_rights_makes_a_backup_that_is_not_complete) /* req: B8 */
+{
+    help_write_text(BOX "/f", "f");
+    help_write_text(BOX "/g", "g");
+    back_up(NULL);
+    ck_assert_uint_eq(result.without_rights, 0);
+    ck_assert(po_backup_is_complete(&result));
+    help_close(&archive);
+    archive = (struct help_archive){ 0 };
+    po_backup_result_deinit(&result);
+    help_sink_deinit(&sink);
+    help_sink_init(&sink);
+    help_streams_state.unruled = "f";
+    back_up(NULL);
+    ck_assert(help_has(&archive, BOX "/f"));
+    ck_assert_uint_eq(result.without_rights, 1);
+    ck_assert_uint_eq(result.skipped.count, 0);
+    ck_assert(!po_backup_is_complete(&result));
+}
+END_TEST
+
+static void
+change_at_stop(void *ctx, const char *call)
+{
+    bool *is_done = ctx;
+
+    if (*is_done || strcmp(call, "stop") != 0)
+        return;
+    *is_done = true;
+    os_remove(BOX "/gone");
+    help_write_text(BOX "/twice", "another");
+}
+
+START_TEST(rights_are_missed_only_of_what_is_saved_and_once)
+{
+    static const char *const unruled[] = { "gone", "twice", "kept" };
+    struct po_backup_options options = {
+        .threads = 1, .is_hot = true, .hot_margin_ms = 100, .stream_ops = &help_streams
+    };
+    bool is_done = false;
+    struct po_err failure;
+
+    help_write_text(BOX "/gone", "gone");
+    help_write_text(BOX "/twice", "twice");
+    help_write_text(BOX "/kept", "kept");
+    po_sys_sleep_ms(200);
+    host.hook = change_at_stop;
+    host.ctx = &is_done;
+    help_streams_state.unruled = unruled[_i];
+    help_must(po_backup_run(&host.host, &sink.sink, &options, NULL, &result, &failure), &failure);
+    ck_assert(is_done);
+    ck_assert_uint_eq(result.vanished.count, 1);
+    ck_assert_uint_eq(result.without_rights, _i == 0 ? 0 : 1);
+    ck_assert(po_backup_is_complete(&result) == (_i == 0));
+}
+END_TEST
+
 /* A stream of nothing would make the archive a damaged one. */
 START_TEST(a_file_that_cannot_be_saved_takes_its_streams_with_it) /* spec-test: STREAM-3 */
 {
@@ -767,6 +826,8 @@ main(void)
     os_add_posix_test(backup, a_links_streams_are_named_and_not_saved);
     tcase_add_test(backup, a_stream_that_cannot_be_read_is_named_and_the_rest_is_saved);
     tcase_add_test(backup, streams_that_cannot_be_listed_are_named);
+    tcase_add_test(backup, a_file_without_its_rights_makes_a_backup_that_is_not_complete);
+    tcase_add_loop_test(backup, rights_are_missed_only_of_what_is_saved_and_once, 0, 3);
     tcase_add_test(backup, a_file_that_cannot_be_saved_takes_its_streams_with_it);
     tcase_add_test(backup, streams_can_be_left_out);
     tcase_add_test(backup, a_plan_counts_streams);

@@ -56,6 +56,7 @@ po_cli_backup_json(struct po_cli_out *out, const struct po_backup_result *result
                        result->registry_problem[0] != '\0'
                            ? po_cli_json_text(result->registry_problem)
                            : json_null());
+    po_cli_json_member(out, "without_rights", po_cli_json_u64(result->without_rights));
     put_streams_json(out, &result->streams);
     po_cli_problems_json(out, "skipped", &result->skipped);
     po_cli_problems_json(out, "changed_while_read", &result->changed);
@@ -221,10 +222,8 @@ tell_problems(struct po_cli *cli, const struct po_backup_result *result, const c
         po_cli_problems_tell(out, &result->silent, more);
     }
     po_buf_deinit(&line);
-    return result->skipped.count > 0 || result->changed.count > 0 || result->silent.count > 0 ||
-                   result->registry_problem[0] != '\0'
-               ? PO_EXIT_PARTLY
-               : PO_EXIT_DONE;
+    return po_backup_is_complete(result) && result->silent.count == 0 ? PO_EXIT_DONE
+                                                                      : PO_EXIT_PARTLY;
 }
 
 /* req: B7. Whatever the backup came to, this is worse. */

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/cli_drill_left.h"
 #include "cli/cli_parents.h"
 #include "cli/cli_problems.h"
 #include "cli/cli_state.h"
@@ -20,6 +21,7 @@
 struct scratch {
     struct po_buf path;
     bool is_kept;
+    struct po_lock *lock;
     struct po_dir *dir;
     struct po_host *host;
 };
@@ -27,6 +29,7 @@ struct scratch {
 static enum po_status
 choose_place(struct scratch *scratch, const char *keep, struct po_err *err)
 {
+    struct po_dir *state = NULL;
     enum po_status st;
 
     scratch->is_kept = keep != NULL;
@@ -34,13 +37,15 @@ choose_place(struct scratch *scratch, const char *keep, struct po_err *err)
         po_buf_put_text(&scratch->path, keep);
         return po_buf_check(&scratch->path, err);
     }
-    st = po_cli_state_dir(&scratch->path, err);
+    st = po_cli_state_open(&state, &scratch->path, err);
+    po_dir_free(state);
     if (st != PO_OK)
         return st;
-    po_buf_put_text(&scratch->path, "/drill-");
+    po_buf_put_text(&scratch->path, "/" PO_CLI_DRILL_PREFIX);
     po_text_put_time_compact(&scratch->path, po_sys_now());
     po_buf_printf(&scratch->path, "-%u", (unsigned)po_sys_process_id());
-    return po_buf_check(&scratch->path, err);
+    st = po_buf_check(&scratch->path, err);
+    return st == PO_OK ? po_cli_drill_hold(&scratch->lock, po_buf_text(&scratch->path), err) : st;
 }
 
 static enum po_status
@@ -94,7 +99,7 @@ make_scratch(struct scratch *scratch, const struct po_cli_archive *archive, cons
     enum po_status st = choose_place(scratch, keep, err);
 
     if (st == PO_OK)
-        st = po_dir_open_make(&scratch->dir, po_buf_text(&scratch->path), err);
+        st = po_dir_open_make_private(&scratch->dir, po_buf_text(&scratch->path), err);
     if (st == PO_OK)
         st = po_dir_list(scratch->dir, "", 0, refuse_any, NULL, err);
     if (st == PO_E_USAGE)
@@ -143,6 +148,7 @@ end_scratch(struct po_cli *cli, struct scratch *scratch)
         po_buf_deinit(&above);
     }
     po_dir_free(scratch->dir);
+    po_cli_drill_let_go(scratch->lock, po_buf_text(&scratch->path));
     po_buf_deinit(&scratch->path);
 }
 
@@ -292,13 +298,14 @@ run(struct po_cli *cli, const struct po_cli_archive *archive, const char *keep)
     const struct po_drill_options options = { .has_parents = archive->joined != NULL,
                                               .threads =
                                                   (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0) };
-    struct scratch scratch = { { 0 }, false, NULL, NULL };
+    struct scratch scratch = { 0 };
     struct po_drill_result result = { 0 };
     struct record record = { .archive = archive, .begun = po_sys_now(), .result = &result };
     struct po_err err = { 0 };
     int code = PO_EXIT_DONE;
     enum po_status st = verify(cli, archive, options.threads, &err);
 
+    po_cli_drill_left(cli, true);
     if (st == PO_OK)
         st = make_scratch(&scratch, archive, keep, &err);
     if (st == PO_OK)

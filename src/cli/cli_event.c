@@ -12,8 +12,7 @@ put_log_path(struct po_buf *out)
     struct po_dir *dir = NULL;
     struct po_err ignored;
 
-    if (po_cli_state_dir(out, &ignored) == PO_OK &&
-        po_dir_open_make(&dir, po_buf_text(out), &ignored) == PO_OK)
+    if (po_cli_state_open(&dir, out, &ignored) == PO_OK)
         po_buf_put_text(out, "/pobackup.log");
     else
         po_buf_clear(out);

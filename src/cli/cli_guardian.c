@@ -9,9 +9,6 @@
 
 #include <string.h>
 
-/* The verb, and each of the site's options with its value. */
-#define ARGUMENTS_MAX 24
-
 struct po_cli_guardian {
     struct po_cli *cli;
     struct po_guardian *process;
@@ -77,9 +74,9 @@ note(void *ctx, enum po_host_guard_news news, const char *service)
 
 /* ---- starting it ---- */
 
-/* The site as it was given: it runs in the same directory. */
-static size_t
-put_arguments(const struct po_cli *cli, const char *arguments[ARGUMENTS_MAX])
+/* The verb, the site as it was given (it runs in the same directory), and NULL; NULL = no memory. */
+static const char **
+make_arguments(const struct po_cli *cli)
 {
     static const struct {
         enum po_cli_id id;
@@ -89,34 +86,39 @@ put_arguments(const struct po_cli *cli, const char *arguments[ARGUMENTS_MAX])
                     { PO_CLI_BIN, "--bin" },
                     { PO_CLI_SPOOL, "--spool" },
                     { PO_CLI_MAILBOX, "--mailbox" } };
+    const size_t option_count = sizeof(options) / sizeof(options[0]);
     const struct po_cli_value *services = &cli->values.value[PO_CLI_SERVICE];
+    const char **arguments =
+        po_mem_new(2 + 2 * (option_count + services->count), sizeof(*arguments));
     size_t count = 0;
 
+    if (arguments == NULL)
+        return NULL;
     arguments[count++] = "guardian";
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+    for (size_t i = 0; i < option_count; i++) {
         if (!po_cli_has(cli, options[i].id))
             continue;
         arguments[count++] = options[i].option;
         arguments[count++] = po_cli_text(cli, options[i].id);
     }
-    for (size_t i = 0; i < services->count && count + 3 < ARGUMENTS_MAX; i++) {
+    for (size_t i = 0; i < services->count; i++) {
         arguments[count++] = "--service";
         arguments[count++] = services->list[i];
     }
-    arguments[count] = NULL;
-    return count;
+    return arguments;
 }
 
 static enum po_status
 start(struct po_cli_guardian *guardian, struct po_host *host, struct po_err *err)
 {
-    const char *arguments[ARGUMENTS_MAX];
+    const char **arguments = make_arguments(guardian->cli);
     struct po_buf program = { 0 };
     struct po_buf log = { 0 };
     struct po_err ignored;
     enum po_status st = po_sys_put_program(&program, err);
 
-    (void)put_arguments(guardian->cli, arguments);
+    if (st == PO_OK && arguments == NULL)
+        st = po_fail_nomem(err, sizeof(*arguments));
     /* Whoever took the lock has told that there is no state directory. */
     guardian->is_unnoted = po_cli_outage_new(&guardian->outage, host, &ignored) != PO_OK;
     if (po_cli_state_dir(&log, &ignored) == PO_OK)
@@ -126,6 +128,7 @@ start(struct po_cli_guardian *guardian, struct po_host *host, struct po_err *err
                                log.size > 0 ? po_buf_text(&log) : NULL, err);
     if (st == PO_OK)
         st = po_host_guard_begin(&guardian->guard, host, note, guardian, err);
+    po_mem_free(arguments);
     po_buf_deinit(&program);
     po_buf_deinit(&log);
     return st;

@@ -42,8 +42,7 @@ po_cli_history_backup(struct po_cli *cli, struct po_host *host, const char *path
     run->created = options->created;
     run->archive_bytes = result->archive_bytes;
     run->archive_site = host->ops->identity(host);
-    run->is_complete = result->skipped.count == 0 && result->changed.count == 0 &&
-                       result->registry_problem[0] == '\0';
+    run->is_complete = po_backup_is_complete(result);
     run->check = options->is_unchecked ? PO_HISTORY_UNCHECKED : PO_HISTORY_FRAMES;
     run->is_whole = !options->is_unchecked;
     run->files = result->files;
@@ -126,11 +125,9 @@ find_dir(struct po_buf *path, bool is_made)
     struct po_err ignored;
     bool exists = false;
 
-    if (po_cli_state_dir(path, &ignored) != PO_OK)
-        return false;
     if (is_made)
-        exists = po_dir_open_make(&dir, po_buf_text(path), &ignored) == PO_OK;
-    else
+        exists = po_cli_state_open(&dir, path, &ignored) == PO_OK;
+    else if (po_cli_state_dir(path, &ignored) == PO_OK)
         (void)!po_os_stat(po_buf_text(path), &info, &exists, &ignored);
     po_dir_free(dir);
     return exists;

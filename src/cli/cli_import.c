@@ -80,10 +80,8 @@ find_file(struct po_host *set, struct po_buf *file, struct po_err *err)
 {
     struct po_dir *dir = NULL;
     struct po_err ignored;
-    enum po_status st = po_cli_state_dir(file, err);
+    enum po_status st = po_cli_state_open(&dir, file, err);
 
-    if (st == PO_OK)
-        st = po_dir_open_make(&dir, po_buf_text(file), err);
     po_dir_free(dir);
     po_buf_clear(file);
     if (st == PO_OK)

@@ -18,19 +18,28 @@ PO_NODISCARD enum po_status po_cli_outage_new(struct po_cli_outage **out, struct
 PO_NODISCARD enum po_status po_cli_outage_add(struct po_cli_outage *outage,
                                               enum po_host_guard_news news, const char *service,
                                               struct po_err *err);
-/* All is as it was, or was told: the note goes. NULL is fine. */
+/*
+ * All is as it was, or was told: the note goes, unless one was there before which could not be set right.
+ * NULL is fine.
+ */
 void po_cli_outage_end(struct po_cli_outage *outage);
 
 bool po_cli_outage_is_noted(struct po_host *host);
+/* One is there, and belongs to no restore that is to be finished. */
+bool po_cli_outage_is_left_over(struct po_host *host);
 /* A guardian says that it has taken over from a dead run, in the note; whether one has. */
 void po_cli_outage_take_over(struct po_host *host);
 bool po_cli_outage_is_taken_over(struct po_host *host);
 void po_cli_outage_forget(struct po_host *host);
+/* The same when it names no other services than these, which run again; a NUL behind each. */
+void po_cli_outage_forget_these(struct po_host *host, const struct po_buf *asked,
+                                const struct po_buf *stopped);
 
 /*
- * With the site's lock held: what a run that is gone had stopped is started, and told. Not while a
- * restore is interrupted, which has a journal of its own. PO_EXIT_SERVICES when one could not be
- * started, else PO_EXIT_DONE.
+ * With the site's lock held: what a run that is gone had stopped is started, and told; when the note
+ * cannot be read, all services of the site that do not run. Not while a restore is interrupted, which
+ * has a journal of its own. PO_EXIT_SERVICES when one could not be started or is none of the site's,
+ * and the note stays; else PO_EXIT_DONE.
  */
 int po_cli_outage_recover(struct po_cli *cli, struct po_host *host);
 

@@ -33,6 +33,11 @@ typedef void (*po_cli_scheduled_fn)(void *ctx, const struct po_cli_scheduled *jo
 
 struct po_cli_scheduler {
     const char *name;
+    /*
+     * The words of a command that `list` tells, a NUL behind each; false when it is none of ours. NULL:
+     * commands are not told.
+     */
+    bool (*put_words)(struct po_buf *out, const char *command);
     /* Instead of one of the same name. What the user should know of it is appended to `note`. */
     enum po_status (*add)(const struct po_cli_job *job, struct po_buf *note, struct po_err *err);
     /* *was_there = false (and PO_OK) when there is none of that name. */
@@ -62,11 +67,16 @@ void po_cli_job_put_timer(struct po_buf *out, const struct po_cli_job *job);
 /* The value of the first line that begins with `key`, "OnCalendar="; false when there is none. */
 bool po_cli_unit_put_value(struct po_buf *out, const char *text, const char *key);
 
-/* A line of a crontab, "0 2 * * * ... # pobackup NAME". */
+/* The words of such a service's ExecStart=, a NUL behind each; false when it is none of ours. */
+bool po_cli_unit_put_words(struct po_buf *out, const char *command);
+
+/* A line of a crontab, "0 2 * * * 'PROGRAM' 'backup' ... # pobackup NAME". Another is none of ours. */
 void po_cli_job_put_cron(struct po_buf *out, const struct po_cli_job *job);
 /* All lines, byte for byte, but for the job's; *was_there tells whether there was one. */
 void po_cli_crontab_put_others(struct po_buf *out, const void *crontab, size_t size,
                                const char *name, bool *was_there);
+/* The words of such a line's command, likewise. */
+bool po_cli_cron_put_words(struct po_buf *out, const char *command);
 void po_cli_crontab_list(const void *crontab, size_t size, po_cli_scheduled_fn each, void *ctx);
 
 /* A definition for schtasks /XML (Vista and later): UTF-16. PO_E_USAGE: what XML cannot say. */

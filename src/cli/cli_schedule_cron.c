@@ -111,6 +111,7 @@ cron_list(po_cli_scheduled_fn each, void *ctx, struct po_err *err)
 
 const struct po_cli_scheduler po_cli_cron = {
     .name = "cron",
+    .put_words = po_cli_cron_put_words,
     .add = cron_add,
     .remove = cron_remove,
     .list = cron_list,

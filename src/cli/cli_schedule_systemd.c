@@ -196,39 +196,95 @@ write_both(struct po_dir *dir, const struct po_cli_job *job, struct po_err *err)
     return st;
 }
 
+/* The texts of a job's units, as they are; empty: there is no such unit. */
+struct former {
+    struct po_buf timer;
+    struct po_buf service;
+};
+
+static enum po_status
+read_both(struct po_dir *dir, const char *name, struct former *former, struct po_err *err)
+{
+    struct po_buf unit = { 0 };
+    enum po_status st = read_unit(dir, unit_name(&unit, name, TIMER), &former->timer, err);
+
+    if (st == PO_OK)
+        st = read_unit(dir, unit_name(&unit, name, SERVICE), &former->service, err);
+    po_buf_deinit(&unit);
+    return st;
+}
+
+static enum po_status
+put_back(struct po_dir *dir, const char *name, const struct former *former, struct po_err *err)
+{
+    struct po_buf unit = { 0 };
+    enum po_status st = write_unit(dir, unit_name(&unit, name, SERVICE), &former->service, err);
+
+    if (st == PO_OK)
+        st = write_unit(dir, unit_name(&unit, name, TIMER), &former->timer, err);
+    po_buf_deinit(&unit);
+    return st;
+}
+
+/* One that runs already keeps its old time until it is started again. */
+static enum po_status
+start_timer(const char *timer, struct po_err *err)
+{
+    enum po_status st = control("daemon-reload", NULL, err);
+
+    if (st == PO_OK)
+        st = control("enable", timer, err);
+    return st == PO_OK ? control("restart", timer, err) : st;
+}
+
+/* Of what could not be scheduled nothing is left: half of a job would look like one. */
+static enum po_status
+take_back(struct po_dir *dir, const char *name, const char *timer, const struct former *former,
+          struct po_err *err)
+{
+    bool was_whole = former->timer.size > 0 && former->service.size > 0;
+    struct po_err failure;
+
+    if (!was_whole) {
+        (void)!control("disable --now", timer, &failure);
+        remove_units(dir, name);
+        (void)!control("daemon-reload", NULL, &failure);
+        return po_err_prefix(err, "nothing is scheduled");
+    }
+    if (put_back(dir, name, former, &failure) != PO_OK)
+        return po_err_prefix(err, "the former job cannot be put back (%.200s)", failure.text);
+    return po_err_prefix(err, start_timer(timer, &failure) == PO_OK
+                                  ? "the former job is as it was"
+                                  : "the former job is put back, but does not run");
+}
+
 static enum po_status
 systemd_add(const struct po_cli_job *job, struct po_buf *note, struct po_err *err)
 {
     struct po_dir *dir = NULL;
     struct po_buf timer = { 0 };
-    struct po_err ignored;
+    struct former former = { 0 };
     bool was_there = false;
     enum po_status st = open_units(&dir, err);
 
     (void)unit_name(&timer, job->name, TIMER);
     if (st == PO_OK)
         st = check_both(dir, job->name, &was_there, err);
+    if (st == PO_OK)
+        st = read_both(dir, job->name, &former, err);
     if (st != PO_OK)
         goto done;
     st = write_both(dir, job, err);
     if (st == PO_OK)
-        st = control("daemon-reload", NULL, err);
-    if (st == PO_OK)
-        st = control("enable", po_buf_text(&timer), err);
-    /* One that runs already keeps its old time until then. */
-    if (st == PO_OK)
-        st = control("restart", po_buf_text(&timer), err);
-    /* Half of a job would look like one. */
-    if (st != PO_OK) {
-        (void)!control("disable --now", po_buf_text(&timer), &ignored);
-        remove_units(dir, job->name);
-        (void)!control("daemon-reload", NULL, &ignored);
-        st = po_err_prefix(err, "nothing is scheduled");
-    }
+        st = start_timer(po_buf_text(&timer), err);
+    if (st != PO_OK)
+        st = take_back(dir, job->name, po_buf_text(&timer), &former, err);
     if (!po_sys_is_admin())
         po_buf_put_text(note, "it runs only while you are logged in, unless loginctl enable-linger "
                               "was run for you");
 done:
+    po_buf_deinit(&former.timer);
+    po_buf_deinit(&former.service);
     po_buf_deinit(&timer);
     po_dir_free(dir);
     return st;
@@ -327,6 +383,7 @@ systemd_list(po_cli_scheduled_fn each, void *ctx, struct po_err *err)
 
 const struct po_cli_scheduler po_cli_systemd = {
     .name = "systemd",
+    .put_words = po_cli_unit_put_words,
     .add = systemd_add,
     .remove = systemd_remove,
     .list = systemd_list,

@@ -17,10 +17,8 @@ write_definition(struct po_buf *path, const struct po_buf *definition, struct po
 {
     struct po_dir *dir = NULL;
     struct po_file *file = NULL;
-    enum po_status st = po_cli_state_dir(path, err);
+    enum po_status st = po_cli_state_open(&dir, path, err);
 
-    if (st == PO_OK)
-        st = po_dir_open_make(&dir, po_buf_text(path), err);
     po_buf_put_text(path, "/task.xml");
     (void)po_buf_text(path);
     if (st == PO_OK)

@@ -123,6 +123,53 @@ po_cli_unit_put_value(struct po_buf *out, const char *text, const char *key)
     return false;
 }
 
+/* The way back of put_unit_word, from *at on; false when it is no such word. */
+static bool
+take_unit_word(const char **at, struct po_buf *out, bool is_program)
+{
+    static const char hex[] = "0123456789abcdef";
+    const char *p = *at;
+
+    if (*p++ != '"')
+        return false;
+    for (; *p != '"'; p++) {
+        if (*p == '\0' || (*p == '\\' && p[1] == '\0'))
+            return false;
+        if (p[0] == '\\' && p[1] == 'x') {
+            const char *high = p[2] == '\0' ? NULL : strchr(hex, p[2]);
+            const char *low = high == NULL || p[3] == '\0' ? NULL : strchr(hex, p[3]);
+
+            if (low == NULL)
+                return false;
+            po_buf_put_u8(out, (uint8_t)((high - hex) * 16 + (low - hex)));
+            p += 3;
+            continue;
+        }
+        if (*p == '\\' || (*p == '%' && p[1] == '%') || (*p == '$' && p[1] == '$' && !is_program))
+            p++;
+        po_buf_put_u8(out, (uint8_t)*p);
+    }
+    po_buf_put_u8(out, 0);
+    *at = p + 1;
+    return true;
+}
+
+bool
+po_cli_unit_put_words(struct po_buf *out, const char *command)
+{
+    bool is_first = true;
+
+    for (;;) {
+        if (!take_unit_word(&command, out, is_first))
+            return false;
+        is_first = false;
+        if (*command == '\0')
+            return true;
+        if (*command++ != ' ')
+            return false;
+    }
+}
+
 /* ---- cron ---- */
 
 /* For sh, which gets it from cron: that takes a '%' for a newline, quoted or not, unless after '\'. */
@@ -152,14 +199,88 @@ po_cli_job_put_cron(struct po_buf *out, const struct po_cli_job *job)
     po_buf_printf(out, MARK "%s\n", job->name);
 }
 
+/* The way back of put_cron_word, from *at on; false when it is no such word. */
+static bool
+take_cron_word(const char **at, const char *end, struct po_buf *out)
+{
+    static const char quote[] = "'\\''";
+    const char *p = *at;
+
+    if (p == end || *p++ != '\'')
+        return false;
+    for (; p < end; p++) {
+        if (end - p >= 4 && memcmp(p, quote, 4) == 0) {
+            po_buf_put_u8(out, '\'');
+            p += 3;
+            continue;
+        }
+        if (*p == '\'') {
+            po_buf_put_u8(out, 0);
+            *at = p + 1;
+            return true;
+        }
+        if (*p == '%')
+            return false;
+        if (p[0] == '\\' && end - p >= 2 && p[1] == '%')
+            p++;
+        po_buf_put_u8(out, (uint8_t)*p);
+    }
+    return false;
+}
+
+static bool
+take_cron_words(struct po_buf *out, const char *at, const char *end)
+{
+    for (;;) {
+        if (!take_cron_word(&at, end, out))
+            return false;
+        if (at == end)
+            return true;
+        if (*at++ != ' ')
+            return false;
+    }
+}
+
+bool
+po_cli_cron_put_words(struct po_buf *out, const char *command)
+{
+    return take_cron_words(out, command, command + strlen(command));
+}
+
+/*
+ * Whether this is what po_cli_job_put_cron writes, up to the mark: when it runs may have been changed by
+ * hand, but not what.
+ */
+static bool
+is_our_command(const char *line, const char *mark)
+{
+    struct po_buf words = { 0 };
+    bool is_ours = true;
+
+    for (int field = 0; field < 5 && is_ours; field++) {
+        const char *start = line;
+
+        while (line < mark && strchr("0123456789*,/-", *line) != NULL && *line != '\0')
+            line++;
+        is_ours = line > start && line < mark && (*line == ' ' || *line == '\t');
+        line += is_ours;
+    }
+    is_ours = is_ours && take_cron_words(&words, line, mark) && !words.failed;
+    if (is_ours) {
+        size_t second = strlen((const char *)words.bytes) + 1;
+
+        is_ours = second < words.size && strcmp((const char *)words.bytes + second, "backup") == 0;
+    }
+    po_buf_deinit(&words);
+    return is_ours;
+}
+
 /* Where the name begins in a line of ours; NULL when it is none. */
 static const char *
 find_name(const char *line, size_t size)
 {
     size_t mark = strlen(MARK);
 
-    if (size == 0 || line[0] == '#')
-        return NULL;
     for (size_t at = size; at > mark; at--) {
         char name[PO_CLI_JOB_NAME_MAX + 1] = "";
 
@@ -168,7 +289,10 @@ find_name(const char *line, size_t size)
         if (size - at >= sizeof(name))
             return NULL;
         memcpy(name, line + at, size - at);
-        return po_cli_job_is_name(name) && strlen(name) == size - at ? line + at : NULL;
+        return po_cli_job_is_name(name) && strlen(name) == size - at &&
+                       is_our_command(line, line + at - mark)
+                   ? line + at
+                   : NULL;
     }
     return NULL;
 }

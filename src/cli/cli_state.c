@@ -52,6 +52,14 @@ po_cli_state_dir(struct po_buf *out, struct po_err *err)
     return po_buf_check(out, err);
 }
 
+enum po_status
+po_cli_state_open(struct po_dir **out, struct po_buf *path, struct po_err *err)
+{
+    enum po_status st = po_cli_state_dir(path, err);
+
+    return st == PO_OK ? po_dir_open_make_private(out, po_buf_text(path), err) : st;
+}
+
 /* The name in the directory: of one length, and of characters that any file system takes. */
 static void
 put_name(struct po_buf *out, struct po_host *host, const char *ending)
@@ -120,11 +128,8 @@ po_cli_site_lock_wait(struct po_host *host, unsigned wait_ms, struct po_lock **l
     struct po_buf path = { 0 };
     struct po_dir *dir = NULL;
     double deadline = po_sys_monotonic() + (double)wait_ms / 1000;
-    enum po_status st = po_cli_state_dir(&path, err);
+    enum po_status st = po_cli_state_open(&dir, &path, err);
 
-    if (st != PO_OK)
-        goto done;
-    st = po_dir_open_make(&dir, po_buf_text(&path), err);
     if (st != PO_OK)
         goto done;
     po_buf_clear(&path);

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 
 struct po_cli;
+struct po_dir;
 struct po_host;
 struct po_lock;
 
@@ -17,6 +18,10 @@ struct po_lock;
  * XDG state folder's. Nothing is made. PO_E_IO when the environment names no place.
  */
 PO_NODISCARD enum po_status po_cli_state_dir(struct po_buf *out, struct po_err *err);
+
+/* The same, made where missing (for its owner alone), and opened. */
+PO_NODISCARD enum po_status po_cli_state_open(struct po_dir **out, struct po_buf *path,
+                                              struct po_err *err);
 
 /*
  * Where the journals of the site's restores are (engine/recover.h), appended. Nothing is made.

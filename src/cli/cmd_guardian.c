@@ -102,7 +102,8 @@ take_over(struct po_cli *cli, struct po_host *host, const struct heard *heard)
         po_cli_outage_take_over(host);
         code = bring_back(cli, host, heard);
         if (code == PO_EXIT_DONE)
-            po_cli_outage_forget(host); /* else the next run tries again */
+            /* Else the next run tries again. */
+            po_cli_outage_forget_these(host, &heard->asked, &heard->stopped);
     }
     po_lock_free(lock);
     return code;

@@ -149,6 +149,20 @@ put_heading(struct po_buf *text, const char *path, bool is_upgrade)
     po_buf_put_text(text, "\n\n");
 }
 
+/* One by one: a line that is told has no end of a line in it. */
+static void
+tell_lines(struct po_cli *cli, const struct po_buf *text)
+{
+    for (size_t at = 0; at < text->size;) {
+        const char *line = (const char *)text->bytes + at;
+        const char *stop = memchr(line, '\n', text->size - at);
+        size_t size = stop == NULL ? text->size - at : (size_t)(stop - line);
+
+        po_cli_out_tell(&cli->out, PO_CLI_SAY, "%.*s", (int)size, line);
+        at += size + (stop != NULL);
+    }
+}
+
 static int
 tell_checklist(struct po_cli *cli, struct po_host *host, const char *path, bool is_upgrade)
 {
@@ -168,7 +182,7 @@ tell_checklist(struct po_cli *cli, struct po_host *host, const char *path, bool 
         st = po_buf_check(&text, &err);
     }
     if (st == PO_OK) {
-        po_cli_out_tell(&cli->out, PO_CLI_SAY, "%s", po_buf_text(&text));
+        tell_lines(cli, &text);
         st = store_checklist(&text, path, &file, &err);
     }
     if (st == PO_OK)

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "cli/cli_schedule.h"
+#include "cli/cli_schedule_former.h"
 #include "cli/cli_site.h"
 #include "cli/cli_tell.h"
 #include "port/file.h"
@@ -251,6 +252,21 @@ check_job(struct po_cli *cli, const struct words *words, const struct po_cli_ver
 
 /* ---- the verb ---- */
 
+/* A job of another site goes only when its name was typed: nobody would miss it before the next loss. */
+static enum po_status
+replace(const struct po_cli *cli, const struct po_cli_scheduler *scheduler, struct po_cli_job *job,
+        const struct words *words, struct po_cli_former *former, struct po_buf *note,
+        struct po_err *err)
+{
+    enum po_status st =
+        po_cli_former_find(former, scheduler, job->name, words->list, words->count, err);
+
+    if (st == PO_OK && !po_cli_has(cli, PO_CLI_NAME))
+        st = po_cli_former_check(former, err);
+    job->words = (const char *const *)words->list;
+    return st == PO_OK ? scheduler->add(job, note, err) : st;
+}
+
 static int
 add(struct po_cli *cli, const struct po_cli_scheduler *scheduler, const char *name)
 {
@@ -258,6 +274,7 @@ add(struct po_cli *cli, const struct po_cli_scheduler *scheduler, const char *na
     const char *at = po_cli_text(cli, PO_CLI_AT);
     struct po_cli_job job = { .name = name, .is_weekly = po_cli_number(cli, PO_CLI_EVERY, 0) == 1 };
     struct words words = { 0 };
+    struct po_cli_former former = { 0 };
     struct po_buf note = { 0 };
     struct po_buf date = { 0 };
     struct po_err err = { 0 };
@@ -273,21 +290,21 @@ add(struct po_cli *cli, const struct po_cli_scheduler *scheduler, const char *na
     st = make_words(&words, cli, backup, &err);
     if (st == PO_OK)
         code = check_job(cli, &words, backup);
-    if (st == PO_OK && code == PO_EXIT_DONE) {
-        job.words = (const char *const *)words.list;
-        st = scheduler->add(&job, &note, &err);
-    }
+    if (st == PO_OK && code == PO_EXIT_DONE)
+        st = replace(cli, scheduler, &job, &words, &former, &note, &err);
     if (st != PO_OK) {
         code =
             err.status == PO_E_USAGE ? po_cli_usage(cli, "%s", err.text) : po_cli_failed(cli, &err);
     } else if (code == PO_EXIT_DONE) {
         po_cli_out_tell(&cli->out, PO_CLI_SAY, "scheduled with %s: %s, %s at %s", scheduler->name,
                         name, job.is_weekly ? "on Sundays" : "daily", at);
+        po_cli_former_tell(cli, &former);
         if (note.size > 0)
             po_cli_out_tell(&cli->out, PO_CLI_NOTE, "%s", po_buf_text(&note));
         po_cli_json_member(&cli->out, "name", po_cli_json_text(name));
     }
     words_deinit(&words);
+    po_cli_former_deinit(&former);
     po_buf_deinit(&note);
     po_buf_deinit(&date);
     return code;

@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include "cli/cli_drill_left.h"
 #include "cli/cli_outage.h"
 #include "cli/cli_reboot.h"
 #include "cli/cli_recovery.h"
@@ -116,6 +117,7 @@ show(struct po_cli *cli, struct po_host *host, const char *journals)
             code = PO_EXIT_PARTLY;
     }
     tell_services(cli, host);
+    po_cli_drill_left(cli, false);
     runs_code = po_cli_runs_tell(cli, host, po_cli_number(cli, PO_CLI_MAX_AGE, 0));
     po_recovery_deinit(&recovery);
     code = runs_code > code ? runs_code : code;
@@ -131,11 +133,18 @@ forget(struct po_cli *cli, struct po_host *host, const char *journals)
 
     if (!po_cli_site_lock(cli, host, &lock, &code))
         return code;
-    if (po_recover_forget(journals, &err) != PO_OK)
+    /* By itself: who drops the one does not mean that the restore cannot be taken back any more. */
+    if (po_cli_outage_is_left_over(host)) {
+        po_cli_outage_forget(host);
+        po_cli_out_tell(&cli->out, PO_CLI_SAY,
+                        "forgotten: that a run was cut off while services were stopped. What is "
+                        "kept of the last restore stays");
+    } else if (po_recover_forget(journals, &err) != PO_OK) {
         code = po_cli_failed(cli, &err);
-    else
+    } else {
         po_cli_out_tell(&cli->out, PO_CLI_SAY,
                         "forgotten: what was kept of the last restore is removed");
+    }
     po_lock_free(lock);
     return code;
 }

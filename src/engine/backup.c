@@ -19,6 +19,13 @@ po_backup_result_deinit(struct po_backup_result *result)
     po_saved_streams_deinit(&result->streams);
 }
 
+bool
+po_backup_is_complete(const struct po_backup_result *result)
+{
+    return result->skipped.count == 0 && result->changed.count == 0 &&
+           result->registry_problem[0] == '\0' && result->without_rights == 0;
+}
+
 static enum po_status
 init_run(struct po_backup_run *run, struct po_err *err)
 {
@@ -242,6 +249,7 @@ count_saved(struct po_backup_run *run, struct po_err *err)
         result->files_new -= entry->source == 0 ? 1 : 0;
         st = po_backup_note_stream(run, stream, entry->size, err);
     }
+    po_backup_count_rights(run);
     return st;
 }
 
@@ -400,6 +408,8 @@ po_backup_plan(struct po_host *host, const struct po_backup_options *options,
         if (po_backup_has_stream(&run, &run.walk.streams[i]))
             st = po_backup_note_stream(&run, &run.walk.streams[i], run.walk.streams[i].size, err);
     result->bytes = run.plan.bytes;
+    if (st == PO_OK)
+        po_backup_count_rights(&run);
     tell_problems(&run);
     result->seconds = po_sys_monotonic() - start;
     deinit_run(&run);

@@ -61,6 +61,8 @@ struct po_backup_result {
     double start_seconds;  /* until all run again */
     /* What is wrong with the registry's export, which is saved as it is; "" = nothing. */
     char registry_problem[256];
+    uint64_t without_rights; /* files and directories whose rights could not be read, and are not
+                                in the archive */
     struct po_saved_streams streams; /* alternate streams; no files, but their bytes count */
     struct po_problems skipped;      /* not in the archive */
     struct po_problems changed;      /* in it, but written to while being read */
@@ -72,8 +74,8 @@ struct po_backup_result {
 };
 
 /*
- * Backs the site up into `sink`, and commits it. PO_OK with result->skipped or ->changed not empty
- * is exit code 1. Missing trees are PO_E_USAGE before anything is stopped. On failure nothing is
+ * Backs the site up into `sink`, and commits it. PO_OK and not complete (po_backup_is_complete), or
+ * ->silent not empty, is exit code 1. Missing trees are PO_E_USAGE before anything is stopped. On failure nothing is
  * left at the sink's final name, and services are back (unless are_services_lost).
  */
 PO_NODISCARD enum po_status po_backup_run(struct po_host *host, struct po_store_sink *sink,
@@ -81,6 +83,8 @@ PO_NODISCARD enum po_status po_backup_run(struct po_host *host, struct po_store_
                                           const struct po_watch *watch,
                                           struct po_backup_result *result, struct po_err *err);
 void po_backup_result_deinit(struct po_backup_result *result);
+/* Whether nothing is missing in the archive of what was to be saved, and all of it is of one moment. */
+bool po_backup_is_complete(const struct po_backup_result *result);
 
 /* What a backup would read, without stopping or writing anything (--dry-run): counts, bytes and
  * problems in *result. */

@@ -341,6 +341,13 @@ note(struct po_backup_run *run, const struct po_entry *entry, const char *reason
                            reason, err);
 }
 
+/* The services may run again, and mail is fetched: that is no problem, and the entry stays. */
+static bool
+is_gone(uint32_t os_code)
+{
+    return os_code == ENOENT || os_code == ENOTDIR;
+}
+
 /* One of the share: `number` is noted in `wrong` when its content is another. */
 static enum po_status
 recheck_item(struct po_backup_run *run, const struct po_read_item *item, uint32_t *wrong,
@@ -349,7 +356,7 @@ recheck_item(struct po_backup_run *run, const struct po_read_item *item, uint32_
     const struct po_entry *entry = &run->list.entries[item->entry];
     struct po_err failure = { 0 };
     bool is_same = true;
-    bool is_failed = item->is_failed;
+    bool is_failed = item->is_failed && !is_gone(item->os_code);
     const char *reason = item->reason;
     char text[sizeof failure.text + 128];
 
@@ -364,7 +371,7 @@ recheck_item(struct po_backup_run *run, const struct po_read_item *item, uint32_
             *err = failure;
             return st;
         }
-        is_failed = st != PO_OK && failure.os_code != ENOENT;
+        is_failed = st != PO_OK && !is_gone(failure.os_code);
         reason = failure.text;
     }
     if (!is_same)

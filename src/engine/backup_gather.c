@@ -161,16 +161,32 @@ tell_own(const struct po_backup_run *run)
     po_watch_note(run->watch, text);
 }
 
-static void
-tell_rights(const struct po_backup_run *run)
+/* req: B8. A restore cannot give them back: it is told, and the backup is not complete. */
+void
+po_backup_count_rights(struct po_backup_run *run)
 {
+    const struct po_walk *walk = &run->walk;
+    const struct po_entry *first = NULL;
+    bool is_of_first;
     char text[384];
 
-    if (run->walk.without_rights == 0)
+    /* What the hot pass saw may be gone since, or there again as another entry. */
+    for (size_t i = 0; i < walk->without_rights_count; i++) {
+        const struct po_entry *entry = &run->list.entries[walk->without_rights[i]];
+
+        if (entry->state != PO_ENTRY_SAVED && entry->state != PO_ENTRY_PLANNED)
+            continue;
+        first = first == NULL ? entry : first;
+        run->result->without_rights++;
+    }
+    if (first == NULL)
         return;
+    is_of_first = first == &run->list.entries[walk->without_rights[0]];
     (void)snprintf(text, sizeof text,
-                   "%llu files or directories are saved without their rights, the first: %s",
-                   (unsigned long long)run->walk.without_rights, run->walk.rights_reason);
+                   "%llu files or directories are saved without their rights, the first: %.*s",
+                   (unsigned long long)run->result->without_rights,
+                   is_of_first ? (int)strlen(walk->rights_reason) : (int)first->path_size,
+                   is_of_first ? walk->rights_reason : po_entry_path(&run->list, first));
     po_watch_warning(run->watch, text);
 }
 
@@ -255,6 +271,8 @@ po_backup_gather_hot(struct po_backup_run *run, struct po_err *err)
     if (st == PO_OK)
         po_backup_seen_leave_fresh(run);
     if (st == PO_OK)
+        st = po_backup_seen_note_links(run, err);
+    if (st == PO_OK)
         st = po_backup_base_match(run, 0, err);
     return st == PO_OK ? make_plan(run, err) : st;
 }
@@ -281,10 +299,8 @@ po_backup_gather(struct po_backup_run *run, struct po_err *err)
     if (st == PO_OK)
         st = make_plan(run, err);
     run->result->excluded += run->walk.excluded;
-    if (st == PO_OK) {
+    if (st == PO_OK)
         tell_own(run);
-        tell_rights(run);
-    }
     return st;
 }
 

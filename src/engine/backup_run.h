@@ -92,6 +92,8 @@ PO_NODISCARD enum po_status po_backup_open_roots(struct po_backup_run *run, stru
 PO_NODISCARD enum po_status po_backup_gather_hot(struct po_backup_run *run, struct po_err *err);
 /* Reads the registry, lists the trees, makes the plan: for all that was not seen so already. */
 PO_NODISCARD enum po_status po_backup_gather(struct po_backup_run *run, struct po_err *err);
+/* At the end: of what is saved, what has not its rights; told. */
+void po_backup_count_rights(struct po_backup_run *run);
 /* Where an entry lies (for po_readahead). */
 bool po_backup_locate(void *ctx, const struct po_entry *entry, struct po_dir **root,
                       const char **path, size_t *path_size);
@@ -103,6 +105,9 @@ bool po_backup_seen_is_fresh(void *ctx, const char *path, size_t path_size,
                              const struct po_node_info *info);
 /* After the hot walk: so are directories, which had to be listed. */
 void po_backup_seen_leave_fresh(struct po_backup_run *run);
+/* After the hot walk: which of its files have several names, there or elsewhere. */
+PO_NODISCARD enum po_status po_backup_seen_note_links(struct po_backup_run *run,
+                                                      struct po_err *err);
 /* After the hot pass: what it read is found by path from now on. */
 PO_NODISCARD enum po_status po_backup_seen_make(struct po_backup_run *run, struct po_err *err);
 /* A po_walk's is_known: the entry is as the hot pass read it. */

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#define FLAG_GROUPED 1u   /* a file with several names, or another name of one */
+#define FLAG_GROUPED 1u   /* one of several names of a file */
 #define FLAG_THERE 2u     /* the cold walk found something at its path */
 #define FLAG_CONFIRMED 4u /* it is as it was; or the best that can be had */
 
@@ -67,22 +67,31 @@ find(const struct po_backup_run *run, const char *path, size_t size)
     return run->seen.slot_count == 0 ? PO_NONE : *find_slot(run, path, size) - 1;
 }
 
-/* The names of a file that has several are marked, all of them. */
-static void
-mark_group(struct po_backup_run *run, uint32_t number)
+/*
+ * A po_plan_group_fn. The names of a file that has several are marked, also where some of them are not
+ * among these: the cold walk may find those in a tree that the hot one does not see.
+ */
+static enum po_status
+mark_group(void *ctx, const uint32_t *numbers, uint32_t count, struct po_err *err)
 {
-    const struct po_entry *entry = &run->list.entries[number];
-    size_t size;
-    const uint8_t *target;
-    uint32_t file;
+    struct po_backup_run *run = ctx;
 
-    if (entry->type != POBACKUP_HARDLINK || entry->link == PO_NONE)
-        return;
-    target = po_rows_at(&run->list.links, entry->link, &size);
-    file = find(run, (const char *)target, size);
-    run->seen.flags[number] |= FLAG_GROUPED;
-    if (file != PO_NONE)
-        run->seen.flags[file] |= FLAG_GROUPED;
+    (void)err;
+    for (uint32_t i = 0; i < count; i++)
+        if (count > 1 || run->walk.links[numbers[i]].link_count > 1)
+            run->seen.flags[run->walk.links[numbers[i]].entry] |= FLAG_GROUPED;
+    return PO_OK;
+}
+
+enum po_status
+po_backup_seen_note_links(struct po_backup_run *run, struct po_err *err)
+{
+    run->seen.flags = po_mem_new(run->seen.count, 1);
+    if (run->seen.flags == NULL)
+        return po_fail_nomem(err, run->seen.count);
+    return run->walk.link_count == 0
+               ? PO_OK
+               : po_plan_each_group(run->walk.links, run->walk.link_count, mark_group, run, err);
 }
 
 enum po_status
@@ -94,8 +103,7 @@ po_backup_seen_make(struct po_backup_run *run, struct po_err *err)
     while (count < (size_t)seen->count * 2)
         count *= 2;
     seen->slots = po_mem_new(count, sizeof *seen->slots);
-    seen->flags = po_mem_new(seen->count, 1);
-    if (seen->slots == NULL || seen->flags == NULL)
+    if (seen->slots == NULL)
         return po_fail_nomem(err, count * sizeof *seen->slots);
     seen->slot_count = count;
     seen->stream_count = run->walk.stream_count;
@@ -105,8 +113,6 @@ po_backup_seen_make(struct po_backup_run *run, struct po_err *err)
         if (entry->state == PO_ENTRY_SAVED)
             *find_slot(run, po_entry_path(&run->list, entry), entry->path_size) = i + 1;
     }
-    for (uint32_t i = 0; i < seen->count; i++)
-        mark_group(run, i);
     return PO_OK;
 }
 
@@ -160,7 +166,9 @@ po_backup_seen_known(void *ctx, const char *path, size_t path_size, const struct
     is_same =
         (info->type == PO_NODE_FILE && entry->type == POBACKUP_FILE && info->size == entry->size) ||
         (info->type == PO_NODE_SYMLINK && entry->type == POBACKUP_SYMLINK);
+    /* Names of one file are looked at together (match_group), when all are known. */
     if (!is_same || (run->seen.flags[number] & FLAG_GROUPED) != 0 ||
+        (info->type == PO_NODE_FILE && info->link_count > 1) ||
         info->write_time != entry->write_time || info->change_time != entry->change_time ||
         info->file_id != entry->file_id || info->attributes != entry->attributes ||
         !is_settled(run, info->write_time, info->change_time))

@@ -158,10 +158,10 @@ next_record(struct po_cursor *all, uint8_t *kind, struct po_cursor *record)
     return memcmp(hash, check, CHECK_SIZE) == 0;
 }
 
-/* *end is where the last whole record ends. */
+/* *end is where the last whole record ends, *left what stands behind it. */
 static enum po_status
 read_all(struct po_dir *dir, const char *name, po_journal_fn each, void *ctx, uint64_t *end,
-         struct po_err *err)
+         uint64_t *left, struct po_err *err)
 {
     struct po_buf text = { 0 };
     enum po_status st = load(&text, dir, name, err);
@@ -181,6 +181,7 @@ read_all(struct po_dir *dir, const char *name, po_journal_fn each, void *ctx, ui
             if (each != NULL)
                 st = each(ctx, kind, &record, err);
         }
+        *left = text.size - *end;
     }
     po_buf_deinit(&text);
     return st;
@@ -190,20 +191,31 @@ enum po_status
 po_journal_read(struct po_dir *dir, const char *name, po_journal_fn each, void *ctx,
                 struct po_err *err)
 {
+    uint64_t left = 0;
+
+    return po_journal_read_left(dir, name, each, ctx, &left, err);
+}
+
+enum po_status
+po_journal_read_left(struct po_dir *dir, const char *name, po_journal_fn each, void *ctx,
+                     uint64_t *left, struct po_err *err)
+{
     uint64_t end = 0;
 
-    return read_all(dir, name, each, ctx, &end, err);
+    *left = 0;
+    return read_all(dir, name, each, ctx, &end, left, err);
 }
 
 enum po_status
 po_journal_open(struct po_journal **out, struct po_dir *dir, const char *name, struct po_err *err)
 {
     struct po_journal *journal = po_mem_new(1, sizeof(*journal));
+    uint64_t left = 0;
     enum po_status st;
 
     if (journal == NULL)
         return po_fail_nomem(err, sizeof(*journal));
-    st = read_all(dir, name, NULL, NULL, &journal->size, err);
+    st = read_all(dir, name, NULL, NULL, &journal->size, &left, err);
     if (st == PO_OK)
         st = po_file_open(&journal->file, dir, name, strlen(name), PO_FILE_UPDATE, 0, err);
     if (st == PO_OK)

@@ -46,5 +46,9 @@ typedef enum po_status (*po_journal_fn)(void *ctx, uint8_t kind, struct po_curso
  */
 PO_NODISCARD enum po_status po_journal_read(struct po_dir *dir, const char *name,
                                             po_journal_fn each, void *ctx, struct po_err *err);
+/* The same; *left is how many bytes stand behind the last whole record. */
+PO_NODISCARD enum po_status po_journal_read_left(struct po_dir *dir, const char *name,
+                                                 po_journal_fn each, void *ctx, uint64_t *left,
+                                                 struct po_err *err);
 
 #endif

@@ -139,6 +139,20 @@ settle(const struct po_services *services, size_t number, const struct po_watch 
     po_watch_warning(watch, text);
 }
 
+/* All are told: the first, and the others behind it. */
+static void
+add_failure(enum po_status *first, struct po_err *err, const struct po_err *failure)
+{
+    size_t used = strlen(err->text);
+
+    if (*first == PO_OK) {
+        *err = *failure;
+        *first = failure->status;
+    } else {
+        (void)snprintf(err->text + used, sizeof err->text - used, "; %s", failure->text);
+    }
+}
+
 /* req: B7. Cancellation is not looked at: whatever the user asked for, the services come back. */
 enum po_status
 po_services_restore(struct po_services *services, const struct po_watch *watch, struct po_err *err)
@@ -162,14 +176,7 @@ po_services_restore(struct po_services *services, const struct po_watch *watch, 
             continue;
         }
         (void)po_err_prefix(&failure, "service %s", name);
-        if (first == PO_OK) {
-            *err = failure;
-            first = st;
-        } else {
-            size_t used = strlen(err->text);
-
-            (void)snprintf(err->text + used, sizeof err->text - used, "; %s", failure.text);
-        }
+        add_failure(&first, err, &failure);
     }
     return first;
 }
@@ -183,6 +190,56 @@ has_name(const struct po_buf *names, const char *name)
     return false;
 }
 
+/* What was asked for as a start does not run for that: it may have ended again. */
+static void
+check_running(const struct po_services *services, const enum po_service_touch *touched,
+              enum po_status *st, struct po_err *err)
+{
+    struct po_host *host = services->host;
+
+    for (size_t i = 0; i < services->count; i++) {
+        enum po_service_state state = PO_SERVICE_UNKNOWN;
+        struct po_err failure;
+
+        /* One that could not be started was told. */
+        if (touched[i] == PO_SERVICE_UNTOUCHED || services->touch[i] != PO_SERVICE_UNTOUCHED)
+            continue;
+        if (host->ops->service_state(host, i, &state, &failure) == PO_OK) {
+            if (state == PO_SERVICE_RUNNING)
+                continue;
+            (void)po_fail(&failure, PO_E_IO, "it was started and is %s",
+                          po_service_state_name(state));
+        }
+        (void)po_err_prefix(&failure, "service %s", host->ops->service(host, i)->name);
+        add_failure(st, err, &failure);
+    }
+}
+
+static bool
+has_service(struct po_host *host, const char *name)
+{
+    for (size_t i = 0; i < host->ops->service_count(host); i++)
+        if (strcmp(host->ops->service(host, i)->name, name) == 0)
+            return true;
+    return false;
+}
+
+static void
+check_names(struct po_host *host, const struct po_buf *names, enum po_status *st,
+            struct po_err *err)
+{
+    for (size_t at = 0; at < names->size;) {
+        const char *name = (const char *)names->bytes + at;
+        struct po_err failure;
+
+        at += strlen(name) + 1;
+        if (has_service(host, name))
+            continue;
+        (void)po_fail(&failure, PO_E_IO, "service %s: the site has no such service", name);
+        add_failure(st, err, &failure);
+    }
+}
+
 enum po_status
 po_services_bring_back(struct po_host *host, const struct po_buf *asked,
                        const struct po_buf *stopped, const struct po_watch *watch,
@@ -190,22 +247,30 @@ po_services_bring_back(struct po_host *host, const struct po_buf *asked,
 {
     size_t count = host->ops->service_count(host);
     struct po_services services = { .host = host, .count = count };
+    enum po_service_touch *touched = po_mem_new(count, sizeof *touched);
     enum po_status st = PO_OK;
 
     services.before = po_mem_new(count, sizeof *services.before);
     services.touch = po_mem_new(count, sizeof *services.touch);
-    if (services.before == NULL || services.touch == NULL)
+    if (touched == NULL || services.before == NULL || services.touch == NULL) {
         st = po_fail_nomem(err, count * sizeof *services.before);
-    for (size_t i = 0; st == PO_OK && i < count; i++) {
+        goto done;
+    }
+    for (size_t i = 0; i < count; i++) {
         const char *name = host->ops->service(host, i)->name;
 
         if (has_name(asked, name))
             services.touch[i] = PO_SERVICE_ASKED;
         if (has_name(stopped, name))
             services.touch[i] = PO_SERVICE_BROUGHT;
+        touched[i] = services.touch[i];
     }
-    if (st == PO_OK)
-        st = po_services_restore(&services, watch, err);
+    st = po_services_restore(&services, watch, err);
+    check_running(&services, touched, &st, err);
+    check_names(host, asked, &st, err);
+    check_names(host, stopped, &st, err);
+done:
+    po_mem_free(touched);
     po_services_deinit(&services);
     return st;
 }

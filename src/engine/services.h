@@ -49,7 +49,8 @@ PO_NODISCARD enum po_status po_services_restore(struct po_services *services,
                                                 const struct po_watch *watch, struct po_err *err);
 /*
  * For another process, which is dead: services that it had asked to stop, and such as have stopped (each
- * name with a NUL behind) are started again. Names that the host does not have are passed over.
+ * name with a NUL behind) are started again, and run then. A name that the host does not have is a
+ * failure, told behind those of services that cannot be started.
  */
 PO_NODISCARD enum po_status po_services_bring_back(struct po_host *host, const struct po_buf *asked,
                                                    const struct po_buf *stopped,

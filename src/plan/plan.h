@@ -13,6 +13,7 @@ struct po_plan_link {
     uint64_t device;
     uint64_t file_id;
     uint32_t entry;
+    uint32_t link_count; /* as the system says; 0 = not known */
 };
 
 /* Gives the names of one file, as numbers of links, and those of the next; a failure ends it. */

@@ -206,6 +206,16 @@ po_nt_info(HANDLE handle, struct po_node_info *info)
     return 0;
 }
 
+uint32_t
+po_nt_link_count(HANDLE handle)
+{
+    FILE_STANDARD_INFORMATION standard = { 0 };
+
+    return query(handle, FileStandardInformation, &standard, sizeof(standard)) < 0
+               ? 0
+               : standard.NumberOfLinks;
+}
+
 LONG
 po_nt_set_basic(HANDLE handle, const FILE_BASIC_INFORMATION *basic)
 {

@@ -99,48 +99,6 @@ po_dir_open(struct po_dir **out, const char *os_path, struct po_err *err)
     return st;
 }
 
-/* Makes the directory, and those above it, where missing. */
-static enum po_status
-make_os_directory(wchar_t *path, size_t length, const char *os_path, struct po_err *err)
-{
-    DWORD code = CreateDirectoryW(path, NULL) ? 0 : GetLastError();
-    size_t above = length;
-    enum po_status st;
-
-    if (code == ERROR_ALREADY_EXISTS && (GetFileAttributesW(path) & FILE_ATTRIBUTE_DIRECTORY) == 0)
-        return po_beneath_fail_win32(err, ERROR_DIRECTORY, "make", os_path, strlen(os_path));
-    if (code == 0 || code == ERROR_ALREADY_EXISTS)
-        return PO_OK;
-    while (above > 0 && path[above - 1] != L'\\')
-        above--;
-    /* "\\?\C:" and its like are not made. */
-    if (code != ERROR_PATH_NOT_FOUND || above < 8)
-        return GetFileAttributesW(path) != INVALID_FILE_ATTRIBUTES
-                   ? PO_OK
-                   : po_beneath_fail_win32(err, code, "make", os_path, strlen(os_path));
-    path[above - 1] = L'\0';
-    st = make_os_directory(path, above - 1, os_path, err);
-    path[above - 1] = L'\\';
-    if (st != PO_OK || CreateDirectoryW(path, NULL) || GetLastError() == ERROR_ALREADY_EXISTS)
-        return st;
-    return po_beneath_fail_win32(err, GetLastError(), "make", os_path, strlen(os_path));
-}
-
-enum po_status
-po_dir_open_make(struct po_dir **out, const char *os_path, struct po_err *err)
-{
-    struct po_wide path = { 0 };
-    enum po_status st = po_wide_from_os_path(&path, os_path, err);
-
-    if (st != PO_OK)
-        return st;
-    while (path.length > 0 && path.text[path.length - 1] == L'\\')
-        path.text[--path.length] = L'\0';
-    st = make_os_directory(path.text, path.length, os_path, err);
-    po_wide_free(&path);
-    return st == PO_OK ? po_dir_open(out, os_path, err) : st;
-}
-
 static LONG
 open_directory(const struct po_place *place, HANDLE *out, ACCESS_MASK access)
 {

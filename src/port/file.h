@@ -55,6 +55,12 @@ PO_NODISCARD enum po_status po_dir_open(struct po_dir **out, const char *os_path
 /* Makes it (and its parents) where missing. */
 PO_NODISCARD enum po_status po_dir_open_make(struct po_dir **out, const char *os_path,
                                              struct po_err *err);
+/*
+ * The same; the directory itself, when it is made, is for its owner alone (mode 0700; on Windows for the
+ * user, administrators and the system). One that is there stays as it is.
+ */
+PO_NODISCARD enum po_status po_dir_open_make_private(struct po_dir **out, const char *os_path,
+                                                     struct po_err *err);
 /* A directory below another as a root of its own. */
 PO_NODISCARD enum po_status po_dir_open_below(struct po_dir **out, struct po_dir *dir,
                                               const char *path, size_t path_size,

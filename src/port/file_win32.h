@@ -74,6 +74,8 @@ void po_nt_close(HANDLE *handle);
 bool po_nt_is_link(ULONG attributes, ULONG tag);
 /* All but info->device. An NTSTATUS. */
 LONG po_nt_info(HANDLE handle, struct po_node_info *info);
+/* 0 = not known. */
+uint32_t po_nt_link_count(HANDLE handle);
 /* The size of what the handle is open for, which may be an alternate stream. An NTSTATUS. */
 LONG po_nt_size(HANDLE handle, uint64_t *size);
 /* Whether the file system that a directory lies on has alternate streams. */

@@ -33,6 +33,7 @@ struct po_node_extras {
     struct po_buf security; /* appended to, as po_dir_put_security does */
     struct po_stream_list streams;
     struct po_err streams_failure; /* its status is not PO_OK: not all streams are listed */
+    uint32_t link_count;           /* which a listing does not tell; 0 = not known */
 };
 
 struct po_stream_ops {

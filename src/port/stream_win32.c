@@ -94,6 +94,8 @@ read_extras(struct po_dir *dir, const char *path, size_t path_size, struct po_no
         else if (code != 0)
             st = po_beneath_fail_win32(err, code, "read the rights of", path, path_size);
     }
+    if (handle != NULL)
+        extras->link_count = po_nt_link_count(handle);
     if (handle != NULL && dir->has_streams &&
         list_streams(handle, &extras->streams, &extras->streams_failure) == PO_E_NOMEM) {
         *err = extras->streams_failure;

@@ -123,6 +123,7 @@ read_batch(void *ctx, void *slot, unsigned worker, struct po_err *err)
         }
         if (st != PO_OK) {
             item->is_failed = true;
+            item->os_code = failure.os_code;
             (void)snprintf(item->reason, sizeof item->reason, "%.255s", failure.text);
         }
     }

@@ -23,9 +23,10 @@ typedef bool (*po_locate_fn)(void *ctx, const struct po_entry *entry, struct po_
 /* What came of one entry. */
 struct po_read_item {
     uint32_t entry;
-    bool is_read;    /* content and info are set; else the packer must see to it itself */
-    bool is_failed;  /* reason is set: it could not be read */
-    bool is_changed; /* it was written to while being read, three times: content is what was read
+    bool is_read;     /* content and info are set; else the packer must see to it itself */
+    bool is_failed;   /* reason is set: it could not be read */
+    uint32_t os_code; /* of that; 0 = none */
+    bool is_changed;  /* it was written to while being read, three times: content is what was read
                         last */
     const uint8_t *content;
     size_t size;

@@ -30,6 +30,10 @@ po_walk_deinit(struct po_walk *walk)
     walk->streams = NULL;
     walk->stream_count = 0;
     walk->stream_capacity = 0;
+    po_mem_free(walk->without_rights);
+    walk->without_rights = NULL;
+    walk->without_rights_count = 0;
+    walk->without_rights_capacity = 0;
     po_mem_free(walk->links);
     walk->links = NULL;
     walk->link_count = 0;
@@ -48,8 +52,10 @@ note_link(struct po_walk *walk, const struct po_node_info *info, uint32_t entry,
         walk->links = links;
         walk->link_capacity = capacity;
     }
-    walk->links[walk->link_count++] =
-        (struct po_plan_link){ .device = info->device, .file_id = info->file_id, .entry = entry };
+    walk->links[walk->link_count++] = (struct po_plan_link){ .device = info->device,
+                                                             .file_id = info->file_id,
+                                                             .entry = entry,
+                                                             .link_count = info->link_count };
     return PO_OK;
 }
 
@@ -246,6 +252,26 @@ add_streams(struct po_walk *walk, struct po_err *err)
     return st;
 }
 
+/* Those of the last entry. */
+static enum po_status
+note_without_rights(struct po_walk *walk, const struct po_err *failure, struct po_err *err)
+{
+    if (walk->without_rights_count == walk->without_rights_capacity) {
+        size_t capacity =
+            walk->without_rights_capacity == 0 ? 16 : walk->without_rights_capacity * 2;
+        uint32_t *entries = po_mem_resize(walk->without_rights, capacity, sizeof *entries);
+
+        if (entries == NULL)
+            return po_fail_nomem(err, capacity * sizeof *entries);
+        walk->without_rights = entries;
+        walk->without_rights_capacity = capacity;
+    }
+    if (walk->without_rights_count == 0)
+        (void)snprintf(walk->rights_reason, sizeof walk->rights_reason, "%.255s", failure->text);
+    walk->without_rights[walk->without_rights_count++] = (uint32_t)(walk->list->count - 1);
+    return PO_OK;
+}
+
 /* Of the last entry. */
 static enum po_status
 add_extras(struct po_walk *walk, struct po_dir *root, const char *relative, size_t size,
@@ -261,6 +287,7 @@ add_extras(struct po_walk *walk, struct po_dir *root, const char *relative, size
     po_buf_put_u8(&extras->security, PO_SECURITY_KIND_WINDOWS);
     po_stream_list_clear(&extras->streams);
     extras->streams_failure = (struct po_err){ 0 };
+    extras->link_count = 0;
     st = ops->read_extras(root, relative, size, extras, &failure);
     if (st == PO_E_NOMEM) {
         *err = failure;
@@ -268,11 +295,11 @@ add_extras(struct po_walk *walk, struct po_dir *root, const char *relative, size
     }
     if (st == PO_OK)
         st = add_security(walk, err);
-    else {
-        if (walk->without_rights++ == 0)
-            (void)snprintf(walk->rights_reason, sizeof walk->rights_reason, "%.255s", failure.text);
-        st = PO_OK;
-    }
+    else
+        st = note_without_rights(walk, &failure, err);
+    if (extras->link_count != 0 && walk->link_count > 0 &&
+        walk->links[walk->link_count - 1].entry == walk->list->count - 1)
+        walk->links[walk->link_count - 1].link_count = extras->link_count;
     return st == PO_OK ? add_streams(walk, err) : st;
 }
 

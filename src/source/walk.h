@@ -44,8 +44,10 @@ struct po_walk {
     size_t link_count;
     size_t link_capacity;
     uint64_t excluded;
-    /* Nodes whose rights (Windows) could not be read; the first one's reason. They are saved without. */
-    uint64_t without_rights;
+    /* Entries whose rights (Windows) could not be read; the first one's reason. They are saved without. */
+    uint32_t *without_rights;
+    size_t without_rights_count;
+    size_t without_rights_capacity;
     char rights_reason[256];
     uint64_t own; /* what a restore of this program left in a tree: passed over */
     /* The file that the backup is written to, by its device and id (0: none): not saved. */
