@@ -2,9 +2,10 @@
 if(WIN32)
     # One program, and what belongs beside it: no folder of libraries, no manual page.
     install(TARGETS pobackup RUNTIME DESTINATION .)
-    install(FILES README.md CHANGELOG.md LICENSE format-spec/format.md src/cli/pobackup.ini.sample DESTINATION .)
+    install(FILES README.md CHANGELOG.md LICENSE format-spec/format.md format-spec/recovery.md src/cli/pobackup.ini.sample DESTINATION .)
     # The licence texts of what is linked in, as Debian's packages have them.
-    foreach(library libzstd-dev libxxhash-dev libarchive-dev libsodium-dev libjansson-dev libinih-dev libcurl4-openssl-dev mingw-w64-x86-64-dev)
+    foreach(library libzstd-dev libxxhash-dev libarchive-dev libsodium-dev libisal-dev libjansson-dev libinih-dev libcurl4-openssl-dev
+            mingw-w64-x86-64-dev)
         if(EXISTS /usr/share/doc/${library}/copyright)
             install(FILES /usr/share/doc/${library}/copyright DESTINATION licences RENAME ${library}.txt)
         endif()
@@ -21,7 +22,7 @@ endif()
 install(TARGETS pobackup RUNTIME)
 install(TARGETS libpobackup_static libpobackup_shared LIBRARY ARCHIVE)
 install(FILES include/pobackup.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-foreach(document README.md CHANGELOG.md LICENSE format-spec/format.md src/cli/pobackup.ini.sample)
+foreach(document README.md CHANGELOG.md LICENSE format-spec/format.md format-spec/recovery.md src/cli/pobackup.ini.sample)
     if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${document})
         install(FILES ${document} DESTINATION ${CMAKE_INSTALL_DOCDIR})
     endif()
@@ -32,7 +33,7 @@ endif()
 
 # For a static libpobackup with shared libraries of the system, the usual case: only what we call ourselves. (Requires.private would also
 # draw in what those libraries would need if they were static.)
-set(POBACKUP_PC_PRIVATE "-larchive -lzstd -lxxhash -lsodium -ljansson")
+set(POBACKUP_PC_PRIVATE "-larchive -lzstd -lxxhash -lsodium -lisal -ljansson")
 file(RELATIVE_PATH POBACKUP_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" POBACKUP_PC_UP ${POBACKUP_PC_UP})
 configure_file(cmake/pobackup.pc.in pobackup.pc @ONLY)

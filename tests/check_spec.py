@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Each rule of format-spec/format.md is cited by code and by a vector, and no citation names a rule that does not exist.
+"""Each rule of format-spec/format.md and recovery.md is cited by code and by a vector, and no citation names a rule that does not exist.
 
 Code: `spec: INDEX-3` in src/ or include/, several ids separated by commas, or PO_RULE("INDEX-3") in a message. Vectors: the line
 `#! rules:`. Tests may say `spec-test: INDEX-3`. And each message of src/archive about damaged or unsupported bytes names its rule.
@@ -20,9 +20,12 @@ MESSAGE = re.compile(r"\b(?:po_fail\(err, PO_E_(?:FORMAT|UNSUPPORTED),|broken\(e
 NAMELESS = re.compile(r'"[^"]*%s", what\)|\(%s\)|broken\(err, (?:fault|key|"[a-z_]+")\)|"no file of this archive, or too large"')
 
 
+TEXTS = "format.md", "recovery.md"
+
+
 def rules():
-    """The ids that format.md defines: bold, at the start of an item. In the order of the text."""
-    text = (ROOT / "format-spec" / "format.md").read_text(encoding="utf-8")
+    """The ids that the texts define: bold, at the start of an item. In the order of the text."""
+    text = "\n".join((ROOT / "format-spec" / name).read_text(encoding="utf-8") for name in TEXTS)
     return re.findall(rf"^- \*\*({ID})\*\*", text, re.MULTILINE)
 
 
@@ -57,14 +60,14 @@ def main():
     known = set(defined)
     problems = []
     if not defined or len(known) != len(defined):
-        problems.append("format-spec/format.md: no ids, or an id twice")
+        problems.append(f"format-spec: {' and '.join(TEXTS)}: no ids, or an id twice")
     in_code, in_tests, in_vectors = {}, {}, {}
 
     def note(table, rule, where):
         if rule in known:
             table.setdefault(rule, []).append(where)
         else:
-            problems.append(f"{where}: {rule} is no rule of format.md")
+            problems.append(f"{where}: {rule} is no rule of {' or '.join(TEXTS)}")
 
     for path in sources("src", "include", "tests"):
         is_test = path.is_relative_to(ROOT / "tests")
@@ -76,7 +79,7 @@ def main():
                 note(in_code, rule, where)
     for path in sorted((ROOT / "src" / "archive").glob("*.c")):
         problems += [f"{path.relative_to(ROOT)}:{number}: a message that names no rule" for number in nameless(path)]
-    vectors = sorted((ROOT / "format-spec" / "vectors").glob("*.hex"))
+    vectors = sorted((ROOT / "format-spec" / "vectors").rglob("*.hex"))
     for path in vectors:
         with path.open(encoding="ascii") as file:
             for line in file:

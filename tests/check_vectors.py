@@ -10,10 +10,15 @@ Options: --only TEXT takes the vectors whose name holds TEXT; -v names each vect
 
 Compared: the verdict and the exit code; where a vector names hits, exactly these; what extraction refuses, and that it
 writes nothing outside; and the rule that is named, which must be one of the vector's (the program's stands at the end of its message).
+
+Of the vectors of recovery data (`recovery/`): the verdict, the mended bytes or that there are none, and the counts of lost and moved
+blocks. `repair` of the program writes nothing where the archive is whole; and it makes recovery data of archives alone, so that
+after mending a vector's bytes it says that these could not be written (exit code 1).
 """
 
 import argparse
 import concurrent.futures
+import hashlib
 import json
 import os
 import pathlib
@@ -32,14 +37,18 @@ class Vector:
     def __init__(self, path):
         self.name = path.stem
         self.keys = {}
-        parts = []
+        self.parts = {}
+        parts = self.parts.setdefault("archive", [])
         for number, line in enumerate(path.read_text(encoding="ascii").splitlines(), 1):
             if line.startswith("#! "):
                 key, _, value = line[3:].partition(": ")
+                if key == "part":
+                    parts = self.parts.setdefault(value, [])
                 self.keys.setdefault(key, []).append(value)
                 continue
             parts.append(decode_line(line, f"{path.name}:{number}"))
-        self.data = b"".join(parts)
+        self.data = b"".join(self.parts["archive"])
+        self.sidecar = b"".join(self.parts["sidecar"]) if "sidecar" in self.parts else None
         self.expect = self.keys["expect"][0]
         self.rules = self.keys["rules"][0].split()
 
@@ -64,7 +73,7 @@ def decode_line(line, where):
 
 
 def load(only=""):
-    return [Vector(path) for path in sorted(VECTORS.glob("*.hex")) if only in path.stem]
+    return [Vector(path) for path in sorted(VECTORS.rglob("*.hex")) if only in str(path.relative_to(VECTORS))]
 
 
 def listing(directory):
@@ -81,6 +90,7 @@ class Check:
     def __init__(self, command):
         self.command = command
         self.is_reader = command is None
+        self.recovery_reader = [sys.executable, "-B", str(ROOT / "format-spec" / "recovery.py")]
         if self.is_reader:
             self.command = [sys.executable, "-B", str(ROOT / "format-spec" / "reader.py")]
         self.failures = []
@@ -89,8 +99,8 @@ class Check:
         self.failures.append(f"{vector.name}: {text}")
         print(self.failures[-1], flush=True)
 
-    def run(self, *arguments):
-        return subprocess.run([*self.command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
+    def run(self, *arguments, command=None):
+        return subprocess.run([*(command or self.command), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
 
     def verify(self, vector, path, *options):
         """(verdict, rule, hits) or None when there is no sensible answer."""
@@ -134,6 +144,61 @@ class Check:
             self.extract(vector, path, directory, vector.all("refused"))
         if self.is_reader and vector.all("refused-windows"):
             self.extract(vector, path, directory, vector.all("refused-windows"), "--windows-names")
+
+    def check_recovery(self, vector, directory):
+        path, out = os.path.join(directory, "archive"), os.path.join(directory, "mended")
+        pathlib.Path(path).write_bytes(vector.data)
+        pathlib.Path(path + ".rec").write_bytes(vector.sidecar)
+        answer = self.recovery_of_reader(vector, path, out) if self.is_reader else self.recovery_of_program(vector, path, out)
+        if not answer:
+            return
+        verdict, rule, counts = answer
+        if verdict != vector.expect:
+            self.fail(vector, f"{verdict} ({rule}), should be {vector.expect}")
+        elif verdict != "ok" and rule not in (*vector.rules, None):
+            self.fail(vector, f"rule {rule}, should be one of {' '.join(vector.rules)}")
+        for key in ("lost", "moved"):
+            if vector.all(key) and counts.get(key, 0) != int(vector.all(key)[0]):
+                self.fail(vector, f"{counts.get(key)} {key}, should be {vector.all(key)[0]}")
+        is_there = os.path.exists(out)
+        if is_there and not vector.all("mended"):
+            self.fail(vector, "gives out what it should not")
+        elif vector.all("mended"):
+            given = pathlib.Path(out if is_there else path).read_bytes()
+            if not is_there and (self.is_reader or counts.get("lost") or given != vector.data):
+                self.fail(vector, "mends nothing")
+            elif hashlib.blake2b(given, digest_size=32).hexdigest() != vector.all("mended")[0]:
+                self.fail(vector, "gives out other bytes than it should")
+
+    def recovery_of_reader(self, vector, path, out):
+        done = self.run("check", "--json", path, command=self.recovery_reader)
+        try:
+            answer = json.loads(done.stdout)
+            verdict = {"whole": "ok"}.get(answer["verdict"], answer["verdict"])
+        except (ValueError, KeyError):
+            self.fail(vector, f"no answer: exit {done.returncode}, {done.stdout[:200]!r} {done.stderr[-300:]!r}")
+            return None
+        if done.returncode != self.CODES[verdict]:
+            self.fail(vector, f"says {verdict} and exits with {done.returncode}")
+        done = self.run("mend", path, "-o", out, command=self.recovery_reader)
+        if done.returncode != (0 if vector.all("mended") else self.CODES[vector.expect]):
+            self.fail(vector, f"mend exits with {done.returncode}: {(done.stdout + done.stderr)[-300:]!r}")
+        return verdict, answer["rule"], answer
+
+    def recovery_of_program(self, vector, path, out):
+        done = self.run("repair", "--json", path, "-o", out)
+        try:
+            answer = json.loads(done.stdout)
+            outcome = answer["outcome"]
+        except (ValueError, KeyError):
+            self.fail(vector, f"no answer: exit {done.returncode}, {done.stdout[:200]!r} {done.stderr[-300:]!r}")
+            return None
+        verdict = "ok" if outcome == "whole" else "unsupported" if done.returncode == 2 else "damaged"
+        codes = (0,) if verdict == "ok" else (0, 1) if vector.all("mended") else (self.CODES[vector.expect],)
+        if done.returncode not in codes:
+            self.fail(vector, f"repair exits with {done.returncode}: {(answer.get('error') or {}).get('message')!r}")
+        said = RULE_AT_END.search((answer.get("error") or {}).get("message") or "")
+        return verdict, said and said[1], answer.get("recovery") or {}
 
     def extract(self, vector, path, directory, refused, *options):
         """Extract into a directory within a directory: what appears beside it escaped."""
@@ -181,7 +246,7 @@ def main():
         if args.verbose:
             print(vector.name, flush=True)
         with tempfile.TemporaryDirectory() as directory:
-            check.check(vector, directory)
+            (check.check if vector.sidecar is None else check.check_recovery)(vector, directory)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(one, vectors))

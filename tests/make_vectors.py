@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the test vectors of the archive format: format-spec/vectors/*.hex.
+"""Write the test vectors of the archive format: format-spec/vectors/*.hex, and those of recovery_vectors.py.
 
     make_vectors.py            write them
     make_vectors.py --check    compare them with what stands there; exit 1 when they differ
@@ -1443,8 +1443,9 @@ def make_all():
 
 
 def main():
-    files = make_all()
-    present = {p.name: p for p in VECTORS.glob("*.hex")}
+    import recovery_vectors  # it builds on this file
+    files = make_all() | recovery_vectors.make_all()
+    present = {str(p.relative_to(VECTORS)): p for p in VECTORS.rglob("*.hex")}
     wrong = 0
     if sys.argv[1:] == ["--check"]:
         for name, text in files.items():
@@ -1459,7 +1460,7 @@ def main():
     if sys.argv[1:]:
         print("usage: make_vectors.py [--check]", file=sys.stderr)
         return 3
-    VECTORS.mkdir(exist_ok=True)
+    (VECTORS / "recovery").mkdir(parents=True, exist_ok=True)
     for name, path in present.items():
         if name not in files:
             path.unlink()

@@ -8,6 +8,7 @@
 #include "cli/cli_history.h"
 #include "cli/cli_outage.h"
 #include "cli/cli_prune.h"
+#include "cli/cli_rec.h"
 #include "cli/cli_recovery.h"
 #include "cli/cli_shrink.h"
 #include "cli/cli_state.h"
@@ -124,6 +125,25 @@ drill(struct po_cli *cli, const char *path)
     return po_cli_drill(cli, path, NULL);
 }
 
+/* The archive stands, whatever comes of this. */
+static int
+protect(struct po_cli *cli, const char *path)
+{
+    unsigned percent = (unsigned)po_cli_number(cli, PO_CLI_RECOVERY, PO_REC_PERCENT_DEFAULT);
+    struct po_rec_header header = { 0 };
+    struct po_err err = { 0 };
+    double seconds = 0;
+    enum po_status st = po_cli_rec_protect(cli, path, percent, false, &header, &seconds, &err);
+
+    po_cli_json_member(&cli->out, "recovery",
+                       st == PO_OK ? po_cli_rec_header_json(path, &header, seconds) : json_null());
+    if (st == PO_OK)
+        return PO_EXIT_DONE;
+    po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                    "the archive has no recovery data: they could not be made: %s", err.text);
+    return st == PO_E_FORMAT ? PO_EXIT_DAMAGED : PO_EXIT_PARTLY;
+}
+
 /* With the site's lock held. */
 static int
 save_site(struct po_cli *cli, struct po_host *host, const char *dest, struct po_buf *path,
@@ -159,6 +179,11 @@ po_cli_backup_run(struct po_cli *cli, struct po_host *host, const char *dest, st
     }
     /* What is left needs the archive alone: another job may have the site. */
     po_lock_free(lock);
+    if (is_saved && code <= PO_EXIT_PARTLY && po_cli_has(cli, PO_CLI_RECOVERY)) {
+        int protected = protect(cli, po_buf_text(path));
+
+        code = protected > code ? protected : code;
+    }
     if (is_saved && code <= PO_EXIT_PARTLY && po_cli_has(cli, PO_CLI_DRILL)) {
         int drilled = drill(cli, po_buf_text(path));
 

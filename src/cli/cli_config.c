@@ -169,7 +169,8 @@ keep(struct po_cli_values *keeper, const char *text, struct po_err *err)
     return copy;
 }
 
-/* "yes" sets a flag, "no" leaves it. */
+/* "yes" sets a flag, "no" leaves it; so does a number, as what is a flag here may be one of another
+ * verb. */
 static enum po_status
 take_flag(struct load *load, struct po_cli_values *to, const struct po_cli_option *option,
           const char *value)
@@ -183,6 +184,8 @@ take_flag(struct load *load, struct po_cli_values *to, const struct po_cli_optio
         if (po_text_is_equal_nocase(value, no[i]))
             return PO_OK;
     }
+    if (value[0] != '\0' && value[strspn(value, "0123456789")] == '\0')
+        return po_cli_values_set(to, option, NULL, load->err);
     return po_fail(load->err, PO_E_USAGE, "line %u: \"%s\" is yes or no, not \"%s\"", load->line,
                    option->name, value);
 }

@@ -52,6 +52,8 @@ enum po_cli_id {
     PO_CLI_NULL,
     PO_CLI_DIRECTORY,
     PO_CLI_OVERWRITE,
+    PO_CLI_RECOVERY,
+    PO_CLI_IN_PLACE,
     PO_CLI_ONLY,
     PO_CLI_PATH,
     PO_CLI_EXACT,

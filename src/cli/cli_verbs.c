@@ -71,6 +71,7 @@
              "certificates (PEM) that are trusted instead of the system's"),                       \
         NUMBER(PO_CLI_MAIL_TIMEOUT, "mail-timeout", "SECONDS", 1, 3600,                            \
                "give up a mail after this time (default 60)")
+#define RECOVERY(help) NUMBER(PO_CLI_RECOVERY, "recovery", "PERCENT", 1, 100, help)
 #define THREADS NUMBER(PO_CLI_THREADS, "threads", "N", 1, 256, "threads (default: one a processor)")
 
 /* How the end of a run is told (cli_tell.h): of each verb that may run with nobody looking on. */
@@ -146,6 +147,7 @@ static const struct po_cli_option backup_options[] = {
          "do not decode each frame again before it is written"),
     FLAG(PO_CLI_ALLOW_SAME_VOLUME, "allow-same-volume", 0,
          "no warning when DEST is on a volume that holds a part of the site"),
+    RECOVERY("also write recovery data beside the archive, this much of its size"),
     FLAG(PO_CLI_ALLOW_SHRINK, "allow-shrink", 0,
          "it is meant that the site has lost most of its files: a good backup all the same"),
     KEEP_RULES,
@@ -159,6 +161,8 @@ static const struct po_cli_option verify_options[] = {
     FLAG(PO_CLI_DEEP, "deep", 0,
          "also decompress everything, check every file's hash and the tar against the index "
          "(default)"),
+    FLAG(PO_CLI_RECOVERY, "recovery", 0,
+         "also check the recovery data, and whether they can mend what is damaged"),
     THREADS,
     TELL,
     END,
@@ -291,6 +295,23 @@ static const struct po_cli_option consolidate_options[] = {
     END,
 };
 
+static const struct po_cli_option protect_options[] = {
+    RECOVERY("how much of the archive's size (default 5)"),
+    FLAG(PO_CLI_OVERWRITE, "overwrite", 0, "make them anew where there are some"),
+    THREADS,
+    TELL,
+    END,
+};
+
+static const struct po_cli_option repair_options[] = {
+    TEXT(PO_CLI_OUTPUT, "output", 'o', "FILE",
+         "the mended archive (default: beside the damaged one, its name with \"-repaired\")"),
+    FLAG(PO_CLI_IN_PLACE, "in-place", 0,
+         "the mended archive takes the place of the damaged one, once it is verified"),
+    THREADS,
+    END,
+};
+
 static const struct po_cli_option guardian_options[] = { SITE, END };
 
 static const struct po_cli_option doctor_options[] = {
@@ -315,10 +336,10 @@ const struct po_cli_verb po_cli_verbs[] = {
       "it with stock tools. It appears under its name only when it is whole and on disk. A file "
       "that "
       "cannot be read is named and counted, and the exit code is 1.",
-      backup_options, "recovery", 0, 0, po_cmd_backup },
+      backup_options, NULL, 0, 0, po_cmd_backup },
     { "verify", "[--quick|--deep] ARCHIVE...", "check archives, byte by byte",
       "Says of each archive whether it is whole; of a damaged one, which files are hit.",
-      verify_options, "recovery", 1, UINT32_MAX, po_cmd_verify },
+      verify_options, NULL, 1, UINT32_MAX, po_cmd_verify },
     { "list", "[-l] [-0] ARCHIVE [PATTERN...]", "list paths",
       "A pattern is a glob on archive paths: '*' and '?' stop at '/', '**' does not; a directory's "
       "name selects all that lies in it.",
@@ -391,6 +412,18 @@ const struct po_cli_verb po_cli_verbs[] = {
       "removes "
       "them when they are no longer needed. ARCHIVE is a path, or the name of a file in VAULT.",
       consolidate_options, NULL, 2, 2, po_cmd_consolidate },
+    { "protect", "[--recovery PERCENT] ARCHIVE...", "write recovery data beside archives",
+      "Makes ARCHIVE.rec, with which repair mends it: at 5 percent any burst of damage of up to "
+      "4.5 "
+      "percent of the archive, scattered damage, lost or added bytes, in both files. What is "
+      "damaged already is not protected.",
+      protect_options, NULL, 1, UINT32_MAX, po_cmd_protect },
+    { "repair", "ARCHIVE [-o FILE|--in-place]", "mend an archive by its recovery data",
+      "Finds what is lost by the hashes in ARCHIVE.rec, computes it, and writes a mended copy, "
+      "which gets its name only when it has been read back and verified deeply. Recovery data that "
+      "are damaged are made anew. Exit code 0: mended, or whole; 4: more is lost than can be given "
+      "back, and nothing is written.",
+      repair_options, NULL, 1, 1, po_cmd_repair },
     { "doctor", "--site folder:DIR [-o DEST]", "can this site be backed up and restored?",
       "Makes every check and changes nothing. Exit code 0: all good, 1: warnings, 2: something "
       "must "
@@ -426,8 +459,6 @@ const struct po_cli_verb po_cli_verbs[] = {
       guardian_options, NULL, 0, 0, po_cmd_guardian },
     { "help", "[VERB]", "tell how it is used", NULL, no_options, NULL, 0, 1, po_cmd_help },
     { "version", "", "tell the version", NULL, no_options, NULL, 0, 0, po_cmd_version },
-    LATER("protect", "write recovery blocks"),
-    LATER("repair", "mend an archive"),
     LATER("salvage", "get whole files out of a damaged archive"),
     { NULL, NULL, NULL, NULL, no_options, NULL, 0, 0, NULL },
 };

@@ -59,6 +59,8 @@ check_dest(struct po_cli *cli, const char *dest)
                                  "what happens on standard error");
     if (cli->out.is_stdout_terminal)
         return po_cli_usage(cli, "-o -: standard output is a terminal; an archive is no text");
+    if (strcmp(dest, "-") == 0 && po_cli_has(cli, PO_CLI_RECOVERY))
+        return po_cli_usage(cli, "--recovery makes a file beside the archive: not with -o -");
     return PO_EXIT_DONE;
 }
 

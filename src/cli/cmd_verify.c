@@ -4,8 +4,10 @@
 #include "cli/cli_archive.h"
 #include "cli/cli_history.h"
 #include "cli/cli_parents.h"
+#include "cli/cli_rec.h"
 #include "engine/verify.h"
 #include "port/sys.h"
+#include "store/store.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +23,8 @@ struct check {
     double seconds;
     struct po_err err; /* PO_OK when whole */
     struct po_verify_result result;
+    bool has_recovery; /* its recovery data were looked at */
+    struct po_cli_rec recovery;
 };
 
 static const char *
@@ -83,7 +87,7 @@ put_json(struct po_cli_out *out, const struct check *check)
         return;
     po_cli_json_item(
         out,
-        json_pack("{s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:f}",
+        json_pack("{s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:f}",
                   po_cli_json_path_key(check->path, strlen(check->path)),
                   po_cli_json_path(check->path, strlen(check->path)), "verdict", check->verdict,
                   "rule", rule_json(&check->err), "message",
@@ -93,7 +97,9 @@ put_json(struct po_cli_out *out, const struct check *check)
                   po_cli_json_u64(check->files), "frames", po_cli_json_u64(check->result.frames),
                   "bytes", po_cli_json_u64(check->result.bytes), "content_bytes",
                   po_cli_json_u64(check->result.content_bytes), "registry_bad",
-                  check->result.is_registry_bad, "seconds", check->seconds));
+                  check->result.is_registry_bad, "recovery",
+                  check->has_recovery ? po_cli_rec_json(&check->recovery) : json_null(), "seconds",
+                  check->seconds));
 }
 
 static void
@@ -177,6 +183,29 @@ without_path(const struct check *check)
                : text;
 }
 
+/* What to type. */
+static void
+tell_next(struct po_cli_out *out, const struct check *check)
+{
+    bool can_mend = check->has_recovery ? check->recovery.is_usable && check->recovery.is_mendable
+                                        : po_cli_rec_exists(check->path);
+    struct po_buf word = { 0 };
+
+    po_cli_put_word(&word, check->path);
+    if (can_mend)
+        po_cli_out_tell(out, PO_CLI_HINT, "Mend it by its recovery data: pobackup repair %s",
+                        po_buf_text(&word));
+    else if (check->result.frames > 0)
+        po_cli_out_tell(out, PO_CLI_HINT, "Extract what is whole: pobackup extract %s -C DIR",
+                        po_buf_text(&word));
+    else
+        po_cli_out_tell(out, PO_CLI_HINT,
+                        "Its tables cannot be trusted. What stock tools can still read: "
+                        "zstd -dc %s | tar -tvf -",
+                        po_buf_text(&word));
+    po_buf_deinit(&word);
+}
+
 static void
 tell_bad(struct po_cli_out *out, const struct check *check)
 {
@@ -193,16 +222,36 @@ tell_bad(struct po_cli_out *out, const struct check *check)
     po_cli_put_message(&line, without_path(check));
     (void)po_cli_out_line(out, &line);
     tell_hits(out, check);
-    po_cli_put_word(&line, check->path);
-    if (is_damaged && check->result.frames > 0)
-        po_cli_out_tell(out, PO_CLI_HINT, "Extract what is whole: pobackup extract %s -C DIR",
-                        po_buf_text(&line));
-    else if (is_damaged)
-        po_cli_out_tell(out, PO_CLI_HINT,
-                        "Its tables cannot be trusted. What stock tools can still read: "
-                        "zstd -dc %s | tar -tvf -",
-                        po_buf_text(&line));
     po_buf_deinit(&line);
+    if (is_damaged)
+        tell_next(out, check);
+}
+
+/* It cannot be trusted to mend, or there is none: that is no damage of the archive. */
+static bool
+is_recovery_bad(const struct check *check)
+{
+    return check->has_recovery && check->err.status == PO_OK &&
+           !po_cli_rec_is_whole(&check->recovery);
+}
+
+static void
+tell_recovery(struct po_cli_out *out, const struct check *check)
+{
+    struct po_buf text = { 0 };
+    struct po_buf word = { 0 };
+
+    if (!check->has_recovery)
+        return;
+    po_cli_rec_put_text(&text, &check->recovery);
+    po_cli_out_tell(out, po_cli_rec_is_whole(&check->recovery) ? PO_CLI_SAY : PO_CLI_WARNING,
+                    "%s: recovery data: %s", check->path, po_buf_text(&text));
+    po_cli_put_word(&word, check->path);
+    if (is_recovery_bad(check))
+        po_cli_out_tell(out, PO_CLI_HINT, "Make them: pobackup protect --overwrite %s",
+                        po_buf_text(&word));
+    po_buf_deinit(&text);
+    po_buf_deinit(&word);
 }
 
 /* The verdict, which is data, for logs. */
@@ -264,6 +313,23 @@ note(struct po_cli *cli, const struct check *check, const struct po_reader *read
     cli->history = run;
 }
 
+/* Also of an archive that cannot be opened: its blocks are bytes. */
+static enum po_status
+check_recovery(struct po_cli *cli, struct check *check, enum po_status verdict)
+{
+    struct pobackup_blob blob = { 0 };
+    struct po_err err;
+    enum po_status st = po_store_file_open(&blob, check->path, &err);
+
+    if (st == PO_OK)
+        st = po_cli_rec_open(cli, &check->recovery, check->path, &blob, &err);
+    po_store_blob_free(&blob);
+    if (st == PO_OK || verdict != PO_OK)
+        return verdict;
+    check->err = err;
+    return st;
+}
+
 /* *check is filled in, whatever comes. */
 static void
 check_one(struct po_cli *cli, struct check *check)
@@ -282,6 +348,8 @@ check_one(struct po_cli *cli, struct check *check)
         st = po_cli_parents_check(&archive, &cli->watch, &check->missing, &check->err);
     if (st == PO_OK)
         check->err = (struct po_err){ .status = PO_OK };
+    if (check->has_recovery && st != PO_E_CANCELLED)
+        st = check_recovery(cli, check, st);
     check->verdict = verdict_of(st);
     check->seconds = po_sys_monotonic() - began;
     note(cli, check, archive.reader);
@@ -291,12 +359,14 @@ check_one(struct po_cli *cli, struct check *check)
 static int
 verify_one(struct po_cli *cli, const char *path, bool is_deep)
 {
-    struct check check = { .path = path, .is_deep = is_deep };
+    struct check check = { .path = path,
+                           .is_deep = is_deep,
+                           .has_recovery = po_cli_has(cli, PO_CLI_RECOVERY) };
     int code;
 
     check_one(cli, &check);
     code = po_cli_exit_code(check.err.status);
-    if (code == PO_EXIT_DONE && check.missing.count > 0)
+    if (code == PO_EXIT_DONE && (check.missing.count > 0 || is_recovery_bad(&check)))
         code = PO_EXIT_PARTLY;
     put_json(&cli->out, &check);
     po_cli_history_end(cli, NULL, code);
@@ -311,7 +381,9 @@ verify_one(struct po_cli *cli, const char *path, bool is_deep)
             tell_whole(&cli->out, &check);
         else if (!cli->out.is_json)
             tell_bad(&cli->out, &check);
+        tell_recovery(&cli->out, &check);
     }
+    po_cli_rec_deinit(&check.recovery);
     po_verify_result_deinit(&check.result);
     po_problems_deinit(&check.missing);
     return code;

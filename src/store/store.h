@@ -16,6 +16,12 @@ struct po_store_sink_ops {
     PO_NODISCARD enum po_status (*write)(struct po_store_sink *sink, const void *bytes, size_t size,
                                          struct po_err *err);
     /*
+     * For what is not made in order: at any offset, what lies between is zeros; `write` goes on at
+     * the end. From any one thread at a time. NULL: such a sink takes bytes in order alone.
+     */
+    PO_NODISCARD enum po_status (*write_at)(struct po_store_sink *sink, uint64_t offset,
+                                            const void *bytes, size_t size, struct po_err *err);
+    /*
      * All that was written until now is on disk, and *blob reads it: to look at it before it is
      * committed. Lent by the sink, until commit or free. NULL: such a sink has none.
      */
@@ -36,6 +42,9 @@ struct po_store_sink_ops {
  */
 PO_NODISCARD enum po_status po_store_file_create(struct po_store_sink **out, const char *os_path,
                                                  struct po_err *err);
+/* The same, but FILE may exist: it stays as it is until the commit puts the new one in its place. */
+PO_NODISCARD enum po_status po_store_file_replace(struct po_store_sink **out, const char *os_path,
+                                                  struct po_err *err);
 /*
  * Standard output; commit flushes. What was written cannot be taken back by free. When `cancel` is
  * not NULL, a write that waits for its reader ends as PO_E_CANCELLED once *cancel is not 0.

@@ -20,8 +20,9 @@ struct file_sink {
     struct po_dir *dir;
     struct po_lock *lock; /* on what is, or was until the rename, FILE.partial */
     bool has_partial;     /* FILE.partial is ours: to be removed by free */
+    bool may_replace;     /* a FILE that is there gives way */
     struct po_file *file;
-    uint64_t offset;
+    uint64_t size; /* written until now */
     enum state state;
 };
 
@@ -69,20 +70,28 @@ check_writing(const struct file_sink *file_sink, struct po_err *err)
 }
 
 static enum po_status
-file_sink_write(struct po_store_sink *sink, const void *bytes, size_t size, struct po_err *err)
+file_sink_write_at(struct po_store_sink *sink, uint64_t offset, const void *bytes, size_t size,
+                   struct po_err *err)
 {
     struct file_sink *file_sink = sink_of(sink);
     enum po_status st = check_writing(file_sink, err);
 
     if (st != PO_OK)
         return st;
-    st = po_file_write_at(file_sink->file, file_sink->offset, bytes, size, err);
+    st = po_file_write_at(file_sink->file, offset, bytes, size, err);
     if (st != PO_OK) {
         file_sink->state = STATE_FAILED;
         return po_err_prefix(err, "%s", file_sink->partial_path);
     }
-    file_sink->offset += size;
+    if (offset + size > file_sink->size)
+        file_sink->size = offset + size;
     return PO_OK;
+}
+
+static enum po_status
+file_sink_write(struct po_store_sink *sink, const void *bytes, size_t size, struct po_err *err)
+{
+    return file_sink_write_at(sink, sink_of(sink)->size, bytes, size, err);
 }
 
 static enum po_status
@@ -112,7 +121,7 @@ file_sink_read_back(struct po_store_sink *sink, struct pobackup_blob *blob, stru
         return po_err_prefix(err, "%s", file_sink->partial_path);
     }
     *blob = (struct pobackup_blob){ .ctx = file_sink,
-                                    .size = file_sink->offset,
+                                    .size = file_sink->size,
                                     .read_at = read_written };
     return PO_OK;
 }
@@ -125,7 +134,7 @@ fail_if_named(struct file_sink *file_sink, struct po_err *err)
     enum po_status st =
         po_dir_stat(file_sink->dir, file_sink->name, strlen(file_sink->name), &info, &exists, err);
 
-    if (st == PO_OK && exists)
+    if (st == PO_OK && exists && !file_sink->may_replace)
         st = po_fail(err, PO_E_USAGE, "%s: exists already", file_sink->path);
     return st;
 }
@@ -148,7 +157,7 @@ publish(struct file_sink *file_sink, struct po_err *err)
     if (st != PO_OK)
         return st;
     st = po_dir_rename(file_sink->dir, partial_name, strlen(partial_name), file_sink->dir, name,
-                       strlen(name), false, err);
+                       strlen(name), file_sink->may_replace, err);
     if (st != PO_OK)
         return st;
     file_sink->has_partial = false;
@@ -184,6 +193,7 @@ file_sink_commit(struct po_store_sink *sink, struct po_err *err)
 
 static const struct po_store_sink_ops file_sink_ops = {
     .write = file_sink_write,
+    .write_at = file_sink_write_at,
     .read_back = file_sink_read_back,
     .commit = file_sink_commit,
     .free = file_sink_free,
@@ -259,8 +269,8 @@ open_partial(struct file_sink *file_sink, struct po_err *err)
     return st == PO_OK ? PO_OK : po_err_prefix(err, "%s", file_sink->partial_path);
 }
 
-enum po_status
-po_store_file_create(struct po_store_sink **out, const char *os_path, struct po_err *err)
+static enum po_status
+create(struct po_store_sink **out, const char *os_path, bool may_replace, struct po_err *err)
 {
     struct file_sink *file_sink = po_mem_new(1, sizeof(*file_sink));
     enum po_status st;
@@ -268,6 +278,7 @@ po_store_file_create(struct po_store_sink **out, const char *os_path, struct po_
     if (file_sink == NULL)
         return po_fail_nomem(err, sizeof(*file_sink));
     file_sink->sink.ops = &file_sink_ops;
+    file_sink->may_replace = may_replace;
     st = set_paths(file_sink, os_path, err);
     if (st != PO_OK)
         goto done;
@@ -280,4 +291,16 @@ done:
     if (file_sink != NULL)
         file_sink_free(&file_sink->sink);
     return st;
+}
+
+enum po_status
+po_store_file_create(struct po_store_sink **out, const char *os_path, struct po_err *err)
+{
+    return create(out, os_path, false, err);
+}
+
+enum po_status
+po_store_file_replace(struct po_store_sink **out, const char *os_path, struct po_err *err)
+{
+    return create(out, os_path, true, err);
 }

@@ -1,0 +1,207 @@
+#include "engine/columns.h"
+
+#include "base/mem.h"
+#include "engine/watch.h"
+#include "pipeline/ordered.h"
+#include "port/sys.h"
+
+#define MEMORY ((uint64_t)48 << 20)
+#define PIECE_MAX (1u << 20) /* of a row, read at once */
+#define PIECE_MIN (64u << 10)
+
+struct columns {
+    const struct po_columns_run *run;
+    struct po_ordered *ordered;
+    struct po_columns_job *jobs; /* one a slot */
+    void **items;
+    unsigned workers;
+    size_t slots;
+    uint32_t width; /* groups of a job, at most */
+};
+
+static void
+free_columns(struct columns *columns)
+{
+    size_t size = (size_t)columns->width * columns->run->layout->block_size;
+
+    po_ordered_free(columns->ordered);
+    for (size_t i = 0; columns->jobs != NULL && i < columns->slots; i++) {
+        struct po_columns_job *job = &columns->jobs[i];
+
+        for (unsigned p = 0; job->sums != NULL && p < columns->run->layout->parities; p++)
+            po_mem_free_pages(job->sums[p], size);
+        po_mem_free(job->sums);
+        po_mem_free_pages(job->row, size);
+    }
+    po_mem_free(columns->jobs);
+    po_mem_free(columns->items);
+}
+
+/* As many threads as have room for a piece of every parity and one of a row; then pieces as large as
+ * fit, but not so large that a thread has nothing to do. */
+static void
+choose_sizes(struct columns *columns)
+{
+    const struct po_rec_layout *layout = columns->run->layout;
+    uint32_t least = layout->block_size > PIECE_MIN ? layout->block_size : PIECE_MIN;
+    uint64_t buffers = layout->parities + 1;
+    uint64_t slots = MEMORY / (buffers * least);
+    uint32_t width;
+    uint32_t share;
+
+    columns->workers = columns->run->threads == 0 ? po_sys_cpu_count() : columns->run->threads;
+    if (slots < 1)
+        slots = 1;
+    if (columns->workers > slots)
+        columns->workers = (unsigned)slots;
+    columns->slots = slots > columns->workers ? columns->workers + 1 : columns->workers;
+    width = (uint32_t)(MEMORY / (buffers * columns->slots) / layout->block_size);
+    if (width > PIECE_MAX / layout->block_size)
+        width = PIECE_MAX / layout->block_size;
+    share = (layout->groups + columns->workers - 1) / columns->workers;
+    if (width > share)
+        width = share;
+    columns->width = width < 1 ? 1 : width;
+}
+
+static enum po_status
+work(void *ctx, void *item, unsigned worker, struct po_err *err)
+{
+    const struct po_columns_run *run = ((struct columns *)ctx)->run;
+    const struct po_rec_layout *layout = run->layout;
+    struct po_columns_job *job = item;
+    size_t size = (size_t)job->count * layout->block_size;
+    enum po_status st = PO_OK;
+
+    (void)worker;
+    for (unsigned p = 0; p < layout->parities; p++)
+        memset(job->sums[p], 0, size);
+    if (run->begin != NULL)
+        st = run->begin(run->ctx, job, err);
+    for (unsigned row = 0; st == PO_OK && row < layout->rows; row++) {
+        uint64_t block = (uint64_t)row * layout->groups + job->group;
+        uint64_t left = block < layout->blocks ? layout->blocks - block : 0;
+        uint32_t count = left < job->count ? (uint32_t)left : job->count;
+
+        if (count == 0)
+            break;
+        st = run->read(run->ctx, (uint32_t)block, count, job->row, err);
+        if (st == PO_OK)
+            po_rs_add(run->rs, row, job->row, (size_t)count * layout->block_size, job->sums);
+    }
+    return st == PO_OK ? run->end(run->ctx, job, err) : st;
+}
+
+static enum po_status
+new_slot(struct columns *columns, size_t slot, struct po_err *err)
+{
+    unsigned parities = columns->run->layout->parities;
+    size_t size = (size_t)columns->width * columns->run->layout->block_size;
+    struct po_columns_job *job = &columns->jobs[slot];
+    bool is_good;
+
+    columns->items[slot] = job;
+    job->row = po_mem_new_pages(size);
+    job->sums = po_mem_new(parities, sizeof(uint8_t *));
+    is_good = job->row != NULL && job->sums != NULL;
+    for (unsigned p = 0; is_good && p < parities; p++) {
+        job->sums[p] = po_mem_new_pages(size);
+        is_good = job->sums[p] != NULL;
+    }
+    return is_good ? PO_OK : po_fail_nomem(err, size);
+}
+
+static enum po_status
+init_columns(struct columns *columns, struct po_err *err)
+{
+    struct po_ordered_options options = { .work = work, .ctx = columns };
+    enum po_status st = PO_OK;
+
+    choose_sizes(columns);
+    columns->jobs = po_mem_new(columns->slots, sizeof(*columns->jobs));
+    columns->items = po_mem_new(columns->slots, sizeof(void *));
+    if (columns->jobs == NULL || columns->items == NULL)
+        return po_fail_nomem(err, columns->slots * sizeof(*columns->jobs));
+    for (size_t i = 0; i < columns->slots && st == PO_OK; i++)
+        st = new_slot(columns, i, err);
+    options.workers = columns->workers;
+    options.slots = columns->slots;
+    return st == PO_OK ? po_ordered_new(&columns->ordered, &options, columns->items, err) : st;
+}
+
+/* The next groups that are wanted, from *group on: how many, 0 = none. */
+static uint32_t
+next_groups(const struct columns *columns, uint32_t *group)
+{
+    const struct po_columns_run *run = columns->run;
+
+    while (*group < run->layout->groups) {
+        uint32_t left = run->layout->groups - *group;
+        uint32_t count = left < columns->width ? left : columns->width;
+
+        if (run->wants == NULL || run->wants(run->ctx, *group, count))
+            return count;
+        *group += count;
+    }
+    return 0;
+}
+
+/* Hands out as much as there are free slots. */
+static enum po_status
+feed(struct columns *columns, uint32_t *group, struct po_err *err)
+{
+    for (;;) {
+        uint32_t count = next_groups(columns, group);
+        void *item = NULL;
+        struct po_columns_job *job;
+        enum po_status st;
+
+        if (count == 0)
+            return PO_OK;
+        st = po_ordered_try_acquire(columns->ordered, &item, err);
+        if (st != PO_OK || item == NULL)
+            return st;
+        job = item;
+        job->group = *group;
+        job->count = count;
+        *group += count;
+        po_ordered_submit(columns->ordered);
+        if (next_groups(columns, group) == 0)
+            po_ordered_close(columns->ordered);
+    }
+}
+
+enum po_status
+po_columns_run(const struct po_columns_run *run, struct po_err *err)
+{
+    struct columns columns = { .run = run };
+    const struct po_rec_layout *layout = run->layout;
+    uint32_t group = 0;
+    uint64_t done = 0;
+    enum po_status st = init_columns(&columns, err);
+
+    if (st == PO_OK && next_groups(&columns, &group) == 0)
+        goto done;
+    while (st == PO_OK) {
+        void *item = NULL;
+        struct po_columns_job *job;
+
+        st = po_watch_check(run->watch, err);
+        if (st == PO_OK)
+            st = feed(&columns, &group, err);
+        if (st == PO_OK)
+            st = po_ordered_next(columns.ordered, &item, err);
+        if (st != PO_OK || item == NULL)
+            break;
+        job = item;
+        st = run->join(run->ctx, job, err);
+        done += job->count;
+        po_watch_progress(run->watch, layout->archive_size / layout->groups * done,
+                          layout->archive_size, 0, 0);
+        if (st == PO_OK)
+            po_ordered_release(columns.ordered);
+    }
+done:
+    free_columns(&columns);
+    return st;
+}
