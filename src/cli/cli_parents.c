@@ -2,17 +2,24 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/cli_trust.h"
 #include "port/file.h"
 #include "store/store.h"
 
 #include <string.h>
 
-/* As po_parents_place wants it; ctx is the archive's path. The name is one component. */
+struct beside {
+    const struct po_cli *cli; /* NULL: whoever signed them */
+    const char *of;           /* the archive's path */
+};
+
+/* As po_parents_place wants it. The name is one component. */
 static enum po_status
 open_beside(void *ctx, const char *name, struct pobackup_blob *blob, bool *is_found,
             struct po_err *err)
 {
-    const char *of = ctx;
+    const struct beside *beside = ctx;
+    const char *of = beside->of;
     struct po_node_info info = { 0 };
     size_t dir_size = 0;
     size_t name_start = 0;
@@ -30,6 +37,11 @@ open_beside(void *ctx, const char *name, struct pobackup_blob *blob, bool *is_fo
     st = po_os_stat(path, &info, is_found, err);
     if (st == PO_OK && *is_found)
         st = po_store_file_open(blob, path, err);
+    if (st == PO_OK && *is_found && beside->cli != NULL) {
+        st = po_cli_trust_require(beside->cli, path, blob, NULL, err);
+        if (st != PO_OK)
+            po_store_blob_free(blob);
+    }
 done:
     po_mem_free(path);
     po_mem_free(dir);
@@ -44,23 +56,26 @@ close_beside(void *ctx, struct pobackup_blob *blob)
 }
 
 static enum po_status
-open_all(const struct po_cli_archive *archive, struct po_parents *parents,
+open_all(struct beside *beside, const struct po_cli_archive *archive, struct po_parents *parents,
          struct po_problems *missing, struct po_err *err)
 {
-    /* The path alone is asked for, and it is the caller's. */
-    const struct po_parents_place place = { .ctx = (void *)(uintptr_t)archive->path,
+    const struct po_parents_place place = { .ctx = beside,
                                             .open = open_beside,
                                             .close = close_beside };
 
-    return po_parents_open(parents, archive->reader, &place, missing, err);
+    enum po_status st = po_parents_open(parents, archive->reader, &place, missing, err);
+
+    parents->place.ctx = NULL; /* closing needs none, and this one does not live as long */
+    return st;
 }
 
 enum po_status
 po_cli_parents_check(const struct po_cli_archive *archive, struct po_problems *missing,
                      struct po_err *err)
 {
+    struct beside beside = { .cli = NULL, .of = archive->path };
     struct po_parents parents = { 0 };
-    enum po_status st = open_all(archive, &parents, missing, err);
+    enum po_status st = open_all(&beside, archive, &parents, missing, err);
 
     po_parents_close(&parents);
     return st;
@@ -80,13 +95,14 @@ tell_missing(struct po_cli *cli, const struct po_cli_archive *archive,
 bool
 po_cli_parents_join(struct po_cli *cli, struct po_cli_archive *archive, int *code)
 {
+    struct beside beside = { .cli = cli, .of = archive->path };
     struct po_problems missing = { 0 };
     struct po_err err = { 0 };
     enum po_status st;
 
     if (archive->reader->index->parent_count == 0)
         return true;
-    st = open_all(archive, &archive->parents, &missing, &err);
+    st = open_all(&beside, archive, &archive->parents, &missing, &err);
     if (st == PO_OK)
         st = po_joined_new(&archive->joined, archive->reader, archive->parents.readers, &err);
     /* Their indexes are not needed any more. */

@@ -54,9 +54,17 @@ words_add(struct words *words, struct po_buf *text, struct po_err *err)
 static bool
 is_path(enum po_cli_id id)
 {
-    static const enum po_cli_id ids[] = { PO_CLI_CONFIG,  PO_CLI_OUTPUT,     PO_CLI_BIN,
-                                          PO_CLI_SPOOL,   PO_CLI_MAILBOX,    PO_CLI_LOG,
-                                          PO_CLI_METRICS, PO_CLI_MAIL_LOGIN, PO_CLI_MAIL_CA };
+    static const enum po_cli_id ids[] = { PO_CLI_CONFIG,
+                                          PO_CLI_OUTPUT,
+                                          PO_CLI_BIN,
+                                          PO_CLI_SPOOL,
+                                          PO_CLI_MAILBOX,
+                                          PO_CLI_LOG,
+                                          PO_CLI_METRICS,
+                                          PO_CLI_MAIL_LOGIN,
+                                          PO_CLI_MAIL_CA,
+                                          PO_CLI_SIGN,
+                                          PO_CLI_SIGN_PASSPHRASE_FILE };
 
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
         if (ids[i] == id)
