@@ -67,15 +67,11 @@ ask(struct po_cli *cli, struct po_cli_passphrase *passphrase, const char *key_pa
     po_cli_put_message(&question, key_path);
     po_buf_put_text(&question, ": ");
     st = po_buf_check(&question, err);
-    if (st == PO_OK) {
-        (void)po_sys_write_terminal(2, question.bytes, question.size);
-        st = po_sys_read_hidden(passphrase->text, sizeof(passphrase->text), err);
-    }
+    if (st == PO_OK)
+        st = po_sys_read_hidden(po_buf_text(&question), passphrase->text, sizeof(passphrase->text),
+                                err);
     if (st == PO_OK && is_new) {
-        static const char twice[] = "The same again: ";
-
-        (void)po_sys_write_terminal(2, twice, sizeof(twice) - 1);
-        st = po_sys_read_hidden(again, sizeof(again), err);
+        st = po_sys_read_hidden("The same again: ", again, sizeof(again), err);
         if (st == PO_OK && strcmp(again, passphrase->text) != 0)
             st = po_fail(err, PO_E_USAGE, "the two passphrases are not the same");
     }

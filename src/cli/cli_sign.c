@@ -167,7 +167,7 @@ po_cli_signer_finish(struct po_cli *cli, struct po_cli_signer *signer, const cha
     }
     po_cli_json_member(&cli->out, "signature",
                        st != PO_OK ? json_null()
-                                   : json_pack("{s:o, s:o, s:s}",
+                                   : json_pack("{s:o, s:s}",
                                                po_cli_json_path_key(po_buf_text(&file), file.size),
                                                po_cli_json_path(po_buf_text(&file), file.size),
                                                "key_id", po_buf_text(&id)));

@@ -148,8 +148,14 @@ put_signature(struct po_buf *line, const struct check *check)
     po_buf_put_text(line, "; signed by key ");
     po_minisign_put_id(line, signature->key_id);
     if (signature->state == PO_SIGNATURE_GOOD) {
+        char comment[sizeof(signature->comment)];
+        size_t size = strlen(signature->comment);
+
+        /* Its parts are apart by tabs. */
+        for (size_t i = 0; i <= size; i++)
+            comment[i] = (char)(signature->comment[i] == '\t' ? ' ' : signature->comment[i]);
         po_buf_put_text(line, ": ");
-        po_cli_put_message(line, signature->comment);
+        po_cli_put_message(line, comment);
     } else {
         po_buf_put_text(line, ", not checked: no --trusted-key");
     }
@@ -330,6 +336,11 @@ look_at_signature(struct po_cli *cli, struct check *check, const struct po_cli_a
                            trust->keys, trust->count, &cli->watch, err);
 
     check->has_signature = st == PO_OK;
+    /* Nobody has asked for it. */
+    if (st == PO_E_IO && trust->count == 0) {
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING, "%s", err->text);
+        return PO_OK;
+    }
     return st == PO_OK && trust->count > 0 ? po_signature_require(&check->signature, err) : st;
 }
 

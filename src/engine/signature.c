@@ -145,6 +145,8 @@ read_sidecar(const char *os_path, struct po_buf *text, bool *is_there, struct po
     st = po_buf_check(&path, err);
     if (st == PO_OK)
         st = po_os_stat(po_buf_text(&path), &info, is_there, err);
+    if (st == PO_OK && *is_there && info.type != PO_NODE_FILE)
+        st = po_fail(err, PO_E_IO, "%s: not a regular file", po_buf_text(&path));
     if (st != PO_OK || !*is_there)
         goto done;
     st = po_store_file_open(&blob, po_buf_text(&path), err);

@@ -2,6 +2,7 @@
 #include "port/sys.h"
 
 #include <errno.h>
+#include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -35,7 +36,7 @@ read_line(char *line, size_t size, char stop, struct po_err *err)
 }
 
 enum po_status
-po_sys_read_hidden(char *line, size_t size, struct po_err *err)
+po_sys_read_hidden(const char *question, char *line, size_t size, struct po_err *err)
 {
     struct termios shown;
     struct termios hidden;
@@ -50,6 +51,8 @@ po_sys_read_hidden(char *line, size_t size, struct po_err *err)
     hidden.c_cc[VEOL] = shown.c_cc[VINTR];
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) != 0)
         return po_fail_errno(err, errno, "terminal");
+    /* Only now: what is typed before is shown, and taken away. */
+    (void)po_sys_write_terminal(STDERR_FILENO, question, strlen(question));
     st = read_line(line, size, (char)shown.c_cc[VINTR], err);
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown) != 0 && st == PO_OK)
         return po_fail_errno(err, errno, "terminal");

@@ -43,7 +43,7 @@ read_line(HANDLE console, wchar_t *wide, DWORD *length, struct po_err *err)
 }
 
 enum po_status
-po_sys_read_hidden(char *line, size_t size, struct po_err *err)
+po_sys_read_hidden(const char *question, char *line, size_t size, struct po_err *err)
 {
     HANDLE console = GetStdHandle(STD_INPUT_HANDLE);
     wchar_t wide[LINE_MAX_CHARS];
@@ -55,6 +55,7 @@ po_sys_read_hidden(char *line, size_t size, struct po_err *err)
     if (!GetConsoleMode(console, &shown) ||
         !SetConsoleMode(console, (shown & ~(DWORD)ENABLE_ECHO_INPUT) | ENABLE_LINE_INPUT))
         return po_fail_win32(err, GetLastError(), "console");
+    (void)po_sys_write_terminal(2, question, strlen(question));
     st = read_line(console, wide, &length, err);
     (void)SetConsoleMode(console, shown);
     (void)po_sys_write_terminal(2, "\n", 1); /* the one that was typed was not shown */
