@@ -14,7 +14,7 @@ from test_cli import SOURCE, run
 SAMPLE = SOURCE / "src" / "cli" / "pobackup.ini.sample"
 # What nobody would keep in a file: questions, and what is about one run.
 TYPED = {"config", "help", "dry-run", "yes", "only", "path", "exact", "no-safety-copy", "live", "forget", "quick", "long", "null",
-         "directory", "overwrite", "at", "every", "name", "keep", "for"}
+         "directory", "overwrite", "at", "every", "name", "keep", "for", "no-passphrase"}
 
 
 class Check(test_cli.Base):

@@ -418,6 +418,17 @@ class Trust(Base):
         self.check(run("drill", archive, "--trusted-key", other), 2, "not trusted")
         self.check(run("drill", archive, "--trusted-key", public), 0)
 
+    def test_a_full_that_is_consolidated_is_signed_anew(self):
+        key, public = self.keygen()
+        full = self.signed(key)
+        self.mail.write_bytes(b"mail of tomorrow")
+        diff = self.signed(key, "--full-share", "0")
+        done = self.check(run("consolidate", self.vault, diff, "--trusted-key", public, "--sign", key, "--json"), 0)
+        made = pathlib.Path(done.json["path"])
+        self.assertNotIn(made, (full, diff))
+        self.assertEqual(done.json["signature"]["path"], str(self.sidecar(made)))
+        self.assertEqual(self.state(made, "--trusted-key", public), (0, "good"))
+
     def test_the_key_may_stand_in_the_configuration_file(self):
         key, public = self.keygen()
         archive = self.signed(key)

@@ -89,12 +89,15 @@ cut_prefix(struct line *line, const char *prefix)
     return true;
 }
 
-/* Exactly so many bytes. */
+/* Exactly so many bytes. libsodium takes some characters above 127 for digits: they are none. */
 static bool
 decode(const struct line *line, uint8_t *out, size_t size)
 {
     size_t got = 0;
 
+    for (size_t i = 0; i < line->size; i++)
+        if ((unsigned char)line->text[i] > 127)
+            return false;
     return sodium_base642bin(out, size, line->text, line->size, NULL, &got, NULL,
                              sodium_base64_VARIANT_ORIGINAL) == 0 &&
            got == size;

@@ -297,6 +297,7 @@ static const struct po_cli_option drill_options[] = {
 
 static const struct po_cli_option consolidate_options[] = {
     TRUSTED_KEY,
+    SIGN,
     THREADS,
     FLAG(PO_CLI_DRY_RUN, "dry-run", 0,
          "tell how much would be copied and packed anew; write nothing"),
