@@ -64,6 +64,25 @@ po_cli_signer_open(struct po_cli *cli, struct po_cli_signer *signer, enum po_cli
     return st == PO_OK;
 }
 
+enum po_status
+po_cli_sign_check_unattended(const struct po_cli *cli, struct po_err *err)
+{
+    const char *path = po_cli_text(cli, PO_CLI_SIGN);
+    struct po_cli_signer signer = { 0 };
+    enum po_status st;
+
+    if (path == NULL)
+        return PO_OK;
+    st = read_key(&signer, path, err);
+    if (st == PO_OK && signer.secret.is_encrypted && !po_cli_has(cli, PO_CLI_SIGN_PASSPHRASE_FILE))
+        st = po_fail(err, PO_E_USAGE,
+                     "--sign=%s: a job has nobody who types its passphrase; give "
+                     "--sign-passphrase-file, or a key without one",
+                     path);
+    po_cli_signer_close(&signer);
+    return st;
+}
+
 void
 po_cli_signer_close(struct po_cli_signer *signer)
 {

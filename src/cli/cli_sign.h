@@ -21,6 +21,12 @@ struct po_cli_signer {
  */
 bool po_cli_signer_open(struct po_cli *cli, struct po_cli_signer *signer, enum po_cli_id key,
                         enum po_cli_id passphrase_file, int *code);
+/*
+ * Whether a run that nobody looks on could sign: --sign names a key that needs no passphrase, or
+ * --sign-passphrase-file is given. PO_E_USAGE. Without --sign: PO_OK.
+ */
+PO_NODISCARD enum po_status po_cli_sign_check_unattended(const struct po_cli *cli,
+                                                         struct po_err *err);
 void po_cli_signer_close(struct po_cli_signer *signer);
 
 /* "ARCHIVE.minisig" must not be there yet: PO_E_USAGE. */

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "cli/cli_schedule.h"
+#include "cli/cli_sign.h"
 #include "cli/cli_site.h"
 #include "cli/cli_tell.h"
 #include "port/file.h"
@@ -246,6 +247,8 @@ check_job(struct po_cli *cli, const struct words *words, const struct po_cli_ver
     cli->values = values;
     if (st == PO_OK)
         st = po_cli_tell_mail_check(cli, &err);
+    if (st == PO_OK)
+        st = po_cli_sign_check_unattended(cli, &err);
     if (st != PO_OK)
         code =
             err.status == PO_E_USAGE ? po_cli_usage(cli, "%s", err.text) : po_cli_failed(cli, &err);
