@@ -31,7 +31,7 @@ SOURCE = pathlib.Path(__file__).resolve().parent.parent
 STATE = tempfile.mkdtemp(prefix="pobackup-state-")
 atexit.register(shutil.rmtree, STATE, ignore_errors=True)
 os.environ["POBACKUP_STATE_DIR"] = STATE
-VERBS = "backup verify list show cat extract diff restore after-reboot undo resume status snapshots prune consolidate protect repair doctor pre-upgrade drill schedule config guardian help version".split()
+VERBS = "backup verify list show cat extract diff restore after-reboot undo resume status snapshots prune consolidate keygen sign protect repair doctor pre-upgrade drill schedule config guardian help version".split()
 HOSTILE = b"evil\x1b[2J\n\xff\xe2\x80\xae"
 
 SERVICE = """#!/bin/sh

@@ -14,7 +14,8 @@ from test_cli import SOURCE, run
 SAMPLE = SOURCE / "src" / "cli" / "pobackup.ini.sample"
 # What nobody would keep in a file: questions, and what is about one run.
 TYPED = {"config", "help", "dry-run", "yes", "only", "path", "exact", "no-safety-copy", "live", "forget", "quick", "long", "null",
-         "directory", "overwrite", "in-place", "at", "every", "name", "keep", "for", "allow-shrink"}
+         "directory", "overwrite", "in-place", "at", "every", "name", "keep", "for", "allow-shrink",
+         "no-passphrase"}
 
 
 class Check(test_cli.Base):

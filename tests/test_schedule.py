@@ -135,6 +135,20 @@ class Usage(Base):
         self.set("POBACKUP_SCHEDULER", "another")
         self.check(run("schedule", "list"), 3, "POBACKUP_SCHEDULER")
 
+    def test_a_job_signs_by_a_key_that_nobody_has_to_open(self):
+        good = (self.arg, "-o", f"{self.vault}/", "--at=02:00")
+        (self.dir / "passphrase").write_text("p\n")
+        (self.dir / "passphrase").chmod(0o600)
+        self.check(run("keygen", "-o", self.dir / "locked", "--passphrase-file", self.dir / "passphrase"), 0)
+        self.check(run("keygen", "-o", self.dir / "bare", "--no-passphrase"), 0)
+        self.add(*good, "--sign", self.dir / "locked.key", code=3, says="nobody who types its passphrase")
+        self.add(*good, "--sign", self.dir / "none.key", code=2, says="none.key")
+        self.assertEqual(os.listdir(self.state), [])
+        self.add(*good, "--sign", os.path.relpath(self.dir / "bare.key"))
+        self.assertRegex(self.jobs()[0]["command"], r"'--sign=/[^']*/bare\.key'")
+        self.add(*good, "--sign", self.dir / "locked.key", "--sign-passphrase-file", self.dir / "passphrase")
+        self.assertIn(f"'--sign-passphrase-file={self.dir}/passphrase'", self.jobs()[0]["command"])
+
     def test_help_and_options_are_those_of_a_backup_too(self):
         self.add("--at=02:00", self.arg, "-o", self.vault, "--level=5", "--threads", "2", "--exclude=a", "--exclude=b", "--no-services")
         self.assertRegex(self.jobs()[0]["command"], r"'--level=5' '--threads=2' '--exclude=a' '--exclude=b' '--no-services'")

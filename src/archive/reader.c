@@ -63,7 +63,7 @@ po_reader_decode(const struct po_reader *reader, struct po_frame_decoder *decode
     enum po_status st = po_reader_fetch(reader, frame, bytes, err);
 
     if (st == PO_OK)
-        st = po_reader_check_frame(reader, frame, bytes, false, err);
+        st = po_reader_check_frame(reader, frame, bytes, true, err);
     if (st != PO_OK)
         return st;
     st = po_frame_decode(decoder, bytes, reader->seeks[frame].compressed_size, content,

@@ -43,7 +43,7 @@ PO_NODISCARD enum po_status po_reader_check_frame(const struct po_reader *reader
  */
 PO_NODISCARD enum po_status po_reader_check_seek(const struct po_reader *reader, uint32_t frame,
                                                  const uint8_t *bytes, struct po_err *err);
-/* Reads, checks (XXH3) and decodes a frame into `content` (its content size); `bytes` has room for
+/* Reads, checks (XXH3 and BLAKE2b) and decodes a frame into `content` (its content size); `bytes` has room for
  * its compressed size. */
 PO_NODISCARD enum po_status po_reader_decode(const struct po_reader *reader,
                                              struct po_frame_decoder *decoder, uint32_t frame,

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define CONTENT_AT 10u /* behind zstd's magic, descriptor, content size and block header */
-#define TRAILER_AT (CONTENT_AT + PO_TAR_BLOCK)
 #define HASHED_SIZE 496u
 #define RESERVED_SIZE 328u
 
@@ -64,12 +63,12 @@ po_last_frame_put(uint8_t frame[PO_LAST_FRAME_SIZE], const struct po_trailer *tr
     po_buf_put(&out, frame_start, sizeof frame_start);
     put_member_header(&out);
     put_trailer(&out, trailer);
-    po_xxh3(frame + TRAILER_AT, HASHED_SIZE, frame + TRAILER_AT + HASHED_SIZE);
-    memset(frame + TRAILER_AT + PO_TRAILER_SIZE, 0, (size_t)2 * PO_TAR_BLOCK);
+    po_xxh3(frame + PO_TRAILER_AT, HASHED_SIZE, frame + PO_TRAILER_AT + HASHED_SIZE);
+    memset(frame + PO_TRAILER_AT + PO_TRAILER_SIZE, 0, (size_t)2 * PO_TAR_BLOCK);
     po_store_u32le(frame + PO_LAST_FRAME_SIZE - 4,
                    po_xxh64_low(frame + CONTENT_AT, PO_LAST_FRAME_CONTENT_SIZE));
     if (digest != NULL)
-        po_blake2b(frame + TRAILER_AT, PO_TRAILER_SIZE, digest);
+        po_blake2b(frame + PO_TRAILER_AT, PO_TRAILER_SIZE, digest);
 }
 
 /* Everything in the frame but the trailer itself. */
@@ -88,7 +87,7 @@ check_frame(const uint8_t frame[PO_LAST_FRAME_SIZE], struct po_err *err)
                        "trailer: the frame's checksum does not match" PO_RULE("TRAILER-1"));
     if (memcmp(frame + CONTENT_AT, header, sizeof header) != 0)
         return po_fail(err, PO_E_FORMAT, "trailer: another tar header" PO_RULE("TRAILER-5"));
-    for (size_t i = TRAILER_AT + PO_TRAILER_SIZE; i < PO_LAST_FRAME_SIZE - 4; i++)
+    for (size_t i = PO_TRAILER_AT + PO_TRAILER_SIZE; i < PO_LAST_FRAME_SIZE - 4; i++)
         if (frame[i] != 0)
             return po_fail(err, PO_E_FORMAT,
                            "trailer: the tar's end is not two zero blocks" PO_RULE("TRAILER-1"));
@@ -99,7 +98,7 @@ enum po_status
 po_last_frame_parse(struct po_trailer *trailer, uint8_t digest[PO_DIGEST_SIZE],
                     const uint8_t frame[PO_LAST_FRAME_SIZE], struct po_err *err)
 {
-    const uint8_t *bytes = frame + TRAILER_AT;
+    const uint8_t *bytes = frame + PO_TRAILER_AT;
     struct po_cursor cur = po_cursor_over(bytes, PO_TRAILER_SIZE);
     struct po_trailer t = { 0 };
     uint8_t hash[PO_HASH_SIZE];

@@ -9,6 +9,8 @@
 #define PO_TRAILER_SIZE 512u
 #define PO_LAST_FRAME_CONTENT_SIZE 2048u /* header, trailer, two zero blocks */
 #define PO_LAST_FRAME_SIZE 2062u
+/* Where the trailer begins in the last frame: behind zstd's header (10 bytes) and the tar header. */
+#define PO_TRAILER_AT (10u + PO_TAR_BLOCK)
 
 struct po_trailer {
     uint8_t archive_id[PO_ID_SIZE];

@@ -82,6 +82,8 @@ int po_cmd_prune(struct po_cli *cli);
 int po_cmd_consolidate(struct po_cli *cli);
 int po_cmd_protect(struct po_cli *cli);
 int po_cmd_repair(struct po_cli *cli);
+int po_cmd_keygen(struct po_cli *cli);
+int po_cmd_sign(struct po_cli *cli);
 int po_cmd_guardian(struct po_cli *cli);
 int po_cmd_doctor(struct po_cli *cli);
 int po_cmd_drill(struct po_cli *cli);

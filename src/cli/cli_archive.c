@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/cli_trust.h"
 #include "port/file.h"
 #include "store/store.h"
 
@@ -86,6 +87,11 @@ po_cli_archive_open(struct po_cli *cli, struct po_cli_archive *archive, const ch
     *code = PO_EXIT_DONE;
     if (po_cli_archive_open_quietly(archive, path, &err) != PO_OK) {
         *code = po_cli_archive_failed(cli, path, &err);
+        return false;
+    }
+    /* What was opened is what is checked, and read afterwards. */
+    if (po_cli_trust_require(cli, path, &archive->blob, archive->own, &err) != PO_OK) {
+        *code = po_cli_trust_failed(cli, &err);
         return false;
     }
     if (archive->is_manifest_damaged) {

@@ -24,7 +24,8 @@ PO_NODISCARD enum po_status po_cli_archive_open_quietly(struct po_cli_archive *a
                                                         const char *path, struct po_err *err);
 /*
  * Opens and tells what went wrong: false and *code. A damaged manifest is a warning, and *code is
- * PO_EXIT_DAMAGED then though the rest can be used; else *code is PO_EXIT_DONE.
+ * PO_EXIT_DAMAGED then though the rest can be used; else *code is PO_EXIT_DONE. With --trusted-key
+ * (cli_trust.h) one that is not signed by such a key is not opened.
  */
 bool po_cli_archive_open(struct po_cli *cli, struct po_cli_archive *archive, const char *path,
                          int *code);

@@ -11,6 +11,7 @@
 #include "cli/cli_rec.h"
 #include "cli/cli_recovery.h"
 #include "cli/cli_shrink.h"
+#include "cli/cli_sign.h"
 #include "cli/cli_state.h"
 #include "cli/cli_target.h"
 #include "port/file.h"
@@ -61,10 +62,12 @@ warn_of_stopped(struct po_cli *cli, struct po_host *host)
 /* Into the sink; the exit code. */
 static int
 save_to(struct po_cli *cli, struct po_host *host, struct po_store_sink *sink, const char *path,
-        const struct po_backup_options *options, struct po_cli_base *base)
+        const struct po_backup_options *options, struct po_cli_base *base,
+        struct po_cli_signer *signer)
 {
     struct po_backup_result result = { .outage_seconds = -1 };
     struct po_err err = { 0 };
+    int signed_code;
     int code;
 
     if (po_backup_run(host, sink, options, &cli->watch, &result, &err) == PO_OK) {
@@ -73,6 +76,8 @@ save_to(struct po_cli *cli, struct po_host *host, struct po_store_sink *sink, co
         code = po_cli_backup_done(cli, path, options, &result);
         if (po_cli_shrink_check(cli) != PO_EXIT_DONE && code == PO_EXIT_DONE)
             code = PO_EXIT_PARTLY;
+        signed_code = po_cli_signer_finish(cli, signer, path, result.archive_id);
+        code = signed_code > code ? signed_code : code;
     } else {
         code = po_cli_backup_failed(cli, &result, &err);
     }
@@ -85,7 +90,7 @@ save_to(struct po_cli *cli, struct po_host *host, struct po_store_sink *sink, co
 
 static int
 save_archive(struct po_cli *cli, struct po_host *host, const char *dest, struct po_buf *path,
-             struct po_backup_options *options)
+             struct po_backup_options *options, struct po_cli_signer *signer)
 {
     const struct po_backup_result none = { .outage_seconds = -1 };
     struct po_cli_base base = { 0 };
@@ -99,12 +104,16 @@ save_archive(struct po_cli *cli, struct po_host *host, const char *dest, struct 
         po_cli_target_set_diff(path);
     st = po_buf_check(path, &err);
     if (st == PO_OK)
+        st = po_cli_signer_check(signer, po_buf_text(path), &err);
+    if (st == PO_OK)
         st = strcmp(po_buf_text(path), "-") == 0
                  ? po_store_stdout_create(&sink, cli->watch.cancel, &err)
                  : po_store_file_create(&sink, po_buf_text(path), &err);
+    if (st == PO_OK)
+        st = po_cli_signer_tap(signer, &sink, &err);
     if (st == PO_OK) {
         po_cli_base_begin(cli, &base, options);
-        code = save_to(cli, host, sink, po_buf_text(path), options, &base);
+        code = save_to(cli, host, sink, po_buf_text(path), options, &base, signer);
         sink->ops->free(sink);
     } else {
         code = po_cli_backup_failed(cli, &none, &err);
@@ -147,13 +156,13 @@ protect(struct po_cli *cli, const char *path)
 /* With the site's lock held. */
 static int
 save_site(struct po_cli *cli, struct po_host *host, const char *dest, struct po_buf *path,
-          struct po_backup_options *options)
+          struct po_backup_options *options, struct po_cli_signer *signer)
 {
     struct po_cli_guardian *guardian = po_cli_guardian_begin(cli, host);
     int code;
 
     warn_of_stopped(cli, host);
-    code = save_archive(cli, host, dest, path, options);
+    code = save_archive(cli, host, dest, path, options, signer);
     po_cli_guardian_end(guardian);
     return code;
 }
@@ -164,21 +173,30 @@ po_cli_backup_run(struct po_cli *cli, struct po_host *host, const char *dest, st
 {
     struct po_vault_lock *vault = NULL;
     struct po_lock *lock = NULL;
+    struct po_cli_signer signer = { 0 };
     bool is_saved = false;
     int former = PO_EXIT_DONE;
     int code;
 
-    po_cli_catch_interrupts(cli);
-    if (!po_cli_site_lock(cli, host, &lock, &code))
+    /* Before anything is done; and before signals are caught, as it may ask. */
+    if (!po_cli_signer_open(cli, &signer, PO_CLI_SIGN, PO_CLI_SIGN_PASSPHRASE_FILE, &code)) {
+        po_cli_signer_close(&signer);
         return code;
+    }
+    po_cli_catch_interrupts(cli);
+    if (!po_cli_site_lock(cli, host, &lock, &code)) {
+        po_cli_signer_close(&signer);
+        return code;
+    }
     if (po_cli_recovery_allows(cli, host, true, &code)) {
         former = po_cli_outage_recover(cli, host);
         is_saved = po_cli_vault_enter(cli, dest, &vault, &code);
         if (is_saved)
-            code = save_site(cli, host, dest, path, options);
+            code = save_site(cli, host, dest, path, options, &signer);
     }
     /* What is left needs the archive alone: another job may have the site. */
     po_lock_free(lock);
+    po_cli_signer_close(&signer);
     if (is_saved && code <= PO_EXIT_PARTLY && po_cli_has(cli, PO_CLI_RECOVERY)) {
         int protected = protect(cli, po_buf_text(path));
 

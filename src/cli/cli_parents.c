@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/cli_trust.h"
 #include "engine/vault.h"
 #include "port/file.h"
 #include "store/store.h"
@@ -12,7 +13,8 @@
 struct beside {
     char *dir;
     const struct po_watch *watch;
-    struct po_vault *vault; /* once something was not found by its name */
+    const struct po_cli *cli; /* whose trusted keys must have signed them; NULL: whoever did */
+    struct po_vault *vault;   /* once something was not found by its name */
     bool is_looked_at;
 };
 
@@ -49,6 +51,11 @@ open_beside(void *ctx, const char *name, struct pobackup_blob *blob, bool *is_fo
 
     if (st == PO_OK && *is_found)
         st = po_store_file_open(blob, path, err);
+    if (st == PO_OK && *is_found && beside->cli != NULL) {
+        st = po_cli_trust_require(beside->cli, path, blob, NULL, err);
+        if (st != PO_OK)
+            po_store_blob_free(blob);
+    }
     po_mem_free(path);
     return st;
 }
@@ -93,7 +100,7 @@ close_beside(void *ctx, struct pobackup_blob *blob)
 
 /* Nothing of where they lie is needed once they are open. */
 static enum po_status
-open_all(const struct po_cli_archive *archive, struct po_parents *parents,
+open_all(const struct po_cli *cli, const struct po_cli_archive *archive, struct po_parents *parents,
          const struct po_watch *watch, struct po_problems *missing, struct po_err *err)
 {
     struct beside beside;
@@ -102,6 +109,7 @@ open_all(const struct po_cli_archive *archive, struct po_parents *parents,
     };
     enum po_status st = beside_init(&beside, archive->path, watch, err);
 
+    beside.cli = cli;
     if (st == PO_OK)
         st = po_parents_open(parents, archive->reader, &place, missing, err);
     parents->place.ctx = NULL;
@@ -114,7 +122,7 @@ po_cli_parents_check(const struct po_cli_archive *archive, const struct po_watch
                      struct po_problems *missing, struct po_err *err)
 {
     struct po_parents parents = { 0 };
-    enum po_status st = open_all(archive, &parents, watch, missing, err);
+    enum po_status st = open_all(NULL, archive, &parents, watch, missing, err);
 
     po_parents_close(&parents);
     return st;
@@ -140,7 +148,7 @@ po_cli_parents_join(struct po_cli *cli, struct po_cli_archive *archive, int *cod
 
     if (archive->reader->index->parent_count == 0)
         return true;
-    st = open_all(archive, &archive->parents, &cli->watch, &missing, &err);
+    st = open_all(cli, archive, &archive->parents, &cli->watch, &missing, &err);
     if (st == PO_OK)
         st = po_joined_new(&archive->joined, archive->reader, archive->parents.readers, &err);
     /* Their indexes are not needed any more. */

@@ -1,8 +1,8 @@
-#include "cli/cli_private.h"
 #include "cli/cli_tell.h"
 
 #include "base/text.h"
 #include "cli/cli_mail.h"
+#include "cli/cli_secret.h"
 #include "mail/mail.h"
 #include "port/file.h"
 #include "port/sys.h"
@@ -17,16 +17,6 @@ struct login {
     const char *user;
     const char *password;
 };
-
-/* The compiler would leave out a memset of what is not read again. */
-static void
-wipe(struct login *login)
-{
-    volatile char *at = login->text;
-
-    for (size_t i = 0; i < sizeof(login->text); i++)
-        at[i] = 0;
-}
 
 /* ---- the options ---- */
 
@@ -161,27 +151,14 @@ parse_login(struct login *login, const char *path, struct po_err *err)
     return PO_OK;
 }
 
-/* Whoever can read it is looked at on the file that is read, not on one of the same name. */
 static enum po_status
 read_login(struct login *login, const char *path, struct po_err *err)
 {
-    struct po_file *file = NULL;
-    struct po_node_info info = { 0 };
     size_t got = 0;
-    enum po_status st = po_os_file_open(&file, path, PO_FILE_READ, err);
 
-    if (st == PO_OK)
-        st = po_file_info(file, &info, err);
-    if (st == PO_OK)
-        st = po_cli_private_check(file, path, "the password", err);
-    if (st == PO_OK && info.size > LOGIN_SIZE_MAX)
-        st = po_fail(err, PO_E_USAGE, "%s: too large for a user and a password", path);
-    if (st == PO_OK)
-        st = po_file_read_at(file, 0, login->text, LOGIN_SIZE_MAX, &got, err);
-    po_file_free(file);
-    if (st != PO_OK)
+    if (po_cli_secret_read(login->text, sizeof(login->text), path, "the password", &got, err) !=
+        PO_OK)
         return po_err_prefix(err, "--mail-login");
-    login->text[got] = '\0';
     return parse_login(login, path, err);
 }
 
@@ -205,7 +182,7 @@ po_cli_tell_mail_check(struct po_cli *cli, struct po_err *err)
         st = find_server(cli, &server, &host, err);
     if (st == PO_OK && path != NULL) {
         st = read_login(&login, path, err);
-        wipe(&login);
+        po_cli_secret_wipe(&login, sizeof(login));
     }
     po_buf_deinit(&host);
     return st;
@@ -372,7 +349,7 @@ send_mail(struct po_cli_telling *telling)
         send_to_all(telling, &server, from, &message);
     else
         po_cli_tell_failed(telling, "mail: %s", err.text);
-    wipe(&login);
+    po_cli_secret_wipe(&login, sizeof(login));
     po_buf_deinit(&host);
     po_buf_deinit(&sender);
     po_buf_deinit(&message);

@@ -72,6 +72,15 @@
         NUMBER(PO_CLI_MAIL_TIMEOUT, "mail-timeout", "SECONDS", 1, 3600,                            \
                "give up a mail after this time (default 60)")
 #define RECOVERY(help) NUMBER(PO_CLI_RECOVERY, "recovery", "PERCENT", 1, 100, help)
+#define SIGN                                                                                       \
+    TEXT(PO_CLI_SIGN, "sign", 0, "KEYFILE",                                                        \
+         "sign the archive by this key (pobackup keygen): ARCHIVE.minisig beside it"),             \
+        TEXT(PO_CLI_SIGN_PASSPHRASE_FILE, "sign-passphrase-file", 0, "FILE",                       \
+             "the key's passphrase, a line; nobody else may read it (default: asked for)")
+#define TRUSTED_KEY                                                                                \
+    LIST(PO_CLI_TRUSTED_KEY, "trusted-key", "KEY",                                                 \
+         "take only archives that are signed by this key, a public one or its file; may be given " \
+         "several times")
 #define THREADS NUMBER(PO_CLI_THREADS, "threads", "N", 1, 256, "threads (default: one a processor)")
 
 /* How the end of a run is told (cli_tell.h): of each verb that may run with nobody looking on. */
@@ -150,6 +159,7 @@ static const struct po_cli_option backup_options[] = {
     RECOVERY("also write recovery data beside the archive, this much of its size"),
     FLAG(PO_CLI_ALLOW_SHRINK, "allow-shrink", 0,
          "it is meant that the site has lost most of its files: a good backup all the same"),
+    SIGN,
     KEEP_RULES,
     FLAG(PO_CLI_DRY_RUN, "dry-run", 0, "tell what would be saved; stop and write nothing"),
     TELL,
@@ -163,6 +173,7 @@ static const struct po_cli_option verify_options[] = {
          "(default)"),
     FLAG(PO_CLI_RECOVERY, "recovery", 0,
          "also check the recovery data, and whether they can mend what is damaged"),
+    TRUSTED_KEY,
     THREADS,
     TELL,
     END,
@@ -179,6 +190,7 @@ static const struct po_cli_option no_options[] = { END };
 static const struct po_cli_option extract_options[] = {
     TEXT(PO_CLI_DIRECTORY, "directory", 'C', "DIR", "where to; made if missing"),
     FLAG(PO_CLI_OVERWRITE, "overwrite", 0, "replace files that are there"),
+    TRUSTED_KEY,
     THREADS,
     END,
 };
@@ -213,6 +225,7 @@ static const struct po_cli_option restore_options[] = {
            "windows: reboot after it, with a warning time (default), at once, or not"),
     NUMBER(PO_CLI_REBOOT_DELAY, "reboot-delay", "SECONDS", 1, 86400,
            "windows: the warning time (default 60)"),
+    TRUSTED_KEY,
     STOP_TIMEOUT,
     NO_SERVICES,
     THREADS,
@@ -276,6 +289,7 @@ static const struct po_cli_option pre_upgrade_options[] = {
          "no warning when DEST is on a volume that holds a part of the site"),
     FLAG(PO_CLI_ALLOW_SHRINK, "allow-shrink", 0,
          "it is meant that the site has lost most of its files: a good backup all the same"),
+    SIGN,
     TELL,
     END,
 };
@@ -283,12 +297,15 @@ static const struct po_cli_option pre_upgrade_options[] = {
 static const struct po_cli_option drill_options[] = {
     TEXT(PO_CLI_KEEP, "keep", 0, "DIR",
          "restore there, where nothing is or an empty directory, and leave it there"),
+    TRUSTED_KEY,
     THREADS,
     TELL,
     END,
 };
 
 static const struct po_cli_option consolidate_options[] = {
+    TRUSTED_KEY,
+    SIGN,
     THREADS,
     FLAG(PO_CLI_DRY_RUN, "dry-run", 0,
          "tell how much would be copied and packed anew; write nothing"),
@@ -309,6 +326,21 @@ static const struct po_cli_option repair_options[] = {
     FLAG(PO_CLI_IN_PLACE, "in-place", 0,
          "the mended archive takes the place of the damaged one, once it is verified"),
     THREADS,
+    END,
+};
+
+static const struct po_cli_option keygen_options[] = {
+    TEXT(PO_CLI_OUTPUT, "output", 'o', "NAME", "makes NAME.key and NAME.pub"),
+    TEXT(PO_CLI_PASSPHRASE_FILE, "passphrase-file", 0, "FILE",
+         "the passphrase, a line; nobody else may read it (default: asked for)"),
+    FLAG(PO_CLI_NO_PASSPHRASE, "no-passphrase", 0, "do not encrypt NAME.key"),
+    END,
+};
+
+static const struct po_cli_option sign_options[] = {
+    TEXT(PO_CLI_KEY, "key", 0, "KEYFILE", "the secret key, of keygen or minisign"),
+    TEXT(PO_CLI_PASSPHRASE_FILE, "passphrase-file", 0, "FILE",
+         "its passphrase, a line; nobody else may read it (default: asked for)"),
     END,
 };
 
@@ -424,6 +456,15 @@ const struct po_cli_verb po_cli_verbs[] = {
       "are damaged are made anew. Exit code 0: mended, or whole; 4: more is lost than can be given "
       "back, and nothing is written.",
       repair_options, NULL, 1, 1, po_cmd_repair },
+    { "keygen", "-o NAME [--passphrase-file FILE|--no-passphrase]", "make keys to sign by",
+      "NAME.key signs (backup --sign, sign), and is encrypted by a passphrase; by NAME.pub anybody "
+      "can check (--trusted-key). Both are as the program minisign has them. The public key is "
+      "printed. Nothing is overwritten.",
+      keygen_options, NULL, 0, 0, po_cmd_keygen },
+    { "sign", "--key KEYFILE ARCHIVE...", "sign archives that are there",
+      "Checks of each archive every frame's hash, then writes ARCHIVE.minisig beside it, which the "
+      "program minisign can check too. One that is signed already is left as it is: exit code 3.",
+      sign_options, NULL, 1, UINT32_MAX, po_cmd_sign },
     { "doctor", "--site folder:DIR [-o DEST]", "can this site be backed up and restored?",
       "Makes every check and changes nothing. Exit code 0: all good, 1: warnings, 2: something "
       "must "

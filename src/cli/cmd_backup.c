@@ -52,6 +52,10 @@ check_dest(struct po_cli *cli, const char *dest)
     if (dest == NULL)
         return po_cli_usage(cli, "where to? Give -o DEST: a file, a directory, or - for standard "
                                  "output");
+    if (strcmp(dest, "-") == 0 && po_cli_has(cli, PO_CLI_SIGN))
+        return po_cli_usage(cli,
+                            "-o - and --sign: a signature lies beside a file; write one, or sign "
+                            "it later by pobackup sign");
     if (strcmp(dest, "-") != 0 || po_cli_has(cli, PO_CLI_DRY_RUN))
         return PO_EXIT_DONE;
     if (cli->out.is_json)

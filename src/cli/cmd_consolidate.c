@@ -5,6 +5,7 @@
 #include "cli/cli_history.h"
 #include "cli/cli_parents.h"
 #include "cli/cli_problems.h"
+#include "cli/cli_sign.h"
 #include "cli/cli_target.h"
 #include "cli/cli_vault.h"
 #include "port/file.h"
@@ -22,6 +23,7 @@ struct job {
     struct po_history *history;
     struct po_consolidate_options options;
     struct po_consolidate_result result;
+    struct po_cli_signer signer;
 };
 
 /* A path; or what has none of its own is looked for in the vault. */
@@ -214,8 +216,12 @@ run(struct job *job)
     const char *target = po_buf_text(&job->target);
     struct po_store_sink *sink = NULL;
     struct po_err err = { 0 };
-    enum po_status st = po_store_file_create(&sink, target, &err);
+    enum po_status st = po_cli_signer_check(&job->signer, target, &err);
 
+    if (st == PO_OK)
+        st = po_store_file_create(&sink, target, &err);
+    if (st == PO_OK)
+        st = po_cli_signer_tap(&job->signer, &sink, &err);
     if (st != PO_OK)
         return po_cli_failed(cli, &err);
     st = po_consolidate_write(job->archive.own, job->archive.joined, sink, &job->options,
@@ -232,7 +238,7 @@ run(struct job *job)
     (void)po_cli_history_load(cli, &job->history);
     po_cli_history_consolidate(cli, job->history, job->digest, target, &job->result);
     tell(job, false);
-    return PO_EXIT_DONE;
+    return po_cli_signer_finish(cli, &job->signer, target, job->result.archive_id);
 }
 
 int
@@ -251,6 +257,10 @@ po_cmd_consolidate(struct po_cli *cli)
         code = po_cli_failed(cli, &err);
         goto done;
     }
+    /* It may ask: before signals are caught. */
+    if (!is_dry &&
+        !po_cli_signer_open(cli, &job.signer, PO_CLI_SIGN, PO_CLI_SIGN_PASSPHRASE_FILE, &code))
+        goto done;
     job.options.threads = (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0);
     po_cli_catch_interrupts(cli);
     /* Before anything is opened: nobody is to remove a parent meanwhile. */
@@ -262,6 +272,7 @@ po_cmd_consolidate(struct po_cli *cli)
             po_cli_history_end(cli, NULL, code);
     }
 done:
+    po_cli_signer_close(&job.signer);
     po_vault_lock_free(lock);
     po_history_free(job.history);
     po_consolidate_result_deinit(&job.result);

@@ -109,7 +109,8 @@ run(struct po_cli *cli, const struct po_cli_archive *archive, const char *direct
     options.is_overwriting = po_cli_has(cli, PO_CLI_OVERWRITE);
     options.sets_owner = po_sys_is_admin();
     if (st == PO_OK)
-        st = po_extract_run(archive->reader, wanted, &options, PO_EXTRACT_FAST,
+        st = po_extract_run(archive->reader, wanted, &options,
+                            po_cli_has(cli, PO_CLI_TRUSTED_KEY) ? PO_EXTRACT_DEEP : PO_EXTRACT_FAST,
                             (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0), &cli->watch, &result,
                             &err);
     if (st == PO_E_CANCELLED)

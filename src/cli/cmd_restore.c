@@ -14,6 +14,7 @@
 #include "cli/cli_restore.h"
 #include "cli/cli_site.h"
 #include "cli/cli_state.h"
+#include "cli/cli_trust.h"
 #include "engine/recover.h"
 #include "engine/restore.h"
 #include "engine/verify.h"
@@ -181,6 +182,7 @@ restore(struct po_cli *cli, const struct po_cli_archive *archive, struct po_host
         !po_cli_has(cli, PO_CLI_YES) || po_cli_has(cli, PO_CLI_DRY_RUN) || archive->joined != NULL;
     /* Of the parents what is needed is checked as it is read. */
     options->has_parents = archive->joined != NULL;
+    options->checks_digests = po_cli_has(cli, PO_CLI_TRUSTED_KEY);
     code = options->is_verified ? verify(cli, archive) : PO_EXIT_DONE;
     if (code != PO_EXIT_DONE) {
         tell_other_reasons(cli, archive, host, options);
@@ -234,10 +236,16 @@ static bool
 open_source(struct po_cli *cli, struct po_cli_archive *archive, struct po_host *host, int *code)
 {
     const char *path = cli->values.args[0];
+    struct po_err err;
 
     if (!po_cli_import_is_set(path))
         return po_cli_archive_open(cli, archive, path, code) &&
                po_cli_parents_join(cli, archive, code);
+    if (po_cli_has(cli, PO_CLI_TRUSTED_KEY)) {
+        (void)po_fail(&err, PO_E_AUTH, "%s: a set that was made by hand, which nobody signs", path);
+        *code = po_cli_trust_failed(cli, &err);
+        return false;
+    }
     po_cli_catch_interrupts(cli);
     return po_cli_import_open(cli, archive, path, host, code);
 }

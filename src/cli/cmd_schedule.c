@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "cli/cli_schedule.h"
 #include "cli/cli_schedule_former.h"
+#include "cli/cli_sign.h"
 #include "cli/cli_site.h"
 #include "cli/cli_tell.h"
 #include "port/file.h"
@@ -55,9 +56,17 @@ words_add(struct words *words, struct po_buf *text, struct po_err *err)
 static bool
 is_path(enum po_cli_id id)
 {
-    static const enum po_cli_id ids[] = { PO_CLI_CONFIG,  PO_CLI_OUTPUT,     PO_CLI_BIN,
-                                          PO_CLI_SPOOL,   PO_CLI_MAILBOX,    PO_CLI_LOG,
-                                          PO_CLI_METRICS, PO_CLI_MAIL_LOGIN, PO_CLI_MAIL_CA };
+    static const enum po_cli_id ids[] = { PO_CLI_CONFIG,
+                                          PO_CLI_OUTPUT,
+                                          PO_CLI_BIN,
+                                          PO_CLI_SPOOL,
+                                          PO_CLI_MAILBOX,
+                                          PO_CLI_LOG,
+                                          PO_CLI_METRICS,
+                                          PO_CLI_MAIL_LOGIN,
+                                          PO_CLI_MAIL_CA,
+                                          PO_CLI_SIGN,
+                                          PO_CLI_SIGN_PASSPHRASE_FILE };
 
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
         if (ids[i] == id)
@@ -239,6 +248,8 @@ check_job(struct po_cli *cli, const struct words *words, const struct po_cli_ver
     cli->values = values;
     if (st == PO_OK)
         st = po_cli_tell_mail_check(cli, &err);
+    if (st == PO_OK)
+        st = po_cli_sign_check_unattended(cli, &err);
     if (st != PO_OK)
         code =
             err.status == PO_E_USAGE ? po_cli_usage(cli, "%s", err.text) : po_cli_failed(cli, &err);

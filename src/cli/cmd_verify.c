@@ -5,6 +5,7 @@
 #include "cli/cli_history.h"
 #include "cli/cli_parents.h"
 #include "cli/cli_rec.h"
+#include "cli/cli_trust.h"
 #include "engine/verify.h"
 #include "port/sys.h"
 #include "store/store.h"
@@ -16,12 +17,16 @@
 
 struct check {
     const char *path;
-    const char *verdict; /* "ok", "damaged", "unsupported", "error" */
+    const char *verdict; /* "ok", "damaged", "unsupported", "untrusted", "error" */
     bool is_deep;
     struct po_problems missing; /* parents that are not beside it */
     uint64_t files;             /* that lie in it */
     double seconds;
     struct po_err err; /* PO_OK when whole */
+    const struct po_cli_trust *trust;
+    bool has_signature; /* it was looked at */
+    bool is_altered;    /* whole, but the signature is not of it */
+    struct po_signature signature;
     struct po_verify_result result;
     bool has_recovery; /* its recovery data were looked at */
     struct po_cli_rec recovery;
@@ -37,10 +42,11 @@ verdict_of(enum po_status status)
         return "damaged";
     case PO_E_UNSUPPORTED:
         return "unsupported";
+    case PO_E_AUTH:
+        return "untrusted";
     case PO_E_CANCELLED:
     case PO_E_NOMEM:
     case PO_E_IO:
-    case PO_E_AUTH:
     case PO_E_USAGE:
         break;
     }
@@ -80,6 +86,26 @@ rule_json(const struct po_err *err)
     return json_string(rule);
 }
 
+/* null: nothing was asked, and there is none. */
+static json_t *
+signature_json(const struct check *check)
+{
+    const struct po_signature *signature = &check->signature;
+    struct po_buf id = { 0 };
+    json_t *value;
+
+    if (!check->has_signature ||
+        (signature->state == PO_SIGNATURE_MISSING && check->trust->count == 0))
+        return json_null();
+    po_minisign_put_id(&id, signature->key_id);
+    value = json_pack(
+        "{s:s, s:o, s:o}", "state", po_signature_state_name(signature->state), "key_id",
+        signature->has_key_id ? json_string(po_buf_text(&id)) : json_null(), "trusted_comment",
+        signature->state == PO_SIGNATURE_GOOD ? po_cli_json_text(signature->comment) : json_null());
+    po_buf_deinit(&id);
+    return value;
+}
+
 static void
 put_json(struct po_cli_out *out, const struct check *check)
 {
@@ -87,7 +113,7 @@ put_json(struct po_cli_out *out, const struct check *check)
         return;
     po_cli_json_item(
         out,
-        json_pack("{s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:f}",
+        json_pack("{s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:f}",
                   po_cli_json_path_key(check->path, strlen(check->path)),
                   po_cli_json_path(check->path, strlen(check->path)), "verdict", check->verdict,
                   "rule", rule_json(&check->err), "message",
@@ -97,7 +123,7 @@ put_json(struct po_cli_out *out, const struct check *check)
                   po_cli_json_u64(check->files), "frames", po_cli_json_u64(check->result.frames),
                   "bytes", po_cli_json_u64(check->result.bytes), "content_bytes",
                   po_cli_json_u64(check->result.content_bytes), "registry_bad",
-                  check->result.is_registry_bad, "recovery",
+                  check->result.is_registry_bad, "signature", signature_json(check), "recovery",
                   check->has_recovery ? po_cli_rec_json(&check->recovery) : json_null(), "seconds",
                   check->seconds));
 }
@@ -110,6 +136,34 @@ put_colour(const struct po_cli_out *out, struct po_buf *line, const char *colour
     po_buf_put_text(line, text);
     if (out->has_stdout_colour)
         po_buf_put_text(line, "\033[0m");
+}
+
+/* Without a key to check it by nothing is said of whom it is from. */
+static void
+put_signature(struct po_buf *line, const struct check *check)
+{
+    const struct po_signature *signature = &check->signature;
+
+    if (!check->has_signature || signature->state == PO_SIGNATURE_MISSING)
+        return;
+    if (!signature->has_key_id) {
+        po_buf_put_text(line, "; the " PO_SIGNATURE_ENDING " beside it is no signature");
+        return;
+    }
+    po_buf_put_text(line, "; signed by key ");
+    po_minisign_put_id(line, signature->key_id);
+    if (signature->state == PO_SIGNATURE_GOOD) {
+        char comment[sizeof(signature->comment)];
+        size_t size = strlen(signature->comment);
+
+        /* Its parts are apart by tabs. */
+        for (size_t i = 0; i <= size; i++)
+            comment[i] = (char)(signature->comment[i] == '\t' ? ' ' : signature->comment[i]);
+        po_buf_put_text(line, ": ");
+        po_cli_put_message(line, comment);
+    } else {
+        po_buf_put_text(line, ", not checked: no --trusted-key");
+    }
 }
 
 static void
@@ -134,6 +188,7 @@ tell_whole(struct po_cli_out *out, const struct check *check)
     po_buf_put_text(&line, " read, ");
     po_text_put_seconds(&line, check->seconds);
     po_buf_put_text(&line, ")");
+    put_signature(&line, check);
     if (!out->is_quiet)
         (void)po_cli_out_line(out, &line);
     po_buf_clear(&line);
@@ -192,7 +247,11 @@ tell_next(struct po_cli_out *out, const struct check *check)
     struct po_buf word = { 0 };
 
     po_cli_put_word(&word, check->path);
-    if (can_mend)
+    if (check->is_altered)
+        po_cli_out_tell(out, PO_CLI_HINT,
+                        "Whole in itself, it is not what was signed: compare it with another copy "
+                        "before it is used");
+    else if (can_mend)
         po_cli_out_tell(out, PO_CLI_HINT, "Mend it by its recovery data: pobackup repair %s",
                         po_buf_text(&word));
     else if (check->result.frames > 0)
@@ -217,6 +276,7 @@ tell_bad(struct po_cli_out *out, const struct check *check)
     put_colour(out, &line, "\033[31m",
                is_damaged                              ? "DAMAGED"
                : check->err.status == PO_E_UNSUPPORTED ? "not supported"
+               : check->err.status == PO_E_AUTH        ? "NOT TRUSTED"
                                                        : "could not be checked");
     po_buf_put_text(&line, ": ");
     po_cli_put_message(&line, without_path(check));
@@ -330,6 +390,25 @@ check_recovery(struct po_cli *cli, struct check *check, enum po_status verdict)
     return st;
 }
 
+/* Of a damaged archive too. With keys it has to be good. */
+static enum po_status
+look_at_signature(struct po_cli *cli, struct check *check, const struct po_cli_archive *archive,
+                  struct po_err *err)
+{
+    const struct po_cli_trust *trust = check->trust;
+    enum po_status st =
+        po_signature_check(&check->signature, check->path, &archive->blob, archive->own,
+                           trust->keys, trust->count, &cli->watch, err);
+
+    check->has_signature = st == PO_OK;
+    /* Nobody has asked for it. */
+    if (st == PO_E_IO && trust->count == 0) {
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING, "%s", err->text);
+        return PO_OK;
+    }
+    return st == PO_OK && trust->count > 0 ? po_signature_require(&check->signature, err) : st;
+}
+
 /* *check is filled in, whatever comes. */
 static void
 check_one(struct po_cli *cli, struct check *check)
@@ -337,8 +416,12 @@ check_one(struct po_cli *cli, struct check *check)
     struct po_cli_archive archive = { 0 };
     double began = po_sys_monotonic();
     unsigned threads = (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0);
+    struct po_err signature_err = { 0 };
+    enum po_status signed_st = PO_OK;
     enum po_status st = po_cli_archive_open_quietly(&archive, check->path, &check->err);
 
+    if (archive.blob.read_at != NULL)
+        signed_st = look_at_signature(cli, check, &archive, &signature_err);
     if (st == PO_OK) {
         check->files = count_files(archive.reader->index);
         st = po_engine_verify(archive.reader, check->is_deep, threads, &cli->watch, &check->result,
@@ -346,6 +429,11 @@ check_one(struct po_cli *cli, struct check *check)
     }
     if (st == PO_OK)
         st = po_cli_parents_check(&archive, &cli->watch, &check->missing, &check->err);
+    if (st == PO_OK && signed_st != PO_OK) {
+        st = signed_st;
+        check->err = signature_err;
+        check->is_altered = st == PO_E_FORMAT;
+    }
     if (st == PO_OK)
         check->err = (struct po_err){ .status = PO_OK };
     if (check->has_recovery && st != PO_E_CANCELLED)
@@ -357,10 +445,11 @@ check_one(struct po_cli *cli, struct check *check)
 }
 
 static int
-verify_one(struct po_cli *cli, const char *path, bool is_deep)
+verify_one(struct po_cli *cli, const char *path, bool is_deep, const struct po_cli_trust *trust)
 {
     struct check check = { .path = path,
                            .is_deep = is_deep,
+                           .trust = trust,
                            .has_recovery = po_cli_has(cli, PO_CLI_RECOVERY) };
     int code;
 
@@ -392,18 +481,25 @@ verify_one(struct po_cli *cli, const char *path, bool is_deep)
 int
 po_cmd_verify(struct po_cli *cli)
 {
+    struct po_cli_trust trust = { 0 };
+    struct po_err err = { 0 };
     int worst = PO_EXIT_DONE;
 
     if (po_cli_has(cli, PO_CLI_QUICK) && po_cli_has(cli, PO_CLI_DEEP))
         return po_cli_usage(cli, "--quick or --deep: one of them");
+    if (po_cli_trust_load(cli, &trust, &err) != PO_OK) {
+        po_cli_trust_deinit(&trust);
+        return po_cli_failed(cli, &err);
+    }
     po_cli_catch_interrupts(cli);
     po_cli_json_array_begin(&cli->out, "archives");
     for (size_t i = 0; i < cli->values.arg_count && !po_cli_is_cancelled(cli); i++) {
-        int code = verify_one(cli, cli->values.args[i], !po_cli_has(cli, PO_CLI_QUICK));
+        int code = verify_one(cli, cli->values.args[i], !po_cli_has(cli, PO_CLI_QUICK), &trust);
 
         if (code > worst)
             worst = code;
     }
     po_cli_json_array_end(&cli->out);
+    po_cli_trust_deinit(&trust);
     return po_cli_is_cancelled(cli) && worst < PO_EXIT_FAILED ? PO_EXIT_FAILED : worst;
 }

@@ -34,6 +34,8 @@ struct po_restore_options {
     bool no_safety_copy;
     bool no_services;
     bool is_verified; /* deeply, by the caller; else see po_restore_run */
+    bool
+        checks_digests; /* what is verified too, by BLAKE2b: the file may be somebody's to change */
     bool has_parents; /* the reader is joined with them (archive/joined.h); is_verified is meant of
                          the archive alone */
     bool is_planned;  /* the plan has been told: what it warns of is not told again */

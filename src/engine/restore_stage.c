@@ -215,7 +215,7 @@ checks(const struct po_restore *r)
 {
     if (r->audits)
         return PO_EXTRACT_AUDITED;
-    if (r->options->has_parents)
+    if (r->options->has_parents || r->options->checks_digests)
         return PO_EXTRACT_DEEP;
     return r->options->is_verified || r->is_verified ? PO_EXTRACT_FAST : PO_EXTRACT_DEEP;
 }

@@ -47,6 +47,13 @@ bool po_sys_is_terminal(int standard_number);
  */
 bool po_sys_write_terminal(int standard_number, const void *bytes, size_t size);
 /*
+ * Asks (on the terminal that standard error is) and reads a line from standard input, a terminal,
+ * without showing it: at most size - 1 bytes, a NUL behind, without its end; UTF-8 on Windows. PO_E_CANCELLED at the end of input, or when it is
+ * interrupted (Ctrl-C); PO_E_USAGE when it is too long. The terminal is afterwards as before.
+ */
+PO_NODISCARD enum po_status po_sys_read_hidden(const char *question, char *line, size_t size,
+                                               struct po_err *err);
+/*
  * The program's arguments as UTF-8, which main is not given everywhere: *count and *arguments are
  * main's, and changed where that is so. They live as long as the process. Standard output is binary
  * from then on.

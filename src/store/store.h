@@ -52,6 +52,16 @@ PO_NODISCARD enum po_status po_store_file_replace(struct po_store_sink **out, co
 PO_NODISCARD enum po_status po_store_stdout_create(struct po_store_sink **out,
                                                    const volatile int *cancel, struct po_err *err);
 
+/* Is told of bytes that were written, in order. */
+typedef void (*po_store_tap_fn)(void *ctx, const void *bytes, size_t size);
+/*
+ * A sink that hands all on to `sink`, which it takes over even when this fails, and tells `tap` of what
+ * was written.
+ */
+PO_NODISCARD enum po_status po_store_tap_create(struct po_store_sink **out,
+                                                struct po_store_sink *sink, po_store_tap_fn tap,
+                                                void *ctx, struct po_err *err);
+
 /*
  * Opens an archive, a regular file, for reading: blob->read_at may be called from several threads.
  * Freed by po_store_blob_free ({ 0 } is fine), which empties *blob.

@@ -66,6 +66,24 @@ DESCRIPTORS = [
 ]
 
 
+# Keys and signatures of stock minisign: a throw-away pair.
+MINISIGN = [
+    'untrusted comment: minisign encrypted secret key\nRWRTY0IyxoGRje6lK/boxBiEMVqwH6r/Z7QnSHiTd0TLqLhne3AAAAACAAAAAAAAAEAAAAAAcPQ'
+    'kU4WXOx7B6foxAPjXYxVDp37fXHPzKYjyEMuIEv2S4eNmk10WRijlsrRTuWOMjxzBOKpcJxxM9cPc39tH2VLsj489ZwZfTtSGj7thW0hQWIAJeq0Uc7o5K/0oGRs4'
+    '1jPTh3HC6cU=\n',
+    'untrusted comment: minisign encrypted secret key\nRWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAljs'
+    'IQArT+rKHT+0XNe4COz3rhYIrLVUlNinXdSa2I2YT0SUDGMJ9KZyeHFm3dpgrYDMWKvXGJvXLWSBHsEFCecMmpNlzDFH/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
+    'AAAAAAAAAAA=\n',
+    'untrusted comment: minisign public key B2FAD30A40083B96\nRWSWOwhACtP6spyeHFm3dpgrYDMWKvXGJvXLWSBHsEFCecMmpNlzDFH/\n',
+    'untrusted comment: signature from minisign secret key\nRUSWOwhACtP6ssIqSV7030ZcON2BPUI7YA4EZm7caabQGsRi7VjMMt54JuEbJNTKFqnNye'
+    'u+3+6mPOlliPxeszaExtOt42Vdqwo=\ntrusted comment: timestamp:1795872572\tfile:f\thashed\nrgMCDPbfL8y/tPm5lNspBrZunTQL8cekKleuhp'
+    'L3V12+fnSltGfOsPLThmSIVzNl10finSOfqaFFYRCoz3WNAw==\n',
+    'untrusted comment: signature from minisign secret key\nRWSWOwhACtP6snMegEV9qi4i/TonmNzbJHubzLH3ICyrwlkjSpY0EcRkWmQugc/xmDoSn6'
+    '7V3qIKJvAIWsA5O/azceV+wiRUOw4=\ntrusted comment: timestamp:1795872572\tfile:f\nAPUPSkLMp5YdGUqTg2zHw03lYvwbgM15cLDr8MMmbNDti2'
+    '5o1TGIjwVJazlMhB6aqE7wPQ6OHuaD1g3i9RGhBw==\n',
+]
+
+
 class Seeds:
     def __init__(self, folder):
         self.folder = folder
@@ -164,6 +182,8 @@ def main():
         for number, line in enumerate(text.split("\r\n")[2:]):
             head = text.split("\r\n")[0] + "\r\n\r\n[HKEY_USERS\\a]\r\n"
             seeds.put("reg", f"{name}-line-{number}", (head + line + "\r\n").encode("utf-8"))
+    for number, text in enumerate(MINISIGN):
+        seeds.put("minisign", str(number), text.encode())
     for number, text in enumerate(GLOBS):
         seeds.put("glob", str(number), text.encode("utf-8"))
     for number, text in enumerate(RUNS):
