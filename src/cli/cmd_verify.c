@@ -198,10 +198,10 @@ tell_bad(struct po_cli_out *out, const struct check *check)
         po_cli_out_tell(out, PO_CLI_HINT, "Extract what is whole: pobackup extract %s -C DIR",
                         po_buf_text(&line));
     else if (is_damaged)
-        po_cli_out_tell(out, PO_CLI_HINT,
-                        "Its tables cannot be trusted. What stock tools can still read: "
-                        "zstd -dc %s | tar -tvf -",
-                        po_buf_text(&line));
+        po_cli_out_tell(
+            out, PO_CLI_HINT,
+            "Its tables cannot be trusted. Find what is whole: pobackup salvage %s -C DIR",
+            po_buf_text(&line));
     po_buf_deinit(&line);
 }
 

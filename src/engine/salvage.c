@@ -6,8 +6,6 @@
 #include "engine/watch.h"
 #include "port/sys.h"
 
-#include <string.h>
-
 /* ---- writing what is whole ---- */
 
 struct place {
@@ -105,23 +103,19 @@ static enum po_status
 judge_nothing(const struct po_salvage_result *result, const struct pobackup_blob *blob,
               struct po_err *err)
 {
-    static const uint8_t magic[4] = { 0x28, 0xB5, 0x2F, 0xFD };
-    uint8_t start[sizeof magic];
-    enum po_status st = PO_OK;
+    struct po_reader *reader = NULL;
+    enum po_status st;
 
     if (result->scan.count > 0)
         return po_fail(err, PO_E_UNSUPPORTED,
                        "a Zstandard file, but nothing in it is of pobackup" PO_RULE("FILE-4"));
-    if (result->scan.seeks == NULL && blob->size >= sizeof start)
-        st = blob->read_at(blob->ctx, 0, start, sizeof start, err);
-    if (st != PO_OK)
-        return st;
-    if (result->scan.seeks != NULL ||
-        (blob->size >= sizeof start && memcmp(start, magic, sizeof start) == 0))
-        return po_fail(err, PO_E_FORMAT,
-                       "not one frame of it is whole: nothing can be salvaged" PO_RULE("FRAME-3"));
-    return po_fail(err, PO_E_UNSUPPORTED,
-                   "not a pobackup archive, nor a part of one" PO_RULE("FILE-3"));
+    /* Its first bytes and its last ones tell whose it was. spec: FILE-3, FILE-4 */
+    st = po_reader_open(&reader, blob, err);
+    po_reader_free(reader);
+    if (st == PO_E_FORMAT || st == PO_OK)
+        st = po_fail(err, PO_E_FORMAT,
+                     "not one frame of it is whole: nothing can be salvaged" PO_RULE("FRAME-3"));
+    return st;
 }
 
 static enum po_status

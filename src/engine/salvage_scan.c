@@ -323,8 +323,9 @@ add_hole(struct scan *s, uint64_t from, uint64_t to, struct po_err *err)
     return PO_OK;
 }
 
+/* *is_last_proven (may be NULL): so the last one was. */
 static enum po_status
-run_batch(struct scan *s, struct po_err *err)
+run_batch(struct scan *s, bool *is_last_proven, struct po_err *err)
 {
     unsigned workers = workers_for(s);
     enum po_status st = PO_OK;
@@ -341,6 +342,8 @@ run_batch(struct scan *s, struct po_err *err)
             st = add_hole(s, frame->offset + 1, frame->offset + frame->compressed_size, err);
         }
     }
+    if (is_last_proven != NULL)
+        *is_last_proven = s->job_count > 0 && s->jobs[s->job_count - 1].is_proven;
     s->job_count = 0;
     s->job_content = 0;
     return st;
@@ -418,13 +421,17 @@ scan_forward(struct scan *s, struct po_err *err)
             at++;
         }
         if (s->job_count == BATCH_MAX || s->job_content >= BATCH_CONTENT_MAX) {
-            st = run_batch(s, err);
+            bool is_proven;
+
+            st = run_batch(s, &is_proven, err);
+            /* Only behind what is proven is a place tried at any cost. */
+            chained = is_proven ? chained : UINT64_MAX;
             po_watch_progress(s->watch, at, s->out->size, 0, 0);
         }
         if (st == PO_OK)
             st = find_magic(s, &at, s->out->size, err);
     }
-    return st == PO_OK ? run_batch(s, err) : st;
+    return st == PO_OK ? run_batch(s, NULL, err) : st;
 }
 
 /* What did not decode, byte by byte: other frames may begin in it. */
