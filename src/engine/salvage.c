@@ -41,7 +41,8 @@ take_verdicts(struct po_salvage_result *result, const uint8_t *wanted, const uin
         if (wanted[i] != 0 && written[i] == 0)
             result->verdicts[i] = PO_SALVAGE_UNWRITTEN;
         else if (wanted[i] != 0)
-            result->verdicts[i] = result->has_index ? PO_SALVAGE_CERTAIN : PO_SALVAGE_DOUBTFUL;
+            result->verdicts[i] =
+                result->doubts[i] == NULL ? PO_SALVAGE_CERTAIN : PO_SALVAGE_DOUBTFUL;
         if (wanted[i] != 0 && written[i] != 0)
             count_written(result, i);
         result->counts[result->verdicts[i]]++;

@@ -4,10 +4,15 @@
 
 #include <string.h>
 
+/* How often all gaps are looked at: each time costs as much as there are frames. */
+#define SEARCHES_MAX 256u
+
 struct join {
     const struct po_salvage_scan *scan;
     uint8_t *claimed;
-    uint32_t *frames; /* of the open member that is looked at; room for all */
+    uint32_t proven;   /* frames up to this are in order; PO_NONE = none are */
+    unsigned searches; /* behind gaps, until now */
+    uint32_t *frames;  /* of the open member that is looked at; room for all */
     uint32_t count;
     bool is_exact; /* they are what it lacks, to the byte */
 };
@@ -76,6 +81,21 @@ find_rest(struct join *j, uint64_t left)
     return true;
 }
 
+/* Of what is in order: simply the next ones. */
+static void
+take_proven(struct join *j, struct po_salvage_open *open)
+{
+    uint64_t left = open->left;
+
+    j->count = 0;
+    for (uint32_t i = open->frame + 1;
+         i <= j->proven && left > 0 && j->scan->frames[i].content_size <= left; i++) {
+        j->frames[j->count++] = i;
+        left -= j->scan->frames[i].content_size;
+    }
+    open->is_whole = left == 0;
+}
+
 static void
 find_frames(struct join *j, struct po_salvage_open *open)
 {
@@ -83,6 +103,10 @@ find_frames(struct join *j, struct po_salvage_open *open)
     uint64_t left = open->left;
 
     j->count = 0;
+    if (j->proven != PO_NONE && open->frame <= j->proven) {
+        take_proven(j, open);
+        return;
+    }
     take_run(j, next, false, &left);
     if (!j->is_exact) {
         j->count = 0;
@@ -97,17 +121,17 @@ find_frames(struct join *j, struct po_salvage_open *open)
     take_run(j, next, false, &left);
     /* Over a gap only: what lies directly behind and does not fit is somebody else's. */
     next = j->count > 0 ? po_salvage_scan_next(j->scan, j->frames[j->count - 1]) : next;
-    if (next == PO_NONE && left > 0) {
+    if (next == PO_NONE && left > 0 && j->searches++ < SEARCHES_MAX) {
         open->is_whole = find_rest(j, left);
         open->is_pieced = open->is_whole;
     }
 }
 
 enum po_status
-po_salvage_join(const struct po_salvage_scan *scan, struct po_salvage_open *opens,
+po_salvage_join(const struct po_salvage_scan *scan, uint32_t proven, struct po_salvage_open *opens,
                 size_t open_count, uint8_t *claimed, struct po_err *err)
 {
-    struct join j = { .scan = scan, .claimed = claimed };
+    struct join j = { .scan = scan, .claimed = claimed, .proven = proven };
     enum po_status st = PO_OK;
 
     j.frames = po_mem_new((size_t)scan->count + 1, sizeof *j.frames);

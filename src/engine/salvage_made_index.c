@@ -11,6 +11,8 @@ static const char doubt_twice[] =
     "whole; it is there more than once: the last in the file was taken";
 static const char doubt_before[] = "whole, but a later one of this name is not";
 static const char doubt_pieced[] = "pieced together over a gap: its size fits, its content may not";
+static const char doubt_left_out[] =
+    "whole, but the summary says that it could not be read well, or was gone";
 static const char doubt_mixed[] = "whole, but pieces of more than one archive are in the file";
 
 struct made {
@@ -255,14 +257,14 @@ name_broken(struct made *made, struct po_err *err)
 
         /* The index' own rest is nobody's file. */
         if (m->claimed[m->opens[i].frame] == 0 && !m->opens[i].is_whole &&
-            !po_is_path(path, entry->path_size, PO_INDEX_PATH))
+            m->opens[i].frame <= m->summary && !po_is_path(path, entry->path_size, PO_INDEX_PATH))
             st = add_broken(made, &m->opens[i], err);
     }
     for (uint32_t i = 0; i < m->scan->count && st == PO_OK; i++) {
         const struct po_salvage_frame *frame = &m->scan->frames[i];
         struct po_salvage_broken *item;
 
-        if (frame->kind != PO_SALVAGE_CONTINUED || m->claimed[i] != 0)
+        if (frame->kind != PO_SALVAGE_CONTINUED || m->claimed[i] != 0 || i > m->summary)
             continue;
         st = po_salvage_broken_add(m->broken, NULL, 0, frame->content_size,
                                    "content of a file whose beginning was not found", &item, err);
@@ -278,6 +280,7 @@ name_broken(struct made *made, struct po_err *err)
 
 /* ---- what is not known ---- */
 
+/* Of the entry that the index has under the path of this one, which it need not be. */
 static void
 doubt_path(struct made *made, const struct po_entry *entry, const char *doubt)
 {
@@ -287,35 +290,75 @@ doubt_path(struct made *made, const struct po_entry *entry, const char *doubt)
         made->m->result->doubts[at] = doubt;
 }
 
+static bool
+is_same(const struct made *made, const struct po_entry *a)
+{
+    uint32_t at = find_path(made, po_entry_path(&made->m->list, a), a->path_size);
+    const struct po_entry *b = at == PO_NONE ? a : &made->m->list.entries[made->order[at]];
+
+    return a->type == b->type && a->size == b->size && a->write_time == b->write_time &&
+           memcmp(a->hash, b->hash, PO_HASH_SIZE) == 0;
+}
+
+/* With all members there, in their order, the only question is which of them count. */
+static void
+leave_out(void *ctx, const char *path, size_t size)
+{
+    struct made *made = ctx;
+    uint32_t at = find_path(made, path, size);
+
+    if (at != PO_NONE)
+        made->m->result->doubts[at] = doubt_left_out;
+}
+
+static enum po_status
+trust(struct made *made, bool *is_trusted, struct po_err *err)
+{
+    struct po_salvage_result *result = made->m->result;
+
+    *is_trusted = false;
+    if (made->m->summary == PO_NONE)
+        return PO_OK;
+    memset(result->doubts, 0, made->count * sizeof(const char *));
+    return po_salvage_left_out(made->m, made->m->summary, leave_out, made, is_trusted, err);
+}
+
 static enum po_status
 doubt(struct made *made, struct po_err *err)
 {
     struct po_salvage_members *m = made->m;
     struct po_salvage_result *result = m->result;
     uint8_t *is_in = po_mem_new(m->list.count, 1);
+    bool is_trusted = false;
+    enum po_status st = PO_OK;
 
     result->doubts = po_mem_new(made->count, sizeof(const char *));
     if (is_in == NULL || result->doubts == NULL) {
         po_mem_free(is_in);
         return po_fail_nomem(err, made->count * sizeof(const char *));
     }
+    st = trust(made, &is_trusted, err);
     for (uint32_t i = 0; i < made->count; i++) {
         is_in[made->order[i]] = 1;
-        result->doubts[i] = result->archive_count > 1 ? doubt_mixed : doubt_state;
+        if (!is_trusted)
+            result->doubts[i] = result->archive_count > 1 ? doubt_mixed : doubt_state;
     }
-    for (size_t i = 0; i < m->list.count; i++)
-        if (is_in[i] == 0 && m->list.entries[i].state == PO_ENTRY_SAVED)
+    for (size_t i = 0; i < m->list.count && !is_trusted; i++)
+        if (is_in[i] == 0 && m->list.entries[i].state == PO_ENTRY_SAVED &&
+            !is_same(made, &m->list.entries[i]))
             doubt_path(made, &m->list.entries[i], doubt_twice);
     for (size_t i = 0; i < m->open_count; i++) {
         const struct po_entry *entry = &m->list.entries[m->opens[i].entry];
 
+        if (m->opens[i].frame > m->summary)
+            continue;
         if (m->claimed[m->opens[i].frame] == 0 && !m->opens[i].is_whole)
             doubt_path(made, entry, doubt_before);
         else if (m->opens[i].is_pieced)
             doubt_path(made, entry, doubt_pieced);
     }
     po_mem_free(is_in);
-    return PO_OK;
+    return st;
 }
 
 /* The index is no entry. */

@@ -228,13 +228,17 @@ hash_opens(struct po_salvage_members *m, struct po_err *err)
     return st;
 }
 
-/* Entries in frames that turned out to be the content of another. */
+/* Entries in frames that turned out to be the content of another, or not of this archive. */
 static void
 drop_claimed(struct po_salvage_members *m)
 {
     for (size_t i = 0; i < m->list.count; i++)
-        if (m->claimed[m->list.entries[i].frame] != 0)
+        if (m->claimed[m->list.entries[i].frame] != 0 || m->list.entries[i].frame > m->summary)
             m->list.entries[i].state = PO_ENTRY_SKIPPED;
+    for (uint32_t i = 0; i < m->scan->count && m->summary != PO_NONE; i++)
+        m->result->sources[i] = i <= m->summary                                ? PO_SALVAGE_OURS
+                                : m->scan->frames[i].kind == PO_SALVAGE_MEMBER ? PO_SALVAGE_FOREIGN
+                                                                               : PO_SALVAGE_UNKNOWN;
 }
 
 /* ---- the run ---- */
@@ -270,7 +274,9 @@ po_salvage_members_find(struct po_reader **reader, const struct po_salvage_scan 
                         const struct po_watch *watch, struct po_salvage_result *result,
                         struct po_salvage_broken_list *broken, struct po_err *err)
 {
-    struct po_salvage_members m = { .scan = scan, .result = result, .broken = broken };
+    struct po_salvage_members m = {
+        .scan = scan, .result = result, .broken = broken, .summary = po_salvage_table_reach(scan)
+    };
     enum po_status st = PO_OK;
 
     if (scan->count == 0)
@@ -281,7 +287,7 @@ po_salvage_members_find(struct po_reader **reader, const struct po_salvage_scan 
     if (st == PO_OK)
         st = collect(&m, blob, threads, watch, err);
     if (st == PO_OK && is_anything_ours(&m)) {
-        st = po_salvage_join(scan, m.opens, m.open_count, m.claimed, err);
+        st = po_salvage_join(scan, m.summary, m.opens, m.open_count, m.claimed, err);
         if (st == PO_OK)
             st = hash_opens(&m, err);
         drop_claimed(&m);

@@ -18,7 +18,22 @@ struct po_salvage_members {
     struct po_frame_decoder *decoder;
     uint8_t *bytes;
     uint8_t *content;
+    uint32_t summary; /* all frames up to it are proven to be the set's; PO_NONE = not known */
 };
+
+/*
+ * The summary's frame, when the seek table has exactly the frames that the file begins with, up to it:
+ * then no member of the set is missing, nor from elsewhere. Else PO_NONE.
+ */
+uint32_t po_salvage_table_reach(const struct po_salvage_scan *scan);
+/*
+ * Calls `each` for the members that the summary in this frame says are not part of the snapshot;
+ * *is_known = false: it does not say of all.
+ */
+PO_NODISCARD enum po_status
+po_salvage_left_out(struct po_salvage_members *members, uint32_t summary,
+                    void (*each)(void *ctx, const char *path, size_t size), void *ctx,
+                    bool *is_known, struct po_err *err);
 
 /*
  * Puts the frames in the order of the members, makes the index that the reader needs, names what is

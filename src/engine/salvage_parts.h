@@ -97,9 +97,12 @@ struct po_salvage_open {
 /*
  * Finds the frames that each open member goes on in: those directly behind, when they come out at
  * exactly its size; else, behind a gap, the only place at which the rest does. claimed[] (one byte a
- * frame of the scan, zeroed) gets whose frames these are.
+ * frame of the scan, zeroed) gets 1 for frames that are some member's.
+ *
+ * Frames up to `proven` are known to be in order and without a gap (PO_NONE: none are): there a member
+ * goes on in what lies behind it, whatever that looks like.
  */
-PO_NODISCARD enum po_status po_salvage_join(const struct po_salvage_scan *scan,
+PO_NODISCARD enum po_status po_salvage_join(const struct po_salvage_scan *scan, uint32_t proven,
                                             struct po_salvage_open *opens, size_t open_count,
                                             uint8_t *claimed, struct po_err *err);
 
