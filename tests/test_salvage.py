@@ -132,7 +132,8 @@ def paths(items):
 class Salvage(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.top = pathlib.Path(tempfile.mkdtemp(prefix="pobackup-salvage-"))
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        cls.top = pathlib.Path(tempfile.mkdtemp(prefix="pobackup-salvage-", dir=memory))
         cls.cases = 0
         other = cls.top / "other"
         make_site(other)
