@@ -31,7 +31,7 @@ SOURCE = pathlib.Path(__file__).resolve().parent.parent
 STATE = tempfile.mkdtemp(prefix="pobackup-state-")
 atexit.register(shutil.rmtree, STATE, ignore_errors=True)
 os.environ["POBACKUP_STATE_DIR"] = STATE
-VERBS = "backup verify list show cat extract diff restore after-reboot undo resume status snapshots prune consolidate doctor pre-upgrade drill schedule config guardian help version".split()
+VERBS = "backup verify list show cat extract salvage diff restore after-reboot undo resume status snapshots prune consolidate doctor pre-upgrade drill schedule config guardian help version".split()
 HOSTILE = b"evil\x1b[2J\n\xff\xe2\x80\xae"
 
 SERVICE = """#!/bin/sh
@@ -270,7 +270,7 @@ class Usage(Base):
     def test_verbs_that_are_wrong_or_of_later_versions(self):
         self.check(run("bakcup"), 3, "is backup meant?")
         self.check(run("help", "bakcup"), 3, "is backup meant?")
-        for verb in "salvage protect repair".split():
+        for verb in "protect repair".split():
             self.check(run(verb), 3, f"{verb}: not in this version")
         self.check(run("--json", "verify"), 3, "the verb comes first")
 
