@@ -92,7 +92,7 @@ static bool
 try_salvage(enum fault_kind kind, unsigned long nth, bool for_ever)
 {
     struct pobackup_blob blob = { 0 };
-    struct po_salvage_options choice = { .threads = 2 };
+    struct po_salvage_options choice = { .directory = out, .threads = 2 };
     struct po_salvage_result result = { 0 };
     struct po_err err = { 0 };
     enum po_status st;
@@ -101,8 +101,6 @@ try_salvage(enum fault_kind kind, unsigned long nth, bool for_ever)
         os_remove(out);
     fault_arm(kind, nth, kind == FAULT_MEMORY ? ENOMEM : EIO, for_ever);
     st = po_store_file_open(&blob, damaged, &err);
-    if (st == PO_OK)
-        st = po_dir_open_make(&choice.dir, out, &err);
     if (st == PO_OK)
         st = po_salvage_run(&blob, &choice, NULL, &result, &err);
     fault_disarm();
@@ -122,7 +120,6 @@ try_salvage(enum fault_kind kind, unsigned long nth, bool for_ever)
     if (st == PO_OK && po_salvage_is_complete(&result))
         ck_abort_msg("%d, call %lu: complete, with a hole", (int)kind, nth);
     po_salvage_result_deinit(&result);
-    po_dir_free(choice.dir);
     po_store_blob_free(&blob);
     return fault_has_struck(kind);
 }

@@ -320,16 +320,10 @@ salvage(struct help_memory *memory, const char *top, unsigned threads,
 {
     char path[OS_PATH_SIZE + 8];
     struct pobackup_blob blob = help_blob(memory);
-    struct po_salvage_options options = { .threads = threads };
-    enum po_status st;
+    struct po_salvage_options options = { .directory = path, .threads = threads };
 
     (void)snprintf(path, sizeof path, "%s/out", top);
-    if (os_exists(path))
-        os_remove(path);
-    ck_assert_int_eq(po_dir_open_make(&options.dir, path, err), PO_OK);
-    st = po_salvage_run(&blob, &options, NULL, result, err);
-    po_dir_free(options.dir);
-    return st;
+    return po_salvage_run(&blob, &options, NULL, result, err);
 }
 
 static void

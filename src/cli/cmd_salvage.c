@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define NAMED_MAX 1000u /* in text; JSON has all */
+#define REASONS_MAX 8u
 
 /* ---- JSON ---- */
 
@@ -215,32 +216,84 @@ name_entries(struct po_cli_out *out, const struct po_salvage_result *result,
 {
     const struct po_index *index = result->reader->index;
     struct list list = { .out = out, .word = word };
-    struct po_parent parent;
 
     for (uint32_t i = 0; i < index->count; i++) {
         size_t size;
         const char *path = po_index_path(index, i, &size);
-        const char *reason = result->doubts[i];
-        struct po_buf in_parent = { 0 };
-        const char *parent_name = NULL;
-        size_t parent_size = 0;
 
-        if (result->verdicts[i] != verdict)
-            continue;
-        if (verdict == PO_SALVAGE_IN_PARENT && po_index_source(index, i) > 0) {
-            po_index_parent(index, po_index_source(index, i) - 1u, &parent, &parent_name,
-                            &parent_size);
-            po_text_put_name(&in_parent, parent_name, parent_size);
-            reason = po_buf_text(&in_parent);
-        }
-        name(&list, path, size, reason);
-        po_buf_deinit(&in_parent);
+        if (result->verdicts[i] == verdict)
+            name(&list, path, size, result->doubts[i]);
     }
     for (size_t i = 0; verdict == PO_SALVAGE_LOST && i < result->partial_count; i++)
         if (result->partial[i].there == 0)
             name(&list, result->partial[i].path, result->partial[i].path_size,
                  result->partial[i].reason);
     end_list(&list);
+}
+
+/* What is in doubt for the same reason stands below it. */
+static void
+name_doubtful(struct po_cli_out *out, const struct po_salvage_result *result)
+{
+    const struct po_index *index = result->reader->index;
+    const char *reasons[REASONS_MAX];
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < index->count; i++) {
+        size_t known = 0;
+
+        if (result->verdicts[i] != PO_SALVAGE_DOUBTFUL)
+            continue;
+        while (known < count && reasons[known] != result->doubts[i])
+            known++;
+        if (known == count && count < REASONS_MAX)
+            reasons[count++] = result->doubts[i];
+    }
+    for (size_t r = 0; r < count; r++) {
+        struct list list = { .out = out, .word = "doubtful" };
+        struct po_buf line = { 0 };
+
+        po_buf_printf(&line, "  %s:", reasons[r]);
+        (void)po_cli_out_line(out, &line);
+        po_buf_deinit(&line);
+        for (uint32_t i = 0; i < index->count; i++) {
+            size_t size;
+            const char *path = po_index_path(index, i, &size);
+
+            if (result->verdicts[i] == PO_SALVAGE_DOUBTFUL && result->doubts[i] == reasons[r])
+                name(&list, path, size, NULL);
+        }
+        end_list(&list);
+    }
+}
+
+/* Which archives have the rest, and how to get it. */
+static void
+tell_parents(struct po_cli_out *out, const char *directory, const struct po_salvage_result *result)
+{
+    const struct po_index *index = result->reader->index;
+
+    for (uint32_t k = 0; result->has_index && k < index->parent_count; k++) {
+        uint64_t count = 0;
+        struct po_parent parent;
+        struct po_buf line = { 0 };
+        struct po_buf name = { 0 };
+        const char *bytes;
+        size_t size;
+
+        for (uint32_t i = 0; i < index->count; i++)
+            count +=
+                result->verdicts[i] == PO_SALVAGE_IN_PARENT && po_index_source(index, i) == k + 1;
+        po_index_parent(index, k, &parent, &bytes, &size);
+        po_buf_put(&name, bytes, size);
+        po_cli_put_word(&line, po_buf_text(&name));
+        if (count > 0)
+            po_cli_out_tell(out, PO_CLI_HINT,
+                            "%llu files lie in a parent: pobackup extract %s -C %s",
+                            (unsigned long long)count, po_buf_text(&line), directory);
+        po_buf_deinit(&line);
+        po_buf_deinit(&name);
+    }
 }
 
 static void
@@ -336,7 +389,7 @@ tell(struct po_cli *cli, const char *path, const char *directory,
     tell_counts(out, path, directory, result);
     tell_knowledge(out, result);
     if (!out->is_json) {
-        name_entries(out, result, PO_SALVAGE_DOUBTFUL, "doubtful");
+        name_doubtful(out, result);
         name_partial(out, result);
         name_entries(out, result, PO_SALVAGE_LOST, "lost");
         name_entries(out, result, PO_SALVAGE_IN_PARENT, "in a parent");
@@ -350,6 +403,7 @@ tell(struct po_cli *cli, const char *path, const char *directory,
     if (result->partial_count > 0)
         po_cli_out_tell(out, PO_CLI_HINT, "What is there of the rest: %s/" PO_SALVAGE_NOTES,
                         directory);
+    tell_parents(out, directory, result);
     po_buf_deinit(&line);
 }
 
@@ -369,7 +423,8 @@ is_anything_out(const struct po_salvage_result *result)
 static int
 run(struct po_cli *cli, const struct pobackup_blob *blob, const char *path, const char *directory)
 {
-    struct po_salvage_options options = { .patterns = cli->values.args + 1,
+    struct po_salvage_options options = { .directory = directory,
+                                          .patterns = cli->values.args + 1,
                                           .pattern_count = cli->values.arg_count - 1,
                                           .is_overwriting = po_cli_has(cli, PO_CLI_OVERWRITE),
                                           .sets_owner = po_sys_is_admin(),
@@ -378,11 +433,10 @@ run(struct po_cli *cli, const struct pobackup_blob *blob, const char *path, cons
     struct po_salvage_result result = { 0 };
     struct po_err err = { 0 };
     int code = PO_EXIT_PARTLY;
-    enum po_status st = po_dir_open_make(&options.dir, directory, &err);
+    enum po_status st;
 
     po_cli_catch_interrupts(cli);
-    if (st == PO_OK)
-        st = po_salvage_run(blob, &options, &cli->watch, &result, &err);
+    st = po_salvage_run(blob, &options, &cli->watch, &result, &err);
     if (st == PO_E_CANCELLED)
         (void)po_fail(&err, PO_E_CANCELLED, "interrupted: what was written until then is in %s",
                       directory);
@@ -394,12 +448,13 @@ run(struct po_cli *cli, const struct pobackup_blob *blob, const char *path, cons
         tell(cli, path, directory, &result);
         if (po_salvage_is_complete(&result))
             code = PO_EXIT_DONE;
-        else if (!is_anything_out(&result))
-            code = PO_EXIT_DAMAGED;
+        else if (!is_anything_out(&result)) {
+            (void)po_fail(&err, PO_E_FORMAT, "%s: nothing of it could be written", path);
+            code = po_cli_failed(cli, &err);
+        }
     }
     put_json(&cli->out, directory, &result);
     po_salvage_result_deinit(&result);
-    po_dir_free(options.dir);
     return code;
 }
 

@@ -120,7 +120,7 @@ judge_nothing(const struct po_salvage_result *result, const struct pobackup_blob
 }
 
 static enum po_status
-salvage(const struct pobackup_blob *blob, const struct po_salvage_options *options,
+salvage(const struct pobackup_blob *blob, struct po_salvage_options *options,
         const struct po_watch *watch, struct po_salvage_result *result,
         struct po_salvage_broken_list *broken, struct po_err *err)
 {
@@ -130,6 +130,8 @@ salvage(const struct pobackup_blob *blob, const struct po_salvage_options *optio
 
     if (st == PO_OK && result->reader == NULL)
         st = judge_nothing(result, blob, err);
+    if (st == PO_OK)
+        st = po_dir_open_make(&options->dir, options->directory, err);
     if (st != PO_OK)
         return st;
     count = result->reader->index->count;
@@ -157,11 +159,14 @@ po_salvage_run(const struct pobackup_blob *blob, const struct po_salvage_options
                const struct po_watch *watch, struct po_salvage_result *result, struct po_err *err)
 {
     struct po_salvage_broken_list broken = { 0 };
+    struct po_salvage_options own = *options;
     double started = po_sys_monotonic();
     enum po_status st;
 
     *result = (struct po_salvage_result){ 0 };
-    st = salvage(blob, options, watch, result, &broken, err);
+    own.dir = NULL;
+    st = salvage(blob, &own, watch, result, &broken, err);
+    po_dir_free(own.dir);
     result->seconds = po_sys_monotonic() - started;
     po_salvage_broken_deinit(&broken);
     return st;

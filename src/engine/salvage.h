@@ -39,7 +39,9 @@ enum po_salvage_source {
 };
 
 struct po_salvage_options {
-    struct po_dir *dir; /* where to */
+    const char
+        *directory;     /* where to, a path of the system; made when there is anything to write */
+    struct po_dir *dir; /* po_salvage_run's own: what it opened */
     const char *const *patterns;
     size_t pattern_count;
     bool is_overwriting;

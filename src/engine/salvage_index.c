@@ -9,8 +9,9 @@
 
 #include <string.h>
 
-/* Where an index is torn apart, the rest is looked for behind so many places. */
-#define TORN_TRIES_MAX 64u
+/* Where an index is torn apart, the rest is looked for behind so many places, in all. */
+#define TORN_TRIES_MAX 256u
+#define INDEXES_MAX 256u /* that are looked at */
 #define INDEX_PIECES_MAX 65536u
 
 struct finder {
@@ -20,8 +21,7 @@ struct finder {
     uint32_t *pieces; /* frames of the index that is tried */
     uint32_t piece_count;
     uint32_t *by_hash; /* frames sorted by XXH3 */
-    struct po_trailer trailer;
-    bool has_trailer;
+    unsigned tries;    /* of torn ones */
 };
 
 /* ---- one index ---- */
@@ -158,7 +158,6 @@ load_index(struct finder *f, uint32_t first, struct po_index **index, struct po_
     uint64_t left;
     uint64_t rest;
     uint32_t known;
-    unsigned tries = 0;
     size_t start = 0;
     enum po_status st = decode_frame(f, first, &content, err);
 
@@ -179,12 +178,12 @@ load_index(struct finder *f, uint32_t first, struct po_index **index, struct po_
         return load_pieces(f, start, member.size, index, err);
     known = f->piece_count;
     rest = left;
-    for (uint32_t i = 0; i < f->scan->count && *index == NULL && tries < TORN_TRIES_MAX; i++) {
+    for (uint32_t i = 0; i < f->scan->count && *index == NULL && f->tries < TORN_TRIES_MAX; i++) {
         if (!is_torn(f->scan, i) || known == 0)
             continue;
         f->piece_count = known;
         left = rest;
-        tries++;
+        f->tries++;
         if (take_run(f, i, &left))
             st = load_pieces(f, start, member.size, index, err);
         if (st != PO_OK)
@@ -408,12 +407,13 @@ po_salvage_index_find(struct po_reader **reader, const struct po_salvage_scan *s
 {
     struct finder f = { .scan = scan, .blob = blob };
     struct best best = { 0 };
+    unsigned count = 0;
     enum po_status st = init_finder(&f, err);
 
     for (uint32_t i = 0; i < scan->count && st == PO_OK; i++) {
         struct po_index *index;
 
-        if (scan->frames[i].kind != PO_SALVAGE_INDEX)
+        if (scan->frames[i].kind != PO_SALVAGE_INDEX || count++ >= INDEXES_MAX)
             continue;
         st = load_index(&f, i, &index, err);
         if (st == PO_OK && index != NULL)

@@ -4,15 +4,17 @@
 
 #include <string.h>
 
-/* How often all gaps are looked at: each time costs as much as there are frames. */
-#define SEARCHES_MAX 256u
+/* How many frames are looked at in all, by those who would look far: so many, and so many a frame. */
+#define STEPS_FREE 1000000u
+#define STEPS_SHARE 64u
 
 struct join {
     const struct po_salvage_scan *scan;
     uint8_t *claimed;
-    uint32_t proven;   /* frames up to this are in order; PO_NONE = none are */
-    unsigned searches; /* behind gaps, until now */
-    uint32_t *frames;  /* of the open member that is looked at; room for all */
+    uint32_t proven; /* frames up to this are in order; PO_NONE = none are */
+    uint64_t steps;  /* until now */
+    uint64_t steps_max;
+    uint32_t *frames; /* of the open member that is looked at; room for all */
     uint32_t count;
     bool is_exact; /* they are what it lacks, to the byte */
 };
@@ -40,6 +42,7 @@ take_run(struct join *j, uint32_t from, bool with_headers, uint64_t *left)
         j->frames[j->count++] = at;
         *left -= j->scan->frames[at].content_size;
         at = po_salvage_scan_next(j->scan, at);
+        j->steps++;
     }
     /* What goes on behind the end shows that a frame too many, or too few, was taken. */
     j->is_exact = *left == 0 && (at == PO_NONE || !may_continue(j, at, false));
@@ -62,6 +65,7 @@ find_rest(struct join *j, uint64_t left)
     for (uint32_t i = 0; i < j->scan->count; i++) {
         uint64_t rest = left;
 
+        j->steps++;
         if (!begins_behind_a_gap(j, i))
             continue;
         j->count = known;
@@ -108,7 +112,7 @@ find_frames(struct join *j, struct po_salvage_open *open)
         return;
     }
     take_run(j, next, false, &left);
-    if (!j->is_exact) {
+    if (!j->is_exact && j->steps < j->steps_max) {
         j->count = 0;
         left = open->left;
         take_run(j, next, true, &left);
@@ -121,7 +125,7 @@ find_frames(struct join *j, struct po_salvage_open *open)
     take_run(j, next, false, &left);
     /* Over a gap only: what lies directly behind and does not fit is somebody else's. */
     next = j->count > 0 ? po_salvage_scan_next(j->scan, j->frames[j->count - 1]) : next;
-    if (next == PO_NONE && left > 0 && j->searches++ < SEARCHES_MAX) {
+    if (next == PO_NONE && left > 0 && j->steps < j->steps_max) {
         open->is_whole = find_rest(j, left);
         open->is_pieced = open->is_whole;
     }
@@ -131,7 +135,10 @@ enum po_status
 po_salvage_join(const struct po_salvage_scan *scan, uint32_t proven, struct po_salvage_open *opens,
                 size_t open_count, uint8_t *claimed, struct po_err *err)
 {
-    struct join j = { .scan = scan, .claimed = claimed, .proven = proven };
+    struct join j = { .scan = scan,
+                      .claimed = claimed,
+                      .proven = proven,
+                      .steps_max = STEPS_FREE + STEPS_SHARE * (uint64_t)scan->count };
     enum po_status st = PO_OK;
 
     j.frames = po_mem_new((size_t)scan->count + 1, sizeof *j.frames);

@@ -11,6 +11,8 @@ static const char doubt_twice[] =
     "whole; it is there more than once: the last in the file was taken";
 static const char doubt_before[] = "whole, but a later one of this name is not";
 static const char doubt_pieced[] = "pieced together over a gap: its size fits, its content may not";
+static const char doubt_inside[] =
+    "whole, but in the place of a frame that is damaged: perhaps of an archive in a file";
 static const char doubt_left_out[] =
     "whole, but the summary says that it could not be read well, or was gone";
 static const char doubt_mixed[] = "whole, but pieces of more than one archive are in the file";
@@ -280,6 +282,12 @@ name_broken(struct made *made, struct po_err *err)
 
 /* ---- what is not known ---- */
 
+static bool
+is_inside(const struct made *made, const struct po_entry *entry)
+{
+    return made->m->scan->frames[made->frames[entry->frame]].is_inside;
+}
+
 /* Of the entry that the index has under the path of this one, which it need not be. */
 static void
 doubt_path(struct made *made, const struct po_entry *entry, const char *doubt)
@@ -341,7 +349,9 @@ doubt(struct made *made, struct po_err *err)
     for (uint32_t i = 0; i < made->count; i++) {
         is_in[made->order[i]] = 1;
         if (!is_trusted)
-            result->doubts[i] = result->archive_count > 1 ? doubt_mixed : doubt_state;
+            result->doubts[i] = is_inside(made, &m->list.entries[made->order[i]]) ? doubt_inside
+                                : result->archive_count > 1                       ? doubt_mixed
+                                                                                  : doubt_state;
     }
     for (size_t i = 0; i < m->list.count && !is_trusted; i++)
         if (is_in[i] == 0 && m->list.entries[i].state == PO_ENTRY_SAVED &&
@@ -371,6 +381,39 @@ drop_own(struct po_entry_list *list)
             list->entries[i].state = PO_ENTRY_SKIPPED;
 }
 
+/*
+ * The entries by path, each once: the last in the file. What may be a file's content, an archive in it,
+ * takes no place of what is not.
+ */
+static enum po_status
+sort_entries(struct made *made, struct po_err *err)
+{
+    struct po_entry_list *list = &made->m->list;
+    bool has_more = false;
+    enum po_status st;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (list->entries[i].state == PO_ENTRY_SAVED && is_inside(made, &list->entries[i]))
+            list->entries[i].state = PO_ENTRY_PLANNED;
+    st = po_index_sort(list, &made->order, &made->count, err);
+    for (size_t i = 0; i < list->count && st == PO_OK; i++) {
+        struct po_entry *entry = &list->entries[i];
+
+        if (entry->state != PO_ENTRY_PLANNED)
+            continue;
+        entry->state = PO_ENTRY_SKIPPED;
+        if (find_path(made, po_entry_path(list, entry), entry->path_size) == PO_NONE) {
+            entry->state = PO_ENTRY_SAVED;
+            has_more = true;
+        }
+    }
+    if (st != PO_OK || !has_more)
+        return st;
+    po_mem_free(made->order);
+    made->order = NULL;
+    return po_index_sort(list, &made->order, &made->count, err);
+}
+
 enum po_status
 po_salvage_members_index(struct po_salvage_members *m, struct po_err *err)
 {
@@ -379,7 +422,7 @@ po_salvage_members_index(struct po_salvage_members *m, struct po_err *err)
 
     drop_own(&m->list);
     if (st == PO_OK)
-        st = po_index_sort(&m->list, &made.order, &made.count, err);
+        st = sort_entries(&made, err);
     if (st == PO_OK)
         st = drop_links(&made, err);
     if (st == PO_OK)

@@ -453,9 +453,11 @@ scan_hole(struct scan *s, struct hole hole, struct buffers *buffers, struct po_e
         if (st != PO_OK)
             return st;
         if (is_candidate) {
-            job.frame = (struct po_salvage_frame){ .offset = at,
-                                                   .content_size = probe.content_size,
-                                                   .compressed_size = probe.compressed_size };
+            job.frame =
+                (struct po_salvage_frame){ .offset = at,
+                                           .content_size = probe.content_size,
+                                           .compressed_size = probe.compressed_size,
+                                           .is_inside = at + probe.compressed_size <= hole.to };
             st = prove(s, &job, buffers, err);
             s->cost += job.is_proven ? 0 : probe.content_size;
         }

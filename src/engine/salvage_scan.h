@@ -30,7 +30,8 @@ struct po_salvage_frame {
     uint32_t checksum;
     uint8_t xxh3[PO_HASH_SIZE]; /* of the compressed bytes */
     uint8_t kind;               /* enum po_salvage_kind */
-    bool is_usual;              /* a MEMBER whose name is one of a backup's */
+    bool is_inside; /* of what is as long as a frame, but does not decode: its content? */
+    bool is_usual;  /* a MEMBER whose name is one of a backup's */
 };
 
 struct po_salvage_scan {

@@ -62,7 +62,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     static char top[] = "/tmp/pobackup-fuzz-salvage-XXXXXX";
     static bool is_made;
     struct po_salvage_result result = { 0 };
-    struct po_salvage_options options = { .threads = 1 };
+    struct po_salvage_options options = { .directory = top, .threads = 1 };
+    struct po_dir *dir = NULL;
     struct po_buf file = { 0 };
     struct pobackup_blob blob = { .ctx = &file, .read_at = read_at };
     struct po_err err = { 0 };
@@ -77,15 +78,15 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         po_buf_put(&file, bytes + 1, size - 1);
     else
         put_pieces(&file, bytes + 1, size - 1);
-    FUZZ_CHECK(!file.failed && po_dir_open(&options.dir, top, &err) == PO_OK);
+    FUZZ_CHECK(!file.failed && po_dir_open(&dir, top, &err) == PO_OK);
     blob.size = file.size;
     st = po_salvage_run(&blob, &options, NULL, &result, &err);
     FUZZ_CHECK(st == PO_OK || st == PO_E_FORMAT || st == PO_E_UNSUPPORTED);
     FUZZ_CHECK(st == PO_OK || err.text[0] != 0);
     FUZZ_CHECK(st != PO_OK || !po_salvage_is_complete(&result) || result.has_index);
     po_salvage_result_deinit(&result);
-    FUZZ_CHECK(po_dir_remove_all(options.dir, "", 0, &err) == PO_OK);
-    po_dir_free(options.dir);
+    FUZZ_CHECK(po_dir_remove_all(dir, "", 0, &err) == PO_OK);
+    po_dir_free(dir);
     po_buf_deinit(&file);
     return 0;
 }
