@@ -175,6 +175,9 @@ po_salvage_run(const struct pobackup_blob *blob, const struct po_salvage_options
 bool
 po_salvage_is_complete(const struct po_salvage_result *result)
 {
+    for (uint32_t i = 0; result->sources != NULL && i < result->scan.count; i++)
+        if (result->sources[i] == PO_SALVAGE_FOREIGN)
+            return false;
     return result->has_index && result->counts[PO_SALVAGE_DOUBTFUL] == 0 &&
            result->counts[PO_SALVAGE_PARTLY] == 0 && result->counts[PO_SALVAGE_LOST] == 0 &&
            result->counts[PO_SALVAGE_UNWRITTEN] == 0 && result->problems.count == 0;

@@ -93,7 +93,10 @@ PO_NODISCARD enum po_status po_salvage_run(const struct pobackup_blob *blob,
                                            const struct po_salvage_options *options,
                                            const struct po_watch *watch,
                                            struct po_salvage_result *result, struct po_err *err);
-/* All that was asked for and that the archive had is written, and its index says so. */
+/*
+ * All that was asked for and that the archive had is written, and its index says so; and nothing of
+ * another archive was found, which may be the one that is looked for.
+ */
 bool po_salvage_is_complete(const struct po_salvage_result *result);
 void po_salvage_result_deinit(struct po_salvage_result *result);
 

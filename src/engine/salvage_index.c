@@ -362,6 +362,39 @@ init_finder(struct finder *f, struct po_err *err)
     return st == PO_OK ? sort_by_hash(f, err) : st;
 }
 
+/*
+ * Whether most of what was found is of the archive that the index describes. Else it is the index of
+ * something else, an archive that was saved in a file, say, and what it says is complete is not what is
+ * looked for.
+ */
+static bool
+owns_most(const struct po_salvage_result *result)
+{
+    uint64_t own = 0;
+    uint64_t foreign = 0;
+
+    for (uint32_t i = 0; i < result->scan.count; i++) {
+        if (result->sources[i] == PO_SALVAGE_OURS)
+            own += result->scan.frames[i].compressed_size;
+        if (result->sources[i] == PO_SALVAGE_FOREIGN)
+            foreign += result->scan.frames[i].compressed_size;
+    }
+    return own >= foreign;
+}
+
+static void
+disown(struct po_reader **reader, struct po_salvage_result *result)
+{
+    po_reader_free(*reader);
+    *reader = NULL;
+    memset(result->sources, PO_SALVAGE_UNKNOWN, result->scan.count);
+    result->has_index = false;
+    result->has_trailer = false;
+    result->frames_expected = 0;
+    result->frames_lost = 0;
+    result->archive_count = 2; /* at least */
+}
+
 struct best {
     struct po_index *index;
     uint32_t own;
@@ -429,6 +462,8 @@ po_salvage_index_find(struct po_reader **reader, const struct po_salvage_scan *s
             best.index = NULL;
         for (uint32_t i = 0; i < best.piece_count && st == PO_OK; i++)
             result->sources[best.pieces[i]] = PO_SALVAGE_OURS;
+        if (st == PO_OK && !owns_most(result))
+            disown(reader, result);
     }
     po_index_free(best.index);
     po_mem_free(best.pieces);

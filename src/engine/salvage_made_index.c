@@ -215,7 +215,8 @@ count_archives(struct made *made)
         if (first == PO_NONE)
             first = i;
     }
-    made->m->result->archive_count = count;
+    if (made->m->result->archive_count < count)
+        made->m->result->archive_count = count;
 }
 
 static enum po_status

@@ -235,10 +235,6 @@ drop_claimed(struct po_salvage_members *m)
     for (size_t i = 0; i < m->list.count; i++)
         if (m->claimed[m->list.entries[i].frame] != 0 || m->list.entries[i].frame > m->summary)
             m->list.entries[i].state = PO_ENTRY_SKIPPED;
-    for (uint32_t i = 0; i < m->scan->count && m->summary != PO_NONE; i++)
-        m->result->sources[i] = i <= m->summary                                ? PO_SALVAGE_OURS
-                                : m->scan->frames[i].kind == PO_SALVAGE_MEMBER ? PO_SALVAGE_FOREIGN
-                                                                               : PO_SALVAGE_UNKNOWN;
 }
 
 /* ---- the run ---- */

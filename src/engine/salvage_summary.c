@@ -11,6 +11,18 @@
 #include <jansson.h>
 #include <string.h>
 
+/* Whether members, or another archive's beginning, stand behind the summary: which one is looked for is
+ * not known then. */
+static bool
+has_more(const struct po_salvage_scan *scan, uint32_t summary)
+{
+    for (uint32_t i = summary + 1; i < scan->count; i++)
+        if (scan->frames[i].kind == PO_SALVAGE_MEMBER ||
+            scan->frames[i].kind == PO_SALVAGE_MANIFEST)
+            return true;
+    return false;
+}
+
 uint32_t
 po_salvage_table_reach(const struct po_salvage_scan *scan)
 {
@@ -25,7 +37,7 @@ po_salvage_table_reach(const struct po_salvage_scan *scan)
             (i == 0) != (frame->kind == PO_SALVAGE_MANIFEST))
             return PO_NONE;
         if (frame->kind == PO_SALVAGE_SUMMARY)
-            return i;
+            return has_more(scan, i) ? PO_NONE : i;
         end += frame->compressed_size;
     }
     return PO_NONE;
