@@ -385,6 +385,17 @@ class Salvage(unittest.TestCase):
             at = self.rng.choice((0, len(data), self.rng.choice(self.model.offsets), self.rng.randrange(len(data))))
             self.judge(data[:at] + junk + data[at:], f"garbage {number} at {at}")
 
+    def test_lost_frames_and_gaps_are_told_with_their_places(self):
+        data = bytearray(self.model.data)
+        for f in 3, 4, 9:
+            data[self.model.offsets[f + 1] - 2] ^= 4
+        document, _, _ = self.judge(bytes(data), "three frames")
+        self.assertEqual([(lost["frame"], lost["offset"], lost["offset"] + lost["size"]) for lost in document["frames_lost"]],
+                         [(f, self.model.offsets[f], self.model.offsets[f + 1]) for f in (3, 4, 9)])
+        self.assertEqual([(gap["offset"], gap["offset"] + gap["size"]) for gap in document["gaps"]],
+                         [(self.model.offsets[3], self.model.offsets[5]), (self.model.offsets[9], self.model.offsets[10])])
+        self.assertEqual(self.judge(self.model.data, "sound")[0]["gaps"], [])
+
     def test_bits_flipped_in_each_frame(self):
         for f in self.some(range(len(self.model.frames)), 24):
             for _ in range(5 if ALL else 1):

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define NAMED_MAX 1000u /* in text; JSON has all */
+#define GAPS_NAMED_MAX 10u
 #define REASONS_MAX 8u
 
 /* ---- JSON ---- */
@@ -86,24 +87,43 @@ put_entries(struct po_cli_out *out, const char *key, const struct po_salvage_res
     po_cli_json_array_end(out);
 }
 
+/* A place of the file where no frame that is whole lies, nor the seek table. */
+struct gap {
+    uint32_t frame; /* that comes next; { 0 } begins */
+    uint64_t end;   /* of what was looked at */
+    uint64_t offset;
+    uint64_t size;
+};
+
+static bool
+next_gap(const struct po_salvage_scan *scan, struct gap *gap)
+{
+    for (; gap->frame <= scan->count; gap->frame++) {
+        bool is_end = gap->frame == scan->count;
+        uint64_t start = is_end ? scan->size : scan->frames[gap->frame].offset;
+
+        if (scan->seeks != NULL && scan->seek_offset == gap->end && gap->end < start)
+            gap->end += scan->seek_size;
+        gap->offset = gap->end;
+        gap->size = start > gap->end ? start - gap->end : 0;
+        gap->end = is_end ? start : start + scan->frames[gap->frame].compressed_size;
+        if (gap->size > 0) {
+            gap->frame++;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 put_gaps(struct po_cli_out *out, const struct po_salvage_result *result)
 {
-    const struct po_salvage_scan *scan = &result->scan;
-    uint64_t end = 0;
+    struct gap gap = { 0 };
 
     po_cli_json_array_begin(out, "gaps");
-    for (uint32_t i = 0; i <= scan->count; i++) {
-        bool is_end = i == scan->count;
-        uint64_t start = is_end ? scan->size : scan->frames[i].offset;
-
-        if (is_end && scan->seeks != NULL && scan->seek_offset == end)
-            end += scan->seek_size;
-        if (start > end)
-            po_cli_json_item(out, json_pack("{s:o, s:o}", "offset", po_cli_json_u64(end), "size",
-                                            po_cli_json_u64(start - end)));
-        end = is_end ? end : start + scan->frames[i].compressed_size;
-    }
+    while (next_gap(&result->scan, &gap))
+        po_cli_json_item(out, json_pack("{s:o, s:o}", "offset", po_cli_json_u64(gap.offset), "size",
+                                        po_cli_json_u64(gap.size)));
     po_cli_json_array_end(out);
 }
 
@@ -121,6 +141,7 @@ static void
 put_frames(struct po_cli_out *out, const struct po_salvage_result *result)
 {
     const struct po_reader *reader = result->reader;
+    uint64_t offset = 0;
 
     po_cli_json_member(
         out, "frames",
@@ -129,11 +150,17 @@ put_frames(struct po_cli_out *out, const struct po_salvage_result *result)
                   "doubled", po_cli_json_u64(count_source(result, PO_SALVAGE_AGAIN)), "foreign",
                   po_cli_json_u64(count_source(result, PO_SALVAGE_FOREIGN))));
     po_cli_json_array_begin(out, "frames_lost");
-    for (uint32_t i = 0; result->has_index && i < reader->index->frame_count; i++)
+    for (uint32_t i = 0; result->has_index && i < reader->index->frame_count; i++) {
+        struct po_frame_info info;
+
+        po_index_frame_info(reader->index, i, &info);
         if (reader->seeks[i].compressed_size == 0)
-            po_cli_json_item(out,
-                             json_pack("{s:o, s:o}", "frame", po_cli_json_u64(i), "content_size",
-                                       po_cli_json_u64(reader->seeks[i].content_size)));
+            po_cli_json_item(out, json_pack("{s:o, s:o, s:o, s:o}", "frame", po_cli_json_u64(i),
+                                            "offset", po_cli_json_u64(offset), "size",
+                                            po_cli_json_u64(info.compressed_size), "content_size",
+                                            po_cli_json_u64(info.content_size)));
+        offset += info.compressed_size;
+    }
     po_cli_json_array_end(out);
     po_cli_json_array_begin(out, "frames_foreign");
     for (uint32_t i = 0; result->sources != NULL && i < result->scan.count; i++)
@@ -356,6 +383,23 @@ tell_counts(struct po_cli_out *out, const char *path, const char *directory,
     po_buf_deinit(&line);
 }
 
+/* Where in the file something is wrong. */
+static void
+tell_gaps(struct po_cli_out *out, const struct po_salvage_result *result)
+{
+    struct gap gap = { 0 };
+    uint64_t count = 0;
+
+    while (next_gap(&result->scan, &gap))
+        if (count++ < GAPS_NAMED_MAX)
+            po_cli_out_tell(out, PO_CLI_NOTE, "no whole frame at %llu to %llu of the file",
+                            (unsigned long long)gap.offset,
+                            (unsigned long long)(gap.offset + gap.size - 1));
+    if (count > GAPS_NAMED_MAX)
+        po_cli_out_tell(out, PO_CLI_NOTE, "and %llu more such places (--json has all)",
+                        (unsigned long long)(count - GAPS_NAMED_MAX));
+}
+
 static void
 tell_knowledge(struct po_cli_out *out, const struct po_salvage_result *result)
 {
@@ -388,6 +432,7 @@ tell(struct po_cli *cli, const char *path, const char *directory,
 
     tell_counts(out, path, directory, result);
     tell_knowledge(out, result);
+    tell_gaps(out, result);
     if (!out->is_json) {
         name_doubtful(out, result);
         name_partial(out, result);
