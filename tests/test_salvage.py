@@ -28,6 +28,7 @@ from test_interop import PARTS, make_site, must, put, run
 
 sys.path.insert(0, str(test_interop.SOURCE / "format-spec"))
 sys.dont_write_bytecode = True
+import check_vectors  # noqa: E402
 import reader  # noqa: E402
 
 SEED = int(os.environ.get("POBACKUP_TEST_SEED", time.time_ns() // 1_000_000))
@@ -548,6 +549,41 @@ class Salvage(unittest.TestCase):
         self.assertEqual(document["lost"], [])
         self.assertEqual(found[PARTS[2].encode() + b"/new"], b"new")
         self.assertFalse(set(in_parents) & set(found))
+
+    def test_the_good_vectors_sound_and_without_index_or_tail(self):
+        """Among them are members that do not count, and names that stand twice."""
+        plain = self.top / "plain"
+        count = 0
+        for vector in check_vectors.load():
+            if not vector.name.startswith("good-"):
+                continue
+            path = self.top / "vector.tar.zst"
+            path.write_bytes(vector.data)
+            shutil.rmtree(plain, ignore_errors=True)
+            done = run(test_interop.PROGRAM, "extract", path, "-C", plain)
+            whole = listing(plain)
+            document, code, found = self.salvage(vector.data)
+            with self.subTest(vector.name):
+                # What lies in a parent is a problem for extract, and told for salvage.
+                if done.returncode == 0:
+                    self.assertEqual((code, found), (0, whole))
+                try:
+                    archive = reader.Archive(path)
+                except reader.Refused:
+                    continue
+                start, end = archive.offsets[len(archive.index.frames)], archive.seek_offset
+                archive.file.close()
+                count += 1
+                flipped = bytearray(vector.data)
+                flipped[start + (end - 2062 - start) // 2] ^= 1
+                for data in (bytes(flipped), vector.data[:start], vector.data[:start] + vector.data[end:]):
+                    document, code, found = self.salvage(data)
+                    self.assertNotEqual(code, 0)
+                    for name in paths(document.get("certain", [])):
+                        self.assertIn(name, whole)
+                        self.assertEqual(found[name], whole[name], name)
+        self.assertGreater(count, 20)
+        print(f"vectors: {count}")
 
     def test_hostile_names_stay_inside(self):
         evil = self.top / "evil.tar.zst"
