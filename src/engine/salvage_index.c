@@ -95,6 +95,8 @@ load_pieces(struct finder *f, size_t start, uint64_t size, struct po_index **ind
     }
     if (!po_is_whole_size_possible(total, compressed)) /* spec: FRAME-8 */
         return PO_OK;
+    if (total > SIZE_MAX || !po_buf_reserve(&content, (size_t)total))
+        return po_fail_nomem(err, SIZE_MAX);
     for (uint32_t i = 0; i < f->piece_count && st == PO_OK; i++)
         st = decode_frame(f, f->pieces[i], &content, err);
     if (st == PO_OK &&

@@ -165,10 +165,16 @@ make_index(struct made *made, struct po_err *err)
                                       .frames = infos,
                                       .frame_count = m->scan->count,
                                       .archive_id = no_id };
-    enum po_status st;
+    uint64_t size = 0;
+    enum po_status st = po_index_encoded_size(&source, &size, err);
 
-    if (infos == NULL)
-        return po_fail_nomem(err, m->scan->count * sizeof *infos);
+    if (st == PO_OK &&
+        (infos == NULL || size > SIZE_MAX || !po_buf_reserve(&made->bytes, (size_t)size)))
+        st = po_fail_nomem(err, m->scan->count * sizeof *infos);
+    if (st != PO_OK) {
+        po_mem_free(infos);
+        return st;
+    }
     for (uint32_t i = 0; i < m->scan->count; i++) {
         const struct po_salvage_frame *frame = &m->scan->frames[made->frames[i]];
 
@@ -181,11 +187,10 @@ make_index(struct made *made, struct po_err *err)
     po_index_free(m->reader->index);
     m->reader->index = NULL;
     if (st == PO_OK) {
-        uint8_t *bytes = made->bytes.bytes;
-        size_t size = made->bytes.size;
+        struct po_buf taken = made->bytes;
 
         made->bytes = (struct po_buf){ 0 };
-        st = po_index_load_take(&m->reader->index, bytes, size, err);
+        st = po_index_load_take(&m->reader->index, taken.bytes, taken.size, err);
     }
     return st;
 }

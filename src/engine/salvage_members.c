@@ -162,9 +162,13 @@ static enum po_status
 collect(struct po_salvage_members *m, const struct pobackup_blob *blob, unsigned threads,
         const struct po_watch *watch, struct po_err *err)
 {
-    struct po_frames_run run = {
-        .threads = threads, .watch = watch, .ctx = m, .work = decode, .join = read_headers
-    };
+    /* Narrow: the list of entries grows beside the buffers. */
+    struct po_frames_run run = { .threads = threads,
+                                 .is_narrow = true,
+                                 .watch = watch,
+                                 .ctx = m,
+                                 .work = decode,
+                                 .join = read_headers };
     enum po_status st = new_reader(m, blob, err);
 
     run.reader = m->reader;
