@@ -6,6 +6,9 @@
 #include "engine/watch.h"
 #include "port/sys.h"
 
+/* Beside an index of this size there is no room for many threads' buffers (engine/budget.h). */
+#define INDEX_LARGE ((size_t)16 << 20)
+
 /* ---- writing what is whole ---- */
 
 struct place {
@@ -59,13 +62,17 @@ write_whole(struct po_salvage_result *result, const struct po_salvage_options *o
                                         .is_overwriting = options->is_overwriting,
                                         .sets_owner = options->sets_owner };
     struct po_extract_result extracted = { 0 };
+    unsigned threads = options->threads;
     enum po_status st;
 
+    /* What the steps before have taken, the heap need not have given back. */
+    if (threads == 0 && result->reader->index->size > INDEX_LARGE)
+        threads = 1;
     po_watch_phase(watch, "writing what is whole");
     /* An index that was made here has no BLAKE2b: its frames were proven by the same program. */
     st = po_extract_run(result->reader, wanted, &target,
-                        result->has_index ? PO_EXTRACT_DEEP : PO_EXTRACT_FAST, options->threads,
-                        watch, &extracted, err);
+                        result->has_index ? PO_EXTRACT_DEEP : PO_EXTRACT_FAST, threads, watch,
+                        &extracted, err);
     if (st == PO_OK)
         take_verdicts(result, wanted, extracted.written);
     result->problems = extracted.problems;

@@ -189,6 +189,7 @@ make_index(struct made *made, struct po_err *err)
     if (st == PO_OK) {
         struct po_buf taken = made->bytes;
 
+        po_entry_list_deinit(&m->list); /* as large as the index itself, and not needed any more */
         made->bytes = (struct po_buf){ 0 };
         st = po_index_load_take(&m->reader->index, taken.bytes, taken.size, err);
     }
@@ -431,13 +432,13 @@ po_salvage_members_index(struct po_salvage_members *m, struct po_err *err)
         st = sort_entries(&made, err);
     if (st == PO_OK)
         st = drop_links(&made, err);
-    if (st == PO_OK)
-        st = make_index(&made, err);
     count_archives(&made);
     if (st == PO_OK)
         st = name_broken(&made, err);
     if (st == PO_OK)
         st = doubt(&made, err);
+    if (st == PO_OK)
+        st = make_index(&made, err);
     po_mem_free(made.places);
     po_mem_free(made.frames);
     po_mem_free(made.order);

@@ -217,8 +217,11 @@ static enum po_status
 hash_opens(struct po_salvage_members *m, struct po_err *err)
 {
     struct po_hasher *hasher = NULL;
-    enum po_status st = po_hasher_new(&hasher, err);
+    enum po_status st;
 
+    if (m->open_count == 0)
+        return PO_OK;
+    st = po_hasher_new(&hasher, err);
     if (st == PO_OK)
         st = po_frame_decoder_new(&m->decoder, err);
     m->bytes = po_mem_new(1, m->reader->compressed_max);
@@ -229,6 +232,12 @@ hash_opens(struct po_salvage_members *m, struct po_err *err)
         if (m->opens[i].is_whole && m->claimed[m->opens[i].frame] == 0)
             st = hash_open(m, &m->opens[i], hasher, err);
     po_hasher_free(hasher);
+    po_frame_decoder_free(m->decoder);
+    po_mem_free(m->bytes);
+    po_mem_free(m->content);
+    m->decoder = NULL;
+    m->bytes = NULL;
+    m->content = NULL;
     return st;
 }
 
@@ -262,9 +271,6 @@ free_members(struct po_salvage_members *m)
     po_mem_free(m->opens);
     po_mem_free(m->claimed);
     po_entry_list_deinit(&m->list);
-    po_frame_decoder_free(m->decoder);
-    po_mem_free(m->bytes);
-    po_mem_free(m->content);
     po_reader_free(m->reader);
 }
 

@@ -45,16 +45,27 @@ po_salvage_table_reach(const struct po_salvage_scan *scan)
 
 /* ---- the summary ---- */
 
+/* *content is the caller's. */
 static enum po_status
-decode(struct po_salvage_members *m, uint32_t number, struct po_err *err)
+decode(const struct po_salvage_members *m, uint32_t number, uint8_t **content, struct po_err *err)
 {
     const struct po_salvage_frame *frame = &m->scan->frames[number];
-    enum po_status st = m->reader->blob.read_at(m->reader->blob.ctx, frame->offset, m->bytes,
-                                                frame->compressed_size, err);
+    uint8_t *bytes = po_mem_new(1, frame->compressed_size);
+    struct po_frame_decoder *decoder = NULL;
+    enum po_status st = po_frame_decoder_new(&decoder, err);
 
-    return st == PO_OK ? po_frame_decode(m->decoder, m->bytes, frame->compressed_size, m->content,
-                                         frame->content_size, NULL, err)
-                       : st;
+    *content = po_mem_new(1, frame->content_size);
+    if (st == PO_OK && (bytes == NULL || *content == NULL))
+        st = po_fail_nomem(err, frame->content_size);
+    if (st == PO_OK)
+        st = m->reader->blob.read_at(m->reader->blob.ctx, frame->offset, bytes,
+                                     frame->compressed_size, err);
+    if (st == PO_OK)
+        st = po_frame_decode(decoder, bytes, frame->compressed_size, *content, frame->content_size,
+                             NULL, err);
+    po_frame_decoder_free(decoder);
+    po_mem_free(bytes);
+    return st;
 }
 
 /* The document in the frame's content; NULL when it is none. */
@@ -116,13 +127,16 @@ po_salvage_left_out(struct po_salvage_members *m, uint32_t summary,
                     void (*each)(void *ctx, const char *path, size_t size), void *ctx,
                     bool *is_known, struct po_err *err)
 {
-    json_t *root;
-    enum po_status st = decode(m, summary, err);
+    json_t *root = NULL;
+    uint8_t *content = NULL;
+    enum po_status st = decode(m, summary, &content, err);
 
     *is_known = false;
+    if (st == PO_OK)
+        root = parse(content, m->scan->frames[summary].content_size);
+    po_mem_free(content);
     if (st != PO_OK)
         return st;
-    root = parse(m->content, m->scan->frames[summary].content_size);
     *is_known = is_full(root, "vanished") && is_full(root, "skipped");
     if (*is_known)
         st = leave_out(json_object_get(root, "vanished"), each, ctx, err);
