@@ -191,7 +191,8 @@ class Salvage(unittest.TestCase):
         document, code, found = self.salvage(data)
         model = self.model
         there = self.there(data)
-        has_index = model.index_bytes in data
+        # A bit may be flipped that changes nothing of what a frame decodes to: then the trailer's BLAKE2b still proves the index.
+        has_index = model.index_bytes in data or document.get("index") == "proven"
         certain = set(paths(document.get("certain", [])))
         doubtful = set(paths(document.get("doubtful", [])))
         partial = set(paths(document.get("partial", [])))
@@ -343,13 +344,16 @@ class Salvage(unittest.TestCase):
 
     def test_index_frames_damaged(self):
         start = self.model.offsets[self.model.count]
+        proven = 0
         for at in self.rng.sample(range(start, start + len(self.model.index_bytes)), 200 if ALL else 20):
             data = bytearray(self.model.data)
             data[at] ^= 1 << self.rng.randrange(8)
             document, _, _ = self.judge(bytes(data), f"index flipped at {at}")
             # The seek table proves that all frames are there, the summary which members count.
             self.assertGreaterEqual(set(paths(document["certain"])), set(self.model.files))
-            self.assertEqual((document["doubtful"], document["partial"], document["index"]), ([], [], "lost"))
+            self.assertEqual((document["doubtful"], document["partial"]), ([], []))
+            proven += document["index"] == "proven"
+        self.assertLess(proven, 5)
         data = bytearray(self.model.data)
         data[start + 20] ^= 1
         data[self.model.seek_offset + 8] ^= 1

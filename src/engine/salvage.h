@@ -87,7 +87,8 @@ struct po_salvage_result {
 
 /*
  * PO_OK: what could be had is written, the result says what that is. PO_E_UNSUPPORTED: no archive.
- * PO_E_FORMAT: one of which nothing is left. The result is to be freed in any case.
+ * PO_E_FORMAT: one of which nothing is left. The result is to be freed in any case. The blob must be one
+ * that several threads can read.
  */
 PO_NODISCARD enum po_status po_salvage_run(const struct pobackup_blob *blob,
                                            const struct po_salvage_options *options,
