@@ -284,6 +284,7 @@ class Signing(Base):
 
     def test_pre_upgrade_signs_too(self):
         key, public = self.keygen()
+        (self.site / "Post.OfficeConfigBackup" / "1-Control").write_text("a queue that has something")
         self.check(run("pre-upgrade", "--site", f"folder:{self.site}", "-o", self.vault, "--allow-same-volume", "--sign", key), 0)
         (archive,) = self.archives()
         self.assertEqual(self.state(archive, "--trusted-key", public), (0, "good"))

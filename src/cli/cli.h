@@ -71,6 +71,7 @@ int po_cmd_list(struct po_cli *cli);
 int po_cmd_show(struct po_cli *cli);
 int po_cmd_cat(struct po_cli *cli);
 int po_cmd_extract(struct po_cli *cli);
+int po_cmd_salvage(struct po_cli *cli);
 int po_cmd_diff(struct po_cli *cli);
 int po_cmd_restore(struct po_cli *cli);
 int po_cmd_after_reboot(struct po_cli *cli);

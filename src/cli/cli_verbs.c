@@ -195,6 +195,14 @@ static const struct po_cli_option extract_options[] = {
     END,
 };
 
+static const struct po_cli_option salvage_options[] = {
+    TEXT(PO_CLI_DIRECTORY, "directory", 'C', "DIR", "where to; made if missing"),
+    FLAG(PO_CLI_OVERWRITE, "overwrite", 0, "replace files that are there"),
+    THREADS,
+    TELL,
+    END,
+};
+
 static const struct po_cli_option diff_options[] = { SITE, END };
 
 static const struct po_cli_option restore_options[] = {
@@ -353,11 +361,6 @@ static const struct po_cli_option doctor_options[] = {
     END,
 };
 
-#define LATER(name, summary)                                                                       \
-    {                                                                                              \
-        name, "", summary, NULL, no_options, NULL, 0, 0, NULL                                      \
-    }
-
 const struct po_cli_verb po_cli_verbs[] = {
     { "backup", "--site folder:DIR -o DEST [OPTIONS]", "save one snapshot of a site in an archive",
       "Reads bin and mailbox while the services run, stops them, reads registry, spool and what "
@@ -386,6 +389,13 @@ const struct po_cli_verb po_cli_verbs[] = {
       "The guide's layout, or the parts of it that the patterns select. Nothing outside DIR is "
       "touched, no link is followed. A file whose content is damaged is not written.",
       extract_options, NULL, 1, UINT32_MAX, po_cmd_extract },
+    { "salvage", "DAMAGED -C DIR [PATTERN...]", "get whole files out of a damaged archive",
+      "Finds frames wherever they lie in the file and proves each by its checksum; seek table and "
+      "trailer need not be there, nor the index. Every file whose frames are whole is written "
+      "under its name; what is there of others goes to DIR/salvaged-partial, with a note. Tells "
+      "what is certain, doubtful, partial and lost. Exit code 0: all that the archive had is out, "
+      "and its index says so.",
+      salvage_options, NULL, 1, UINT32_MAX, po_cmd_salvage },
     { "diff", "ARCHIVE OTHER | ARCHIVE --site folder:DIR",
       "tell what differs from another archive, or from a site now",
       "Seen from ARCHIVE: what OTHER has more is added, what it lacks is removed. Registry values "
@@ -500,7 +510,6 @@ const struct po_cli_verb po_cli_verbs[] = {
       guardian_options, NULL, 0, 0, po_cmd_guardian },
     { "help", "[VERB]", "tell how it is used", NULL, no_options, NULL, 0, 1, po_cmd_help },
     { "version", "", "tell the version", NULL, no_options, NULL, 0, 0, po_cmd_version },
-    LATER("salvage", "get whole files out of a damaged archive"),
     { NULL, NULL, NULL, NULL, no_options, NULL, 0, 0, NULL },
 };
 

@@ -259,8 +259,8 @@ tell_next(struct po_cli_out *out, const struct check *check)
                         po_buf_text(&word));
     else
         po_cli_out_tell(out, PO_CLI_HINT,
-                        "Its tables cannot be trusted. What stock tools can still read: "
-                        "zstd -dc %s | tar -tvf -",
+                        "Its tables cannot be trusted. Find what is whole: pobackup salvage %s -C "
+                        "DIR",
                         po_buf_text(&word));
     po_buf_deinit(&word);
 }

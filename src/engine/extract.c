@@ -455,7 +455,8 @@ count_result(struct extract *x)
 
         if (x->wanted[i] == 0)
             continue;
-        if (!po_target_is_written(x->target, i))
+        result->written[i] = po_target_is_written(x->target, i);
+        if (result->written[i] == 0)
             result->failed++;
         else if (type == POBACKUP_DIRECTORY)
             result->directories++;
@@ -463,7 +464,7 @@ count_result(struct extract *x)
             result->files++;
         else
             result->links++;
-        if (type == POBACKUP_FILE && po_target_is_written(x->target, i))
+        if (type == POBACKUP_FILE && result->written[i] != 0)
             result->bytes += po_index_size(x->index, i);
     }
 }
@@ -542,8 +543,9 @@ po_extract_run(const struct po_reader *reader, const uint8_t *wanted,
     if (st != PO_OK)
         goto done;
     frames = po_mem_new(reader->index->frame_count, 1);
-    if (frames == NULL) {
-        st = po_fail_nomem(err, reader->index->frame_count);
+    result->written = po_mem_new(reader->index->count, 1);
+    if (frames == NULL || result->written == NULL) {
+        st = po_fail_nomem(err, (size_t)reader->index->frame_count + reader->index->count);
         goto done;
     }
     st = write_files(&x, frames, threads, err);
@@ -567,4 +569,6 @@ void
 po_extract_result_deinit(struct po_extract_result *result)
 {
     po_problems_deinit(&result->problems);
+    po_mem_free(result->written);
+    result->written = NULL;
 }

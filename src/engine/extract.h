@@ -16,6 +16,7 @@ struct po_extract_result {
     uint64_t links;
     uint64_t bytes;
     uint64_t failed;             /* wanted entries that are not there now */
+    uint8_t *written;            /* one byte an entry: not 0 = it is there now; NULL = none is */
     struct po_problems problems; /* refused, damaged, or not written: each named */
     bool is_damaged;             /* the archive is: exit code 4 */
     struct po_err damage;        /* of an audited run: the first, wherever it is */

@@ -85,6 +85,21 @@ default_workers(const struct run *run)
     return budget.threads;
 }
 
+/* No more slots than frames: a file of one frame has one buffer. */
+static void
+fit_to_frames(struct run *run)
+{
+    const struct po_frames_run *options = run->options;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < options->reader->index->frame_count && count < run->slots; i++)
+        count += options->wanted == NULL || options->wanted[i] != 0;
+    if (run->slots > count)
+        run->slots = count;
+    if (run->workers > count)
+        run->workers = count;
+}
+
 static enum po_status
 init_run(struct run *run, struct po_err *err)
 {
@@ -94,6 +109,7 @@ init_run(struct run *run, struct po_err *err)
 
     run->workers = threads == 0 ? default_workers(run) : threads;
     run->slots = run->workers + (run->options->is_narrow ? 0 : 1);
+    fit_to_frames(run);
     run->decoders = po_mem_new(run->workers, sizeof(struct po_frame_decoder *));
     run->jobs = po_mem_new(run->slots, sizeof *run->jobs);
     run->items = po_mem_new(run->slots, sizeof(void *));

@@ -116,6 +116,7 @@ def member_of(content):
 
 def take_apart(seeds, name, data):
     seeds.put("archive", name, data)
+    seeds.put("salvage", name, b"\0" + data)
     if len(data) < 17:
         return
     count = struct.unpack("<I", data[-9:-5])[0]
@@ -139,6 +140,11 @@ def take_apart(seeds, name, data):
     if not 0 < first < first + k < len(frames):
         return
     contents = [content_of(frame) for _, frame in frames[:first]]
+    pieces = contents + [content_of(frame) for _, frame in frames[first:first + k]]
+    if max(map(len, pieces)) < 65536:
+        packed = b"".join(b"\0" + struct.pack("<H", len(c)) + c for c in pieces)
+        seeds.put("salvage", name + "-pieces", b"\1" + packed + b"\1" + struct.pack("<H", 2062) + last)
+        seeds.put("salvage", name + "-bare", b"\1" + b"".join(b"\0" + struct.pack("<H", len(c)) + c for c in contents))
     index = member_of(b"".join(content_of(frame) for _, frame in frames[first:first + k]))
     seeds.put("index", name, index)
     seeds.put("manifest", name, member_of(contents[0]))
