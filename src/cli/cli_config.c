@@ -133,9 +133,6 @@ fail_unknown(struct load *load, const struct po_cli_verb *verb, const char *key)
     for (const struct po_cli_verb *other = po_cli_verbs;
          nearest == NULL && load->section == SECTION_ALL && other->name != NULL; other++)
         nearest = po_cli_nearest_option(other, key, strlen(key));
-    if (po_cli_option_is_later(verb, key, strlen(key)))
-        return po_fail(load->err, PO_E_USAGE, "line %u: \"%s\": not in this version", load->line,
-                       key);
     if (nearest != NULL)
         return po_fail(load->err, PO_E_USAGE, "line %u: unknown key \"%s\"; is \"%s\" meant?",
                        load->line, key, nearest);
@@ -356,8 +353,7 @@ po_cli_config_check(const char *os_path, const struct po_cli_config_sink *sink, 
     enum po_status st = read_file(&text, os_path, err);
 
     for (const struct po_cli_verb *verb = po_cli_verbs; st == PO_OK && verb->name != NULL; verb++)
-        if (verb->run != NULL)
-            st = check_for(verb, &text, sink, err);
+        st = check_for(verb, &text, sink, err);
     if (st != PO_OK && strstr(err->text, os_path) == NULL)
         st = po_err_prefix(err, "%s", os_path);
     po_buf_deinit(&text);

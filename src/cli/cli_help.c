@@ -85,8 +85,7 @@ po_cli_help_all(struct po_buf *out)
     po_buf_put_text(out, "pobackup VERB [OPTIONS] ARGUMENTS\n\n"
                          "Backs up and restores an InterMail Post.Office mail server.\n\n");
     for (const struct po_cli_verb *verb = po_cli_verbs; verb->name != NULL; verb++)
-        if (verb->run != NULL)
-            po_buf_printf(out, "  %-9s %s\n", verb->name, verb->summary);
+        po_buf_printf(out, "  %-9s %s\n", verb->name, verb->summary);
     po_buf_printf(out, "\npobackup help VERB tells more; the manual page tells all.\n\n%s",
                   exit_codes);
 }
@@ -116,11 +115,10 @@ put_json(struct po_cli *cli)
 {
     po_cli_json_array_begin(&cli->out, "verbs");
     for (const struct po_cli_verb *verb = po_cli_verbs; verb->name != NULL; verb++)
-        if (verb->run != NULL)
-            po_cli_json_item(&cli->out,
-                             json_pack("{s:s, s:s, s:s, s:o}", "name", verb->name, "arguments",
-                                       verb->arguments, "summary", verb->summary, "options",
-                                       json_options(verb->options)));
+        po_cli_json_item(&cli->out,
+                         json_pack("{s:s, s:s, s:s, s:o}", "name", verb->name, "arguments",
+                                   verb->arguments, "summary", verb->summary, "options",
+                                   json_options(verb->options)));
     po_cli_json_array_end(&cli->out);
     po_cli_json_member(&cli->out, "common_options", json_options(po_cli_common));
 }
@@ -138,8 +136,6 @@ po_cmd_help(struct po_cli *cli)
         return nearest != NULL ? po_cli_usage(cli, "%s: no such verb; is %s meant?", name, nearest)
                                : po_cli_usage(cli, "%s: no such verb", name);
     }
-    if (verb != NULL && verb->run == NULL)
-        return po_cli_usage(cli, "%s: not in this version", name);
     if (cli->out.is_json) {
         put_json(cli);
         return PO_EXIT_DONE;

@@ -169,7 +169,7 @@ run_verb(struct po_cli *cli, int argc, char **argv)
     return finish(cli, cli->verb->run(cli));
 }
 
-/* What this version cannot run; the words begin with it. */
+/* No verb; the words begin with it. */
 static int
 run_no_verb(struct po_cli *cli, const char *name, int argc, char **argv)
 {
@@ -181,8 +181,6 @@ run_no_verb(struct po_cli *cli, const char *name, int argc, char **argv)
     if (name[0] == '-')
         code =
             po_cli_usage(cli, "%s: the verb comes first: pobackup VERB [OPTIONS] ARGUMENTS", name);
-    else if (po_cli_verb_find(name) != NULL)
-        code = po_cli_usage(cli, "%s: not in this version", name);
     else if (nearest != NULL)
         code = po_cli_usage(cli, "%s: no such verb; is %s meant?", name, nearest);
     else
@@ -209,7 +207,7 @@ run(struct po_cli *cli, int argc, char **argv)
     else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";
     verb = po_cli_verb_find(name);
-    if (verb == NULL || verb->run == NULL)
+    if (verb == NULL)
         return run_no_verb(cli, name, argc - 1, argv + 1);
     cli->verb = verb;
     return run_verb(cli, argc - 2, argv + 2);

@@ -73,21 +73,6 @@ po_cli_option_by_id(const struct po_cli_verb *verb, enum po_cli_id id)
     return NULL;
 }
 
-bool
-po_cli_option_is_later(const struct po_cli_verb *verb, const char *name, size_t name_size)
-{
-    const char *at = verb->later;
-
-    while (at != NULL && *at != '\0') {
-        size_t size = strcspn(at, " ");
-
-        if (size > 0 && size == name_size && memcmp(at, name, size) == 0)
-            return true;
-        at += size + (at[size] == ' ' ? 1 : 0);
-    }
-    return false;
-}
-
 /* Levenshtein's distance of two short names; more than NAME_MAX_SIZE when one is too long. */
 static size_t
 distance(const char *a, size_t a_size, const char *b, size_t b_size)
@@ -158,8 +143,7 @@ po_cli_nearest_verb(const char *name)
     struct nearest nearest = { name, strlen(name), NULL, NAME_MAX_SIZE + 1 };
 
     for (const struct po_cli_verb *verb = po_cli_verbs; verb->name != NULL; verb++)
-        if (verb->run != NULL)
-            consider(&nearest, verb->name);
+        consider(&nearest, verb->name);
     return nearest.best;
 }
 
@@ -291,8 +275,6 @@ fail_unknown(const struct parse *parse, const char *name, size_t name_size)
 {
     const char *nearest;
 
-    if (po_cli_option_is_later(parse->verb, name, name_size))
-        return po_fail(parse->err, PO_E_USAGE, "--%.*s: not in this version", (int)name_size, name);
     nearest = po_cli_nearest_option(parse->verb, name, name_size);
     if (nearest != NULL)
         return po_fail(parse->err, PO_E_USAGE, "--%.*s: %s has no such option; is --%s meant?",

@@ -127,10 +127,9 @@ struct po_cli_verb {
     const char *summary;
     const char *text; /* more of it, for `help VERB` */
     const struct po_cli_option *options;
-    const char *later; /* names that a later version has, with a space between; NULL = none */
     unsigned args_min;
     unsigned args_max;
-    int (*run)(struct po_cli *cli); /* the exit code; NULL = not in this version */
+    int (*run)(struct po_cli *cli); /* the exit code */
 };
 
 struct po_cli_value {
@@ -161,8 +160,6 @@ const struct po_cli_verb *po_cli_verb_find(const char *name);
  */
 const struct po_cli_option *po_cli_option_find(const struct po_cli_verb *verb, const char *name,
                                                size_t name_size);
-/* Whether a later version will have it. */
-bool po_cli_option_is_later(const struct po_cli_verb *verb, const char *name, size_t name_size);
 /* The row with this id in the verb's or the common table, or NULL. */
 const struct po_cli_option *po_cli_option_by_id(const struct po_cli_verb *verb, enum po_cli_id id);
 /* The known name nearest to what was typed, or NULL when none is near. */

@@ -371,36 +371,36 @@ const struct po_cli_verb po_cli_verbs[] = {
       "it with stock tools. It appears under its name only when it is whole and on disk. A file "
       "that "
       "cannot be read is named and counted, and the exit code is 1.",
-      backup_options, NULL, 0, 0, po_cmd_backup },
+      backup_options, 0, 0, po_cmd_backup },
     { "verify", "[--quick|--deep] ARCHIVE...", "check archives, byte by byte",
       "Says of each archive whether it is whole; of a damaged one, which files are hit.",
-      verify_options, NULL, 1, UINT32_MAX, po_cmd_verify },
+      verify_options, 1, UINT32_MAX, po_cmd_verify },
     { "list", "[-l] [-0] ARCHIVE [PATTERN...]", "list paths",
       "A pattern is a glob on archive paths: '*' and '?' stop at '/', '**' does not; a directory's "
       "name selects all that lies in it.",
-      list_options, NULL, 1, UINT32_MAX, po_cmd_list },
+      list_options, 1, UINT32_MAX, po_cmd_list },
     { "show", "ARCHIVE", "tell what an archive is: when, where, what, how large", NULL, no_options,
-      NULL, 1, 1, po_cmd_show },
+      1, 1, po_cmd_show },
     { "cat", "ARCHIVE PATH", "write one file's content to standard output",
       "PATH is as `list` prints it into a file. The content is checked against its hash at the "
       "end.",
-      no_options, NULL, 2, 2, po_cmd_cat },
+      no_options, 2, 2, po_cmd_cat },
     { "extract", "ARCHIVE -C DIR [PATTERN...]", "write files of an archive into a directory",
       "The guide's layout, or the parts of it that the patterns select. Nothing outside DIR is "
       "touched, no link is followed. A file whose content is damaged is not written.",
-      extract_options, NULL, 1, UINT32_MAX, po_cmd_extract },
+      extract_options, 1, UINT32_MAX, po_cmd_extract },
     { "salvage", "DAMAGED -C DIR [PATTERN...]", "get whole files out of a damaged archive",
       "Finds frames wherever they lie in the file and proves each by its checksum; seek table and "
       "trailer need not be there, nor the index. Every file whose frames are whole is written "
       "under its name; what is there of others goes to DIR/salvaged-partial, with a note. Tells "
       "what is certain, doubtful, partial and lost. Exit code 0: all that the archive had is out, "
       "and its index says so.",
-      salvage_options, NULL, 1, UINT32_MAX, po_cmd_salvage },
+      salvage_options, 1, UINT32_MAX, po_cmd_salvage },
     { "diff", "ARCHIVE OTHER | ARCHIVE --site folder:DIR",
       "tell what differs from another archive, or from a site now",
       "Seen from ARCHIVE: what OTHER has more is added, what it lacks is removed. Registry values "
       "are compared one by one. Exit code 0: the same, 1: different.",
-      diff_options, NULL, 1, 2, po_cmd_diff },
+      diff_options, 1, 2, po_cmd_diff },
     { "restore", "ARCHIVE --site folder:DIR [OPTIONS]", "put an archive back into a site",
       "Verifies the archive deeply, shows what it would do, and asks. The new files are written "
       "beside the old ones while the services run; the services are stopped for the renames alone. "
@@ -408,28 +408,28 @@ const struct po_cli_verb po_cli_verbs[] = {
       "back. Registry data that name places of the old machine are rewritten to those of this one. "
       "Files and registry values of the site that the archive does not have stay, unless --exact "
       "and --registry=exact are given.",
-      restore_options, NULL, 1, 1, po_cmd_restore },
+      restore_options, 1, 1, po_cmd_restore },
     { "after-reboot", "[OPTIONS]", "check the services after the reboot that ends a restore",
       "Waits for the services to start by themselves, starts those that did not, and tells. A "
       "restore on Windows has it run at the next start. Exit code 0: all run by themselves, 1: "
       "some "
       "had to be started or are disabled, 5: one could not be started.",
-      after_reboot_options, NULL, 0, 0, po_cmd_after_reboot },
+      after_reboot_options, 0, 0, po_cmd_after_reboot },
     { "undo", "[--yes] [OPTIONS]", "take back the last restore",
       "Stops the services, moves the files that were set aside back to their places, puts the "
       "former registry back, and starts the services. Files that came since stay. What had been "
       "restored is kept in a folder until `status --forget`. Also for a restore that was "
       "interrupted.",
-      recover_options, NULL, 0, 0, po_cmd_undo },
+      recover_options, 0, 0, po_cmd_undo },
     { "resume", "[--yes] [OPTIONS]", "finish a restore that was interrupted",
       "Does what is left of it; one that had not changed a file yet is taken back.",
-      recover_options, NULL, 0, 0, po_cmd_resume },
+      recover_options, 0, 0, po_cmd_resume },
     { "status", "[--forget] [--max-age HOURS] [OPTIONS]",
       "what is pending, the services, the last runs",
       "Tells whether a restore was interrupted or can be taken back, what is kept of it, which "
       "services run, what was run last, and which are the last good and the last verified backup. "
       "Exit code 1: a restore was interrupted, or the backup is older than --max-age.",
-      status_options, NULL, 0, 0, po_cmd_status },
+      status_options, 0, 0, po_cmd_status },
     { "snapshots", "VAULT", "list the archives of a vault",
       "A vault is a directory that backups are written into. Tells of each archive in it when it "
       "was "
@@ -438,14 +438,14 @@ const struct po_cli_verb po_cli_verbs[] = {
       "it than that. Files that are damaged, foreign or still being written are named. Exit code "
       "1: "
       "an archive is damaged, cannot be read or lacks a parent.",
-      no_options, NULL, 1, 1, po_cmd_snapshots },
+      no_options, 1, 1, po_cmd_snapshots },
     { "prune", "VAULT --keep-... N [OPTIONS]", "remove old archives from a vault",
       "What any rule keeps stays, in local time, for each host and site by itself; then it asks. "
       "Whatever the rules say, these stay: the newest, parents of what stays, the last verified "
       "full, the last "
       "backup for each purpose, and what is suspicious (dated in the future, or less than half of "
       "the one before), which counts for no rule.",
-      prune_options, NULL, 1, 1, po_cmd_prune },
+      prune_options, 1, 1, po_cmd_prune },
     { "consolidate", "VAULT ARCHIVE", "make a full archive out of a differential and its parents",
       "The new archive, in VAULT, is the same snapshot: the site need not be read again. Frames "
       "that "
@@ -453,64 +453,64 @@ const struct po_cli_verb po_cli_verbs[] = {
       "verified deeply before it has its name. The differential and its parents stay: prune "
       "removes "
       "them when they are no longer needed. ARCHIVE is a path, or the name of a file in VAULT.",
-      consolidate_options, NULL, 2, 2, po_cmd_consolidate },
+      consolidate_options, 2, 2, po_cmd_consolidate },
     { "protect", "[--recovery PERCENT] ARCHIVE...", "write recovery data beside archives",
       "Makes ARCHIVE.rec, with which repair mends it: at 5 percent any burst of damage of up to "
       "4.5 "
       "percent of the archive, scattered damage, lost or added bytes, in both files. What is "
       "damaged already is not protected.",
-      protect_options, NULL, 1, UINT32_MAX, po_cmd_protect },
+      protect_options, 1, UINT32_MAX, po_cmd_protect },
     { "repair", "ARCHIVE [-o FILE|--in-place]", "mend an archive by its recovery data",
       "Finds what is lost by the hashes in ARCHIVE.rec, computes it, and writes a mended copy, "
       "which gets its name only when it has been read back and verified deeply. Recovery data that "
       "are damaged are made anew. Exit code 0: mended, or whole; 4: more is lost than can be given "
       "back, and nothing is written.",
-      repair_options, NULL, 1, 1, po_cmd_repair },
+      repair_options, 1, 1, po_cmd_repair },
     { "keygen", "-o NAME [--passphrase-file FILE|--no-passphrase]", "make keys to sign by",
       "NAME.key signs (backup --sign, sign), and is encrypted by a passphrase; by NAME.pub anybody "
       "can check (--trusted-key). Both are as the program minisign has them. The public key is "
       "printed. Nothing is overwritten.",
-      keygen_options, NULL, 0, 0, po_cmd_keygen },
+      keygen_options, 0, 0, po_cmd_keygen },
     { "sign", "--key KEYFILE ARCHIVE...", "sign archives that are there",
       "Checks of each archive every frame's hash, then writes ARCHIVE.minisig beside it, which the "
       "program minisign can check too. One that is signed already is left as it is: exit code 3.",
-      sign_options, NULL, 1, UINT32_MAX, po_cmd_sign },
+      sign_options, 1, UINT32_MAX, po_cmd_sign },
     { "doctor", "--site folder:DIR [-o DEST]", "can this site be backed up and restored?",
       "Makes every check and changes nothing. Exit code 0: all good, 1: warnings, 2: something "
       "must "
       "be mended first.",
-      doctor_options, NULL, 0, 0, po_cmd_doctor },
+      doctor_options, 0, 0, po_cmd_doctor },
     { "pre-upgrade", "--site folder:DIR -o DEST [OPTIONS]",
       "a proven backup before an update, and what to do by hand",
       "Makes a full archive of the whole site, restores it for practice and compares it, and "
       "prints what the update does not carry over, with the values that the registry has of it; "
       "the list is kept beside the archive. prune leaves the archive until there is a newer one of "
       "its kind. Exit code 0: go on; anything else: do not yet.",
-      pre_upgrade_options, NULL, 0, 0, po_cmd_pre_upgrade },
+      pre_upgrade_options, 0, 0, po_cmd_pre_upgrade },
     { "drill", "ARCHIVE [--keep DIR]", "restore an archive for practice, and compare",
       "Restores into a scratch folder, where nothing is started, compares every file with the "
       "archive, parses the registry, makes doctor's checks, and prints a record of it. Exit code "
       "0: "
       "it can be restored, 1: it is not what it should be.",
-      drill_options, NULL, 1, 1, po_cmd_drill },
+      drill_options, 1, 1, po_cmd_drill },
     { "schedule", "add|list|remove [--name NAME] [--at HH:MM] [OPTIONS]",
       "a backup that runs by itself",
       "add: the system's scheduler (systemd, else cron; on Windows the Task Scheduler) runs backup "
       "with the options that are given, which are those of backup; it replaces a job of the same "
       "name. list tells the jobs, remove takes one away. Nothing else that is scheduled is "
       "touched.",
-      schedule_options, NULL, 1, 1, po_cmd_schedule },
+      schedule_options, 1, 1, po_cmd_schedule },
     { "config", "check FILE", "check a configuration file",
       "Reads FILE, which is one for --config, as every verb would, and names each mistake with its "
       "line. Exit code 0: none, 3: some.",
-      no_options, NULL, 2, 2, po_cmd_config },
+      no_options, 2, 2, po_cmd_config },
     { "guardian", "[OPTIONS]", "start services again for a run that was killed",
       "Started by backup, restore, undo and resume, and told by them what they stop; not for "
       "people.",
-      guardian_options, NULL, 0, 0, po_cmd_guardian },
-    { "help", "[VERB]", "tell how it is used", NULL, no_options, NULL, 0, 1, po_cmd_help },
-    { "version", "", "tell the version", NULL, no_options, NULL, 0, 0, po_cmd_version },
-    { NULL, NULL, NULL, NULL, no_options, NULL, 0, 0, NULL },
+      guardian_options, 0, 0, po_cmd_guardian },
+    { "help", "[VERB]", "tell how it is used", NULL, no_options, 0, 1, po_cmd_help },
+    { "version", "", "tell the version", NULL, no_options, 0, 0, po_cmd_version },
+    { NULL, NULL, NULL, NULL, no_options, 0, 0, NULL },
 };
 
 const struct po_cli_verb *
