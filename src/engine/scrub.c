@@ -202,7 +202,10 @@ po_scrub_note(struct po_scrub *scrub, uint32_t number, const bool *is_bad)
     struct po_scrub_archive *archive = &scrub->state.archives[number];
 
     for (unsigned i = 0; i < scrub->state.period; i++)
-        archive->good[i] += !is_bad[i];
+        if (is_bad[i])
+            archive->good[i] = PO_SCRUB_BAD;
+        else if (archive->good[i] != PO_SCRUB_BAD)
+            archive->good[i]++;
 }
 
 void
@@ -215,9 +218,16 @@ po_scrub_note_recovery(struct po_scrub *scrub, uint32_t number)
 static void
 settle(const struct po_scrub *scrub, struct po_scrub_archive *archive)
 {
-    for (unsigned i = 0; i < scrub->state.period; i++)
-        if (archive->good[i] == archive->files && is_due(scrub, i, archive->days[i]))
+    int32_t period = (int32_t)scrub->state.period;
+
+    for (unsigned i = 0; i < scrub->state.period; i++) {
+        if (!is_due(scrub, i, archive->days[i]))
+            continue;
+        if (archive->good[i] == archive->files)
             archive->days[i] = scrub->day;
+        else if (archive->good[i] == PO_SCRUB_BAD) /* overdue until it is mended */
+            archive->days[i] = scrub->day > period ? period - scrub->day : -1;
+    }
     if (archive->recovery_files == 0)
         archive->recovery = 0;
     else if (archive->recovery_good == archive->recovery_files &&

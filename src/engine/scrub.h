@@ -57,7 +57,8 @@ unsigned po_scrub_slot(const struct po_scrub *scrub, uint32_t number, uint32_t f
 bool po_scrub_is_due(const struct po_scrub *scrub, uint32_t number, unsigned slot);
 bool po_scrub_is_recovery_due(const struct po_scrub *scrub, uint32_t number);
 
-/* A file was checked: each due slot's frames, if any, were good but for those with is_bad[slot]. */
+/* A file was checked: each due slot's frames, if any, were good but for those with is_bad[slot], which
+ * are due again on each day until they are good. */
 void po_scrub_note(struct po_scrub *scrub, uint32_t number, const bool *is_bad);
 void po_scrub_note_recovery(struct po_scrub *scrub, uint32_t number);
 

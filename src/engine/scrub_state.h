@@ -5,13 +5,15 @@
 #include "engine/scrub.h"
 #include "port/file.h"
 
+#define PO_SCRUB_BAD UINT32_MAX
+
 struct po_scrub_archive {
     uint8_t digest[PO_DIGEST_SIZE];
     int32_t *days;    /* one a slot: the last day; -N = first seen on day N, not checked yet */
     int32_t recovery; /* likewise; 0 = there are no recovery data */
     /* Of this run. */
     uint32_t files; /* copies in the vault; 0 = not added */
-    uint32_t *good; /* one a slot: files in which its frames were good */
+    uint32_t *good; /* one a slot: files in which its frames were good, or PO_SCRUB_BAD */
     unsigned offset;
     unsigned recovery_slot;
     uint32_t recovery_files;
