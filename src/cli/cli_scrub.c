@@ -44,14 +44,13 @@ local_day(int64_t time)
     return po_scrub_day(year, month, day);
 }
 
-/* A time of that local day: no zone is more than 14 hours from UTC. */
+/* A time of that local day, noon or near it. */
 static int64_t
 noon_of(int32_t day)
 {
     int64_t time = day * DAY_STEPS + DAY_STEPS / 2;
-    int32_t is = local_day(time);
 
-    return is == day ? time : time + (is < day ? DAY_STEPS / 2 : -(DAY_STEPS / 2));
+    return time + (day - local_day(time)) * DAY_STEPS;
 }
 
 static enum po_status

@@ -11,7 +11,7 @@ int po_cli_scrub_run(struct po_cli *cli, const char *path, const struct po_vault
 
 /*
  * Where all of an archive was read by shares since it was last looked at as a whole, that is what its
- * row says: quick, at noon of the oldest share's day. What cannot be read of it is told as a note.
+ * row says: quick, in the middle of the oldest share's day. What cannot be read of it is told as a note.
  */
 void po_cli_scrub_apply(struct po_cli *cli, const char *path, struct po_vault *vault);
 
