@@ -622,6 +622,8 @@ class Reading(Base):
             for command in (("show", path), ("list", path), ("cat", path, "x"), ("extract", path, "-C", self.dir / "x"),
                             ("diff", path, self.archive), ("diff", self.archive, path), ("verify", path),
                             ("restore", path, self.arg, "--yes")):
+                if command == ("verify", self.dir):
+                    continue  # a vault
                 done = run(*command)
                 self.assertEqual(done.code, code, (command, done.out, done.err))
                 self.assertIn(str(path), done.text + done.out.decode())

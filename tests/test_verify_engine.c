@@ -2,6 +2,7 @@
  * Verification over several threads: damage in archives in memory is named exactly, and just as the
  * library names it.
  */
+#include "engine/scrub.h"
 #include "engine/verify.h"
 #include "os_help.h"
 #include "site_help.h"
@@ -230,6 +231,80 @@ START_TEST(damage_in_each_frame_names_exactly_what_has_a_part_in_it)
             free(judgement.hits.is_hit);
         }
         *at ^= 0x10;
+    }
+    help_close(&archive);
+}
+END_TEST
+
+/* ---- shares ---- */
+
+/* Reads what is due on a day; the verdict. */
+static enum po_status
+read_share(const struct help_archive *archive, unsigned period, int32_t day, bool *is_found,
+           uint32_t damaged)
+{
+    struct po_scrub *scrub = NULL;
+    struct po_err anew;
+    uint32_t count = archive->reader->index->frame_count;
+    uint8_t *frames = calloc(count, 1);
+    bool is_bad[PO_SCRUB_PERIOD_MAX] = { false };
+    struct po_verify_result result;
+    uint32_t number;
+    uint64_t wanted = 0;
+    enum po_status st;
+
+    help_must(po_scrub_open(&scrub, "state", "/vault", period, day, &anew, &err), &err);
+    help_must(po_scrub_add(scrub, archive->reader->digest, archive->reader->trailer.archive_id,
+                           false, &number, &err),
+              &err);
+    for (uint32_t f = 0; f < count; f++) {
+        frames[f] = po_scrub_is_due(scrub, number, po_scrub_slot(scrub, number, f));
+        wanted += frames[f];
+    }
+    st = po_engine_verify_frames(archive->reader, frames, 1 + (unsigned)day % 3, NULL, &result,
+                                 &err);
+    ck_assert_uint_eq(result.frames, wanted);
+    *is_found = false;
+    for (uint32_t f = 0; f < count; f++) {
+        ck_assert(frames[f] != PO_VERIFY_BAD || f == damaged);
+        is_bad[po_scrub_slot(scrub, number, f)] |= frames[f] == PO_VERIFY_BAD;
+        *is_found = *is_found || frames[f] == PO_VERIFY_BAD;
+    }
+    ck_assert(*is_found == (result.hits.count > 0));
+    po_scrub_note(scrub, number, is_bad);
+    help_must(po_scrub_save(scrub, &err), &err);
+    po_scrub_free(scrub);
+    po_verify_result_deinit(&result);
+    free(frames);
+    return st;
+}
+
+START_TEST(a_flipped_byte_in_any_frame_is_found_within_the_period_and_told_until_it_is_mended)
+{
+    const unsigned period = 4;
+    struct help_archive archive;
+    int32_t day = 20000;
+
+    make_archive();
+    help_open(&archive, sink.bytes.bytes, sink.bytes.size);
+    for (uint32_t f = 0; f < archive.reader->index->frame_count; f++) {
+        uint8_t *at = sink.bytes.bytes + archive.reader->offsets[f] +
+                      archive.reader->seeks[f].compressed_size / 2;
+        bool is_found = false;
+        bool was_found = false;
+
+        *at ^= 0x10;
+        for (unsigned i = 0; i < period; i++) {
+            enum po_status st = read_share(&archive, period, day++, &is_found, f);
+
+            /* The documents' own frames are read each time. */
+            ck_assert(!is_found || st == PO_E_FORMAT);
+            ck_assert(is_found || !was_found);
+            was_found = is_found;
+        }
+        ck_assert_msg(is_found, "frame %u", f);
+        *at ^= 0x10;
+        ck_assert_int_eq(read_share(&archive, period, day++, &is_found, f), PO_OK);
     }
     help_close(&archive);
 }
@@ -608,6 +683,8 @@ main(void)
     tcase_add_test(tc, a_whole_archive_is_whole_quick_and_deep);
     tcase_add_test(tc, the_counters_are_those_of_the_archive);
     tcase_add_test(tc, damage_in_each_frame_names_exactly_what_has_a_part_in_it);
+    tcase_add_test(
+        tc, a_flipped_byte_in_any_frame_is_found_within_the_period_and_told_until_it_is_mended);
     tcase_add_test(tc, damage_in_several_frames_names_all_and_the_first_is_told);
     tcase_add_test(tc, frames_in_each_others_place_are_damage);
     tcase_add_test(tc,

@@ -183,6 +183,23 @@ parse_number(const struct po_cli_option *option, const char *text, int64_t *numb
     return *number >= option->min && *number <= option->max;
 }
 
+/* Digits, and d or w behind them. */
+static bool
+parse_period(const struct po_cli_option *option, const char *text, int64_t *number)
+{
+    char digits[8] = { 0 };
+    size_t size = strlen(text);
+    uint64_t count = 0;
+
+    if (size < 2 || size > sizeof digits || (text[size - 1] != 'd' && text[size - 1] != 'w'))
+        return false;
+    memcpy(digits, text, size - 1);
+    if (!po_text_parse_u64(digits, INT32_MAX, &count))
+        return false;
+    *number = (int64_t)count * (text[size - 1] == 'w' ? 7 : 1);
+    return *number >= option->min && *number <= option->max;
+}
+
 static enum po_status
 fail_value(const struct po_cli_option *option, const char *text, struct po_err *err)
 {
@@ -192,6 +209,9 @@ fail_value(const struct po_cli_option *option, const char *text, struct po_err *
     if (option->kind == PO_CLI_SIZE)
         return po_fail(err, PO_E_USAGE,
                        "--%s: %s is not a size from %lld to %lld bytes (K, M and G are understood)",
+                       option->name, text, (long long)option->min, (long long)option->max);
+    if (option->kind == PO_CLI_PERIOD)
+        return po_fail(err, PO_E_USAGE, "--%s: %s is not %lld to %lld days, as \"30d\" or \"4w\"",
                        option->name, text, (long long)option->min, (long long)option->max);
     return po_fail(err, PO_E_USAGE, "--%s: %s is not a number from %lld to %lld", option->name,
                    text, (long long)option->min, (long long)option->max);
@@ -232,6 +252,10 @@ po_cli_values_set(struct po_cli_values *values, const struct po_cli_option *opti
         break;
     case PO_CLI_CHOICE:
         if (!parse_choice(option->argument, text, &value->number))
+            st = fail_value(option, text, err);
+        break;
+    case PO_CLI_PERIOD:
+        if (!parse_period(option, text, &value->number))
             st = fail_value(option, text, err);
         break;
     case PO_CLI_NUMBER:

@@ -48,6 +48,7 @@ enum po_cli_id {
     PO_CLI_ALLOW_SHRINK,
     PO_CLI_QUICK,
     PO_CLI_DEEP,
+    PO_CLI_BUDGET,
     PO_CLI_LONG,
     PO_CLI_NULL,
     PO_CLI_DIRECTORY,
@@ -108,6 +109,7 @@ enum po_cli_kind {
     PO_CLI_CHOICE, /* one of `argument`, which is "a|b|c" */
     PO_CLI_NUMBER, /* min to max */
     PO_CLI_SIZE,   /* bytes, with K M G; min to max */
+    PO_CLI_PERIOD, /* whole days: "30d", "4w"; min to max days */
 };
 
 struct po_cli_option {
@@ -136,7 +138,7 @@ struct po_cli_value {
     bool is_set;
     bool is_from_config;
     const char *text;  /* TEXT, CHOICE: as given */
-    int64_t number;    /* NUMBER, SIZE; CHOICE: which, from 0 */
+    int64_t number;    /* NUMBER, SIZE, PERIOD; CHOICE: which, from 0 */
     const char **list; /* LIST; owned */
     size_t count;
 };

@@ -96,12 +96,11 @@ tone_of(enum po_vault_fault fault)
 }
 
 int
-po_cli_vault_problems(struct po_cli *cli, const char *path, const struct po_vault *vault)
+po_cli_vault_name_problems(struct po_cli *cli, const char *path, const struct po_vault *vault)
 {
     struct po_buf name = { 0 };
     int code = PO_EXIT_DONE;
 
-    po_cli_json_array_begin(&cli->out, "problems");
     for (uint32_t i = 0; i < vault->problem_count; i++) {
         const struct po_vault_problem *problem = &vault->problems[i];
         const char *fault = po_vault_fault_name(problem->fault);
@@ -113,7 +112,7 @@ po_cli_vault_problems(struct po_cli *cli, const char *path, const struct po_vaul
                         problem->reason);
         if (tone_of(problem->fault) == PO_CLI_WARNING)
             code = PO_EXIT_PARTLY;
-        if (!cli->out.is_json)
+        if (!po_cli_out_has_document(&cli->out))
             continue;
         item =
             json_pack("{s:o, s:s, s:o, s:o}", "path", po_cli_vault_path_json(path, problem->name),
@@ -121,8 +120,18 @@ po_cli_vault_problems(struct po_cli *cli, const char *path, const struct po_vaul
                       po_cli_json_u64(problem->file_bytes));
         po_cli_json_item(&cli->out, item);
     }
-    po_cli_json_array_end(&cli->out);
     po_buf_deinit(&name);
+    return code;
+}
+
+int
+po_cli_vault_problems(struct po_cli *cli, const char *path, const struct po_vault *vault)
+{
+    int code;
+
+    po_cli_json_array_begin(&cli->out, "problems");
+    code = po_cli_vault_name_problems(cli, path, vault);
+    po_cli_json_array_end(&cli->out);
     return code;
 }
 

@@ -1,4 +1,4 @@
-/* cli_vault.h - a vault by its path, in words and JSON: for `snapshots` and `prune`. */
+/* cli_vault.h - a vault by its path, in words and JSON: for `snapshots`, `prune` and `verify`. */
 #ifndef PO_CLI_CLI_VAULT_H
 #define PO_CLI_CLI_VAULT_H
 
@@ -31,6 +31,9 @@ bool po_cli_vault_lock(struct po_cli *cli, const char *path, struct po_vault_loc
 /* Names the files that are no archive that can be read, and puts them into the JSON document
  * ("problems"). PO_EXIT_PARTLY when an archive is among them, or may be. */
 int po_cli_vault_problems(struct po_cli *cli, const char *path, const struct po_vault *vault);
+
+/* The same within an array that the caller has begun. */
+int po_cli_vault_name_problems(struct po_cli *cli, const char *path, const struct po_vault *vault);
 
 /* A row as an object, without its end: more members may be added. NULL when memory runs out. */
 json_t *po_cli_vault_row_json(const char *path, const struct po_vault *vault, uint32_t row);

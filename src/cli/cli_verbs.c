@@ -174,6 +174,9 @@ static const struct po_cli_option verify_options[] = {
     FLAG(PO_CLI_RECOVERY, "recovery", 0,
          "also check the recovery data, and whether they can mend what is damaged"),
     TRUSTED_KEY,
+    { PO_CLI_BUDGET, "budget", 0, PO_CLI_PERIOD, "DAYS", 1, 366,
+      "of a vault: a share a run, quick, so that in so many days (30d, 4w) all of it is read, "
+      "recovery data too; missed runs are made up" },
     THREADS,
     TELL,
     END,
@@ -372,8 +375,11 @@ const struct po_cli_verb po_cli_verbs[] = {
       "that "
       "cannot be read is named and counted, and the exit code is 1.",
       backup_options, 0, 0, po_cmd_backup },
-    { "verify", "[--quick|--deep] ARCHIVE...", "check archives, byte by byte",
-      "Says of each archive whether it is whole; of a damaged one, which files are hit.",
+    { "verify", "[--quick|--deep|--budget DAYS] ARCHIVE|VAULT...", "check archives, byte by byte",
+      "Says of each archive whether it is whole; of a damaged one, which files are hit. Of a "
+      "vault, "
+      "a directory, each archive is checked. With --budget a daily run reads a share, and "
+      "`snapshots` tells since when all has been read.",
       verify_options, 1, UINT32_MAX, po_cmd_verify },
     { "list", "[-l] [-0] ARCHIVE [PATTERN...]", "list paths",
       "A pattern is a glob on archive paths: '*' and '?' stop at '/', '**' does not; a directory's "

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "cli/cli_prune.h"
+#include "cli/cli_scrub.h"
 #include "cli/cli_vault.h"
 #include "port/sys.h"
 
@@ -210,6 +211,7 @@ po_cmd_snapshots(struct po_cli *cli)
 
     if (!po_cli_vault_open(cli, table.path, false, &vault, &code))
         return code;
+    po_cli_scrub_apply(cli, table.path, vault);
     table.vault = vault;
     if (po_prune_plan_new(&plan, vault, &options, &ignored) == PO_OK)
         table.plan = plan;

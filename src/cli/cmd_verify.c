@@ -1,505 +1,206 @@
 #include "cli/cli.h"
 
-#include "base/text.h"
-#include "cli/cli_archive.h"
-#include "cli/cli_history.h"
-#include "cli/cli_parents.h"
-#include "cli/cli_rec.h"
-#include "cli/cli_trust.h"
-#include "engine/verify.h"
-#include "port/sys.h"
-#include "store/store.h"
+#include "base/mem.h"
+#include "cli/cli_scrub.h"
+#include "cli/cli_vault.h"
+#include "cli/cli_verify.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#define NAMED_MAX 1000u /* in text; JSON has all */
-
-struct check {
-    const char *path;
-    const char *verdict; /* "ok", "damaged", "unsupported", "untrusted", "error" */
-    bool is_deep;
-    struct po_problems missing; /* parents that are not beside it */
-    uint64_t files;             /* that lie in it */
-    double seconds;
-    struct po_err err; /* PO_OK when whole */
-    const struct po_cli_trust *trust;
-    bool has_signature; /* it was looked at */
-    bool is_altered;    /* whole, but the signature is not of it */
-    struct po_signature signature;
-    struct po_verify_result result;
-    bool has_recovery; /* its recovery data were looked at */
-    struct po_cli_rec recovery;
+/* What was named: each an archive, or a vault. */
+struct job {
+    struct po_cli *cli;
+    struct po_cli_trust trust;
+    struct po_vault **vaults; /* one an argument; NULL: it is no vault */
+    size_t vault_count;
+    json_t *summaries; /* of shares; NULL: none */
 };
 
-static const char *
-verdict_of(enum po_status status)
-{
-    switch (status) {
-    case PO_OK:
-        return "ok";
-    case PO_E_FORMAT:
-        return "damaged";
-    case PO_E_UNSUPPORTED:
-        return "unsupported";
-    case PO_E_AUTH:
-        return "untrusted";
-    case PO_E_CANCELLED:
-    case PO_E_NOMEM:
-    case PO_E_IO:
-    case PO_E_USAGE:
-        break;
-    }
-    return "error";
-}
-
-static json_t *
-paths_json(const struct po_problems *problems)
-{
-    json_t *paths = json_array();
-
-    for (size_t i = 0; i < problems->count; i++) {
-        const struct po_problem *p = &problems->items[i];
-
-        if (json_array_append_new(paths, po_cli_json_plain_path(p->path, p->path_size)) != 0) {
-            json_decref(paths);
-            return NULL;
-        }
-    }
-    return paths;
-}
-
-/* What the format says is broken: messages about damage end in " (INDEX-6)". */
-static json_t *
-rule_json(const struct po_err *err)
-{
-    size_t size = strlen(err->text);
-    const char *open = size > 0 && err->text[size - 1] == ')' ? strrchr(err->text, '(') : NULL;
-    char rule[32];
-
-    if ((err->status != PO_E_FORMAT && err->status != PO_E_UNSUPPORTED) || open == NULL)
-        return json_null();
-    (void)snprintf(rule, sizeof(rule), "%.*s", (int)(err->text + size - 1 - open - 1), open + 1);
-    if (rule[strspn(rule, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")] != '\0' ||
-        strchr(rule, '-') == NULL)
-        return json_null();
-    return json_string(rule);
-}
-
-/* null: nothing was asked, and there is none. */
-static json_t *
-signature_json(const struct check *check)
-{
-    const struct po_signature *signature = &check->signature;
-    struct po_buf id = { 0 };
-    json_t *value;
-
-    if (!check->has_signature ||
-        (signature->state == PO_SIGNATURE_MISSING && check->trust->count == 0))
-        return json_null();
-    po_minisign_put_id(&id, signature->key_id);
-    value = json_pack(
-        "{s:s, s:o, s:o}", "state", po_signature_state_name(signature->state), "key_id",
-        signature->has_key_id ? json_string(po_buf_text(&id)) : json_null(), "trusted_comment",
-        signature->state == PO_SIGNATURE_GOOD ? po_cli_json_text(signature->comment) : json_null());
-    po_buf_deinit(&id);
-    return value;
-}
-
 static void
-put_json(struct po_cli_out *out, const struct check *check)
+raise_code(int *worst, int code)
 {
-    if (!po_cli_out_has_document(out))
-        return;
-    po_cli_json_item(
-        out,
-        json_pack("{s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:f}",
-                  po_cli_json_path_key(check->path, strlen(check->path)),
-                  po_cli_json_path(check->path, strlen(check->path)), "verdict", check->verdict,
-                  "rule", rule_json(&check->err), "message",
-                  check->err.status == PO_OK ? json_null() : po_cli_json_text(check->err.text),
-                  "mode", check->is_deep ? "deep" : "quick", "hit", paths_json(&check->result.hits),
-                  "missing_parents", paths_json(&check->missing), "files",
-                  po_cli_json_u64(check->files), "frames", po_cli_json_u64(check->result.frames),
-                  "bytes", po_cli_json_u64(check->result.bytes), "content_bytes",
-                  po_cli_json_u64(check->result.content_bytes), "registry_bad",
-                  check->result.is_registry_bad, "signature", signature_json(check), "recovery",
-                  check->has_recovery ? po_cli_rec_json(&check->recovery) : json_null(), "seconds",
-                  check->seconds));
-}
-
-static void
-put_colour(const struct po_cli_out *out, struct po_buf *line, const char *colour, const char *text)
-{
-    if (out->has_stdout_colour)
-        po_buf_put_text(line, colour);
-    po_buf_put_text(line, text);
-    if (out->has_stdout_colour)
-        po_buf_put_text(line, "\033[0m");
-}
-
-/* Without a key to check it by nothing is said of whom it is from. */
-static void
-put_signature(struct po_buf *line, const struct check *check)
-{
-    const struct po_signature *signature = &check->signature;
-
-    if (!check->has_signature || signature->state == PO_SIGNATURE_MISSING)
-        return;
-    if (!signature->has_key_id) {
-        po_buf_put_text(line, "; the " PO_SIGNATURE_ENDING " beside it is no signature");
-        return;
-    }
-    po_buf_put_text(line, "; signed by key ");
-    po_minisign_put_id(line, signature->key_id);
-    if (signature->state == PO_SIGNATURE_GOOD) {
-        char comment[sizeof(signature->comment)];
-        size_t size = strlen(signature->comment);
-
-        /* Its parts are apart by tabs. */
-        for (size_t i = 0; i <= size; i++)
-            comment[i] = (char)(signature->comment[i] == '\t' ? ' ' : signature->comment[i]);
-        po_buf_put_text(line, ": ");
-        po_cli_put_message(line, comment);
-    } else {
-        po_buf_put_text(line, ", not checked: no --trusted-key");
-    }
-}
-
-static void
-tell_whole(struct po_cli_out *out, const struct check *check)
-{
-    const struct po_verify_result *result = &check->result;
-    struct po_buf line = { 0 };
-
-    po_cli_put_message(&line, check->path);
-    po_buf_put_text(&line, ": ");
-    put_colour(out, &line, "\033[32m", "whole");
-    po_buf_printf(&line, " (%s: ", check->is_deep ? "deep" : "quick");
-    if (check->is_deep) {
-        po_cli_put_count(&line, check->files, "file", "files");
-        po_buf_put_text(&line, ", ");
-        po_text_put_size(&line, result->content_bytes);
-        po_buf_put_text(&line, " in ");
-    }
-    po_cli_put_count(&line, result->frames, "frame", "frames");
-    po_buf_put_text(&line, ", ");
-    po_text_put_size(&line, result->bytes);
-    po_buf_put_text(&line, " read, ");
-    po_text_put_seconds(&line, check->seconds);
-    po_buf_put_text(&line, ")");
-    put_signature(&line, check);
-    if (!out->is_quiet)
-        (void)po_cli_out_line(out, &line);
-    po_buf_clear(&line);
-    if (result->is_registry_bad)
-        po_cli_out_tell(out, PO_CLI_WARNING,
-                        "%s: the .reg file in it is whole, but regedit would not take it: the site "
-                        "had it so",
-                        check->path);
-    for (size_t i = 0; i < check->missing.count; i++) {
-        po_text_put_name(&line, check->missing.items[i].path, check->missing.items[i].path_size);
-        po_cli_out_tell(out, PO_CLI_WARNING,
-                        "%s: its parent %s is not beside it: without that it cannot be restored",
-                        check->path, po_buf_text(&line));
-        po_buf_clear(&line);
-    }
-    po_buf_deinit(&line);
-}
-
-/* spec: READ-2. Reports of damage end in file names, and in what to type next. */
-static void
-tell_hits(struct po_cli_out *out, const struct check *check)
-{
-    const struct po_problems *hits = &check->result.hits;
-    struct po_buf line = { 0 };
-
-    for (size_t i = 0; i < hits->count && i < NAMED_MAX; i++) {
-        po_buf_put_text(&line, "  hit: ");
-        po_text_put_name(&line, hits->items[i].path, hits->items[i].path_size);
-        (void)po_cli_out_line(out, &line);
-    }
-    if (hits->count > NAMED_MAX)
-        po_buf_printf(&line, "  and %zu more (--json names all)", hits->count - (size_t)NAMED_MAX);
-    if (line.size > 0)
-        (void)po_cli_out_line(out, &line);
-    po_buf_deinit(&line);
-}
-
-/* The error, without the path that stands before the verdict already. */
-static const char *
-without_path(const struct check *check)
-{
-    size_t size = strlen(check->path);
-    const char *text = check->err.text;
-
-    return strncmp(text, check->path, size) == 0 && strncmp(text + size, ": ", 2) == 0
-               ? text + size + 2
-               : text;
-}
-
-/* What to type. */
-static void
-tell_next(struct po_cli_out *out, const struct check *check)
-{
-    bool can_mend = check->has_recovery ? check->recovery.is_usable && check->recovery.is_mendable
-                                        : po_cli_rec_exists(check->path);
-    struct po_buf word = { 0 };
-
-    po_cli_put_word(&word, check->path);
-    if (check->is_altered)
-        po_cli_out_tell(out, PO_CLI_HINT,
-                        "Whole in itself, it is not what was signed: compare it with another copy "
-                        "before it is used");
-    else if (can_mend)
-        po_cli_out_tell(out, PO_CLI_HINT, "Mend it by its recovery data: pobackup repair %s",
-                        po_buf_text(&word));
-    else if (check->result.frames > 0)
-        po_cli_out_tell(out, PO_CLI_HINT, "Extract what is whole: pobackup extract %s -C DIR",
-                        po_buf_text(&word));
-    else
-        po_cli_out_tell(out, PO_CLI_HINT,
-                        "Its tables cannot be trusted. Find what is whole: pobackup salvage %s -C "
-                        "DIR",
-                        po_buf_text(&word));
-    po_buf_deinit(&word);
-}
-
-static void
-tell_bad(struct po_cli_out *out, const struct check *check)
-{
-    bool is_damaged = check->err.status == PO_E_FORMAT;
-    struct po_buf line = { 0 };
-
-    po_cli_put_message(&line, check->path);
-    po_buf_put_text(&line, ": ");
-    put_colour(out, &line, "\033[31m",
-               is_damaged                              ? "DAMAGED"
-               : check->err.status == PO_E_UNSUPPORTED ? "not supported"
-               : check->err.status == PO_E_AUTH        ? "NOT TRUSTED"
-                                                       : "could not be checked");
-    po_buf_put_text(&line, ": ");
-    po_cli_put_message(&line, without_path(check));
-    (void)po_cli_out_line(out, &line);
-    tell_hits(out, check);
-    po_buf_deinit(&line);
-    if (is_damaged)
-        tell_next(out, check);
-}
-
-/* It cannot be trusted to mend, or there is none: that is no damage of the archive. */
-static bool
-is_recovery_bad(const struct check *check)
-{
-    return check->has_recovery && check->err.status == PO_OK &&
-           !po_cli_rec_is_whole(&check->recovery);
-}
-
-static void
-tell_recovery(struct po_cli_out *out, const struct check *check)
-{
-    struct po_buf text = { 0 };
-    struct po_buf word = { 0 };
-
-    if (!check->has_recovery)
-        return;
-    po_cli_rec_put_text(&text, &check->recovery);
-    po_cli_out_tell(out, po_cli_rec_is_whole(&check->recovery) ? PO_CLI_SAY : PO_CLI_WARNING,
-                    "%s: recovery data: %s", check->path, po_buf_text(&text));
-    po_cli_put_word(&word, check->path);
-    if (is_recovery_bad(check))
-        po_cli_out_tell(out, PO_CLI_HINT, "Make them: pobackup protect --overwrite %s",
-                        po_buf_text(&word));
-    po_buf_deinit(&text);
-    po_buf_deinit(&word);
-}
-
-/* The verdict, which is data, for logs. */
-static void
-keep(struct po_cli_out *out, const struct check *check)
-{
-    const struct po_problems *hits = &check->result.hits;
-    struct po_buf line = { 0 };
-
-    po_buf_printf(&line, "%s: %s", check->path,
-                  check->err.status == PO_OK ? "whole" : check->verdict);
-    if (check->err.status == PO_OK)
-        po_buf_printf(&line, " (%s, %llu files)", check->is_deep ? "deep" : "quick",
-                      (unsigned long long)check->files);
-    else
-        po_buf_printf(&line, ": %s", without_path(check));
-    po_cli_out_keep(out, check->err.status == PO_OK ? PO_CLI_SAY : PO_CLI_ERROR,
-                    po_buf_text(&line));
-    for (size_t i = 0; i < hits->count && i < NAMED_MAX; i++) {
-        po_buf_clear(&line);
-        po_buf_put_text(&line, "hit: ");
-        po_text_put_name(&line, hits->items[i].path, hits->items[i].path_size);
-        po_cli_out_keep(out, PO_CLI_PROBLEM, po_buf_text(&line));
-    }
-    po_buf_deinit(&line);
-}
-
-static uint64_t
-count_files(const struct po_index *index)
-{
-    uint64_t count = 0;
-
-    for (uint32_t i = 0; i < index->count; i++)
-        count += po_index_type(index, i) == POBACKUP_FILE && po_index_source(index, i) == 0;
-    return count;
-}
-
-/* For the history. What could not be looked at, or is of no use without a parent, is not checked. */
-static void
-note(struct po_cli *cli, const struct check *check, const struct po_reader *reader)
-{
-    bool is_whole = check->err.status == PO_OK && check->missing.count == 0;
-    struct po_history_run run = { .archive = check->path,
-                                  .created = POBACKUP_TIME_UNKNOWN,
-                                  .outage_seconds = -1,
-                                  .files = check->files,
-                                  .bytes = check->result.content_bytes,
-                                  .seconds = check->seconds,
-                                  .is_whole = is_whole };
-
-    if (is_whole || check->err.status == PO_E_FORMAT)
-        run.check = check->is_deep ? PO_HISTORY_DEEP : PO_HISTORY_QUICK;
-    if (reader != NULL) {
-        run.has_archive_id = true;
-        memcpy(run.archive_id, reader->trailer.archive_id, PO_ID_SIZE);
-        memcpy(run.digest, reader->digest, PO_DIGEST_SIZE);
-        run.created = reader->trailer.created;
-    }
-    cli->history = run;
-}
-
-/* Also of an archive that cannot be opened: its blocks are bytes. */
-static enum po_status
-check_recovery(struct po_cli *cli, struct check *check, enum po_status verdict)
-{
-    struct pobackup_blob blob = { 0 };
-    struct po_err err;
-    enum po_status st = po_store_file_open(&blob, check->path, &err);
-
-    if (st == PO_OK)
-        st = po_cli_rec_open(cli, &check->recovery, check->path, &blob, &err);
-    po_store_blob_free(&blob);
-    if (st == PO_OK || verdict != PO_OK)
-        return verdict;
-    check->err = err;
-    return st;
-}
-
-/* Of a damaged archive too. With keys it has to be good. */
-static enum po_status
-look_at_signature(struct po_cli *cli, struct check *check, const struct po_cli_archive *archive,
-                  struct po_err *err)
-{
-    const struct po_cli_trust *trust = check->trust;
-    enum po_status st =
-        po_signature_check(&check->signature, check->path, &archive->blob, archive->own,
-                           trust->keys, trust->count, &cli->watch, err);
-
-    check->has_signature = st == PO_OK;
-    /* Nobody has asked for it. */
-    if (st == PO_E_IO && trust->count == 0) {
-        po_cli_out_tell(&cli->out, PO_CLI_WARNING, "%s", err->text);
-        return PO_OK;
-    }
-    return st == PO_OK && trust->count > 0 ? po_signature_require(&check->signature, err) : st;
-}
-
-/* *check is filled in, whatever comes. */
-static void
-check_one(struct po_cli *cli, struct check *check)
-{
-    struct po_cli_archive archive = { 0 };
-    double began = po_sys_monotonic();
-    unsigned threads = (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0);
-    struct po_err signature_err = { 0 };
-    enum po_status signed_st = PO_OK;
-    enum po_status st = po_cli_archive_open_quietly(&archive, check->path, &check->err);
-
-    if (archive.blob.read_at != NULL)
-        signed_st = look_at_signature(cli, check, &archive, &signature_err);
-    if (st == PO_OK) {
-        check->files = count_files(archive.reader->index);
-        st = po_engine_verify(archive.reader, check->is_deep, threads, &cli->watch, &check->result,
-                              &check->err);
-    }
-    if (st == PO_OK)
-        st = po_cli_parents_check(&archive, &cli->watch, &check->missing, &check->err);
-    if (st == PO_OK && signed_st != PO_OK) {
-        st = signed_st;
-        check->err = signature_err;
-        check->is_altered = st == PO_E_FORMAT;
-    }
-    if (st == PO_OK)
-        check->err = (struct po_err){ .status = PO_OK };
-    if (check->has_recovery && st != PO_E_CANCELLED)
-        st = check_recovery(cli, check, st);
-    check->verdict = verdict_of(st);
-    check->seconds = po_sys_monotonic() - began;
-    note(cli, check, archive.reader);
-    po_cli_archive_deinit(&archive);
+    if (code > *worst)
+        *worst = code;
 }
 
 static int
-verify_one(struct po_cli *cli, const char *path, bool is_deep, const struct po_cli_trust *trust)
+verify_file(struct job *job, const char *path)
 {
-    struct check check = { .path = path,
-                           .is_deep = is_deep,
-                           .trust = trust,
-                           .has_recovery = po_cli_has(cli, PO_CLI_RECOVERY) };
+    struct po_cli *cli = job->cli;
+    struct po_cli_check check = { .path = path,
+                                  .trust = &job->trust,
+                                  .is_deep = !po_cli_has(cli, PO_CLI_QUICK) &&
+                                             !po_cli_has(cli, PO_CLI_BUDGET),
+                                  .has_recovery = po_cli_has(cli, PO_CLI_RECOVERY) };
+
+    return po_cli_verify_one(cli, &check);
+}
+
+static int
+verify_named(struct job *job, const char *vault_path, const char *name)
+{
+    char *path = po_os_path_join(vault_path, name);
+    struct po_err err;
     int code;
 
-    check_one(cli, &check);
-    code = po_cli_exit_code(check.err.status);
-    if (code == PO_EXIT_DONE && (check.missing.count > 0 || is_recovery_bad(&check)))
-        code = PO_EXIT_PARTLY;
-    put_json(&cli->out, &check);
-    po_cli_history_end(cli, NULL, code);
-    if (check.err.status == PO_E_CANCELLED) {
-        (void)po_cli_failed(cli, &check.err);
-    } else {
-        if (po_cli_out_has_document(&cli->out) && cli->out.error == NULL &&
-            check.err.status != PO_OK)
-            cli->out.error = po_cli_json_err(&check.err);
-        keep(&cli->out, &check);
-        if (!cli->out.is_json && check.err.status == PO_OK)
-            tell_whole(&cli->out, &check);
-        else if (!cli->out.is_json)
-            tell_bad(&cli->out, &check);
-        tell_recovery(&cli->out, &check);
+    if (path == NULL) {
+        (void)!po_fail_nomem(&err, 1);
+        return po_cli_failed(job->cli, &err);
     }
-    po_cli_rec_deinit(&check.recovery);
-    po_verify_result_deinit(&check.result);
-    po_problems_deinit(&check.missing);
+    code = verify_file(job, path);
+    po_mem_free(path);
     return code;
+}
+
+/* Those that are too damaged to be rows are archives, too; whatever else is named at the end. */
+static int
+verify_damaged(struct job *job, const char *path, const struct po_vault *vault)
+{
+    int worst = PO_EXIT_DONE;
+
+    for (uint32_t i = 0; i < vault->problem_count && !po_cli_is_cancelled(job->cli); i++)
+        if (vault->problems[i].fault == PO_VAULT_DAMAGED)
+            raise_code(&worst, verify_named(job, path, vault->problems[i].name));
+    return worst;
+}
+
+static int
+verify_vault(struct job *job, const char *path, const struct po_vault *vault)
+{
+    int worst = PO_EXIT_DONE;
+
+    for (uint32_t i = 0; i < vault->count && !po_cli_is_cancelled(job->cli); i++)
+        raise_code(&worst, verify_named(job, path, vault->rows[i].name));
+    return worst;
+}
+
+static int
+verify_share(struct job *job, const char *path, const struct po_vault *vault)
+{
+    json_t *summary = NULL;
+    int code = po_cli_scrub_run(job->cli, path, vault, &summary);
+
+    if (job->summaries == NULL)
+        job->summaries = json_array();
+    if (summary != NULL)
+        (void)json_array_append_new(job->summaries, summary);
+    return code;
+}
+
+/* A vault in which nothing is may be a disk that is not mounted: nothing was verified. */
+static int
+verify_any(struct job *job, const char *path, struct po_vault *vault)
+{
+    struct po_cli *cli = job->cli;
+    int worst = PO_EXIT_DONE;
+
+    if (vault == NULL)
+        return verify_file(job, path);
+    if (vault->count == 0) {
+        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
+                        "%s: there is no archive in it, so none was verified", path);
+        worst = PO_EXIT_PARTLY;
+    } else if (po_cli_has(cli, PO_CLI_BUDGET)) {
+        raise_code(&worst, verify_share(job, path, vault));
+    } else {
+        raise_code(&worst, verify_vault(job, path, vault));
+    }
+    raise_code(&worst, verify_damaged(job, path, vault));
+    return worst;
+}
+
+/* ---- what was named ---- */
+
+/* false: told, *code is the exit code. */
+static bool
+check_usage(struct po_cli *cli, int *code)
+{
+    *code = PO_EXIT_USAGE;
+    if (po_cli_has(cli, PO_CLI_QUICK) && po_cli_has(cli, PO_CLI_DEEP))
+        return po_cli_usage(cli, "--quick or --deep: one of them") == 0;
+    if (po_cli_has(cli, PO_CLI_BUDGET) && po_cli_has(cli, PO_CLI_DEEP))
+        return po_cli_usage(cli, "--budget reads, as --quick does: not with --deep") == 0;
+    if (po_cli_has(cli, PO_CLI_BUDGET) && po_cli_has(cli, PO_CLI_RECOVERY))
+        return po_cli_usage(cli, "--budget checks recovery data once in its time: not with "
+                                 "--recovery") == 0;
+    if (po_cli_has(cli, PO_CLI_BUDGET) && po_cli_has(cli, PO_CLI_TRUSTED_KEY))
+        return po_cli_usage(cli, "a signature is of all of an archive: --budget not with "
+                                 "--trusted-key") == 0;
+    return true;
+}
+
+static bool
+open_vaults(struct job *job, int *code)
+{
+    struct po_cli *cli = job->cli;
+    struct po_err err = { 0 };
+
+    for (size_t i = 0; i < cli->values.arg_count; i++) {
+        const char *path = cli->values.args[i];
+        enum po_status st = po_cli_vault_check(path, &err);
+
+        if (st != PO_OK && po_cli_has(cli, PO_CLI_BUDGET)) {
+            *code = po_cli_failed(cli, &err);
+            return false;
+        }
+        if (st != PO_OK)
+            continue; /* an archive, or what is told as one */
+        if (!po_cli_vault_open(cli, path, false, &job->vaults[i], code))
+            return false;
+        job->vault_count++;
+    }
+    return true;
+}
+
+static int
+run(struct job *job)
+{
+    struct po_cli *cli = job->cli;
+    int worst = PO_EXIT_DONE;
+
+    po_cli_json_array_begin(&cli->out, "archives");
+    for (size_t i = 0; i < cli->values.arg_count && !po_cli_is_cancelled(cli); i++)
+        raise_code(&worst, verify_any(job, cli->values.args[i], job->vaults[i]));
+    po_cli_json_array_end(&cli->out);
+    if (job->vault_count == 0)
+        return worst;
+    po_cli_json_array_begin(&cli->out, "problems");
+    for (size_t i = 0; i < cli->values.arg_count; i++)
+        if (job->vaults[i] != NULL)
+            raise_code(&worst,
+                       po_cli_vault_name_problems(cli, cli->values.args[i], job->vaults[i]));
+    po_cli_json_array_end(&cli->out);
+    if (po_cli_has(cli, PO_CLI_BUDGET)) {
+        po_cli_json_member(&cli->out, "vaults",
+                           job->summaries != NULL ? job->summaries : json_array());
+        job->summaries = NULL;
+    }
+    return worst;
 }
 
 int
 po_cmd_verify(struct po_cli *cli)
 {
-    struct po_cli_trust trust = { 0 };
+    struct job job = { .cli = cli };
     struct po_err err = { 0 };
-    int worst = PO_EXIT_DONE;
+    int code;
 
-    if (po_cli_has(cli, PO_CLI_QUICK) && po_cli_has(cli, PO_CLI_DEEP))
-        return po_cli_usage(cli, "--quick or --deep: one of them");
-    if (po_cli_trust_load(cli, &trust, &err) != PO_OK) {
-        po_cli_trust_deinit(&trust);
+    if (!check_usage(cli, &code))
+        return code;
+    if (po_cli_trust_load(cli, &job.trust, &err) != PO_OK) {
+        po_cli_trust_deinit(&job.trust);
         return po_cli_failed(cli, &err);
     }
     po_cli_catch_interrupts(cli);
-    po_cli_json_array_begin(&cli->out, "archives");
-    for (size_t i = 0; i < cli->values.arg_count && !po_cli_is_cancelled(cli); i++) {
-        int code = verify_one(cli, cli->values.args[i], !po_cli_has(cli, PO_CLI_QUICK), &trust);
-
-        if (code > worst)
-            worst = code;
+    job.vaults = po_mem_new(cli->values.arg_count, sizeof(struct po_vault *));
+    if (job.vaults == NULL) {
+        (void)!po_fail_nomem(&err, cli->values.arg_count);
+        po_cli_trust_deinit(&job.trust);
+        return po_cli_failed(cli, &err);
     }
-    po_cli_json_array_end(&cli->out);
-    po_cli_trust_deinit(&trust);
-    return po_cli_is_cancelled(cli) && worst < PO_EXIT_FAILED ? PO_EXIT_FAILED : worst;
+    if (open_vaults(&job, &code))
+        code = run(&job);
+    for (size_t i = 0; i < cli->values.arg_count; i++)
+        po_vault_free(job.vaults[i]);
+    po_mem_free(job.vaults);
+    po_cli_trust_deinit(&job.trust);
+    return po_cli_is_cancelled(cli) && code < PO_EXIT_FAILED ? PO_EXIT_FAILED : code;
 }

@@ -6,6 +6,9 @@
 #include "pipeline/ordered.h"
 #include "port/sys.h"
 
+/* Reads in flight: enough to keep a disk busy while some of the threads look at what they have. */
+#define RAW_THREADS_MIN 4u
+
 /* All that one run needs; the slots are the only memory that grows with the frames' size. */
 struct run {
     const struct po_frames_run *options;
@@ -42,6 +45,12 @@ work(void *ctx, void *item, unsigned worker, struct po_err *err)
     struct po_frame_job *job = item;
 
     job->status = PO_OK;
+    if (run->options->is_raw) {
+        enum po_status st = po_reader_fetch(run->options->reader, job->frame, job->bytes, err);
+
+        if (st != PO_OK)
+            return st;
+    }
     run->options->work(run->options->ctx, job, run->decoders[worker]);
     if (job->status == PO_OK || job->status == PO_E_FORMAT || job->status == PO_E_UNSUPPORTED)
         return PO_OK;
@@ -81,6 +90,8 @@ default_workers(const struct run *run)
                                 .buffer = pair,
                                 .buffer_min = pair };
 
+    if (run->options->is_raw && budget.threads < RAW_THREADS_MIN)
+        budget.threads = RAW_THREADS_MIN;
     po_budget_fit(&budget);
     return budget.threads;
 }
@@ -136,7 +147,7 @@ next_wanted(const struct po_frames_run *options, uint32_t *frame)
     return *frame < options->reader->index->frame_count;
 }
 
-/* Fetches as many frames as there are free slots. */
+/* Fetches as many frames as there are free slots; of a raw run it only hands out their numbers. */
 static enum po_status
 feed(struct run *run, uint32_t *frame, struct po_err *err)
 {
@@ -149,7 +160,8 @@ feed(struct run *run, uint32_t *frame, struct po_err *err)
             return st;
         job = item;
         job->frame = *frame;
-        st = po_reader_fetch(run->options->reader, job->frame, job->bytes, err);
+        if (!run->options->is_raw)
+            st = po_reader_fetch(run->options->reader, job->frame, job->bytes, err);
         if (st != PO_OK)
             return st;
         po_ordered_submit(run->ordered);
@@ -160,8 +172,11 @@ feed(struct run *run, uint32_t *frame, struct po_err *err)
     return PO_OK;
 }
 
-/* This thread feeds and joins in turn: fetching is mostly copying from the system's cache, or
- * waiting for a disk while all workers are busy. */
+/*
+ * This thread feeds and joins in turn: fetching is mostly copying from the system's cache, or
+ * waiting for a disk while all workers are busy. That is so where frames are decoded; a hash alone is
+ * as fast as the copying, and faster than a disk: there the workers fetch.
+ */
 enum po_status
 po_frames_run(const struct po_frames_run *options, struct po_err *err)
 {

@@ -1,6 +1,6 @@
 /*
- * frames.h - many frames of an archive at once: fetched in order, worked on by several threads,
- * joined in order on the calling thread. The mirror of the backup's pipeline; verify, extract,
+ * frames.h - many frames of an archive at once: fetched in order (what is only looked at: as many at
+ * once as there are threads), worked on by several threads, joined in order on the calling thread. The mirror of the backup's pipeline; verify, extract,
  * restore and diff all read through it.
  */
 #ifndef PO_ENGINE_FRAMES_H
@@ -23,9 +23,10 @@ struct po_frame_job {
 struct po_frames_run {
     const struct po_reader *reader;
     const uint8_t *wanted; /* one byte a frame: not 0 = wanted; NULL = all before the index */
-    unsigned threads;      /* 0 = processors */
+    unsigned threads;      /* 0 = processors; for a raw run at least 4 */
     bool is_narrow;        /* with threads: no buffers but one a worker, which so wait for `join` */
-    bool is_raw;           /* no content buffers: only the compressed bytes are looked at */
+    bool is_raw;           /* no content buffers: only the compressed bytes are looked at, which the
+                              workers themselves fetch */
     const struct po_watch *watch;
     void *ctx;
     size_t user_size; /* each slot's job->user points to this many bytes, zeroed once */

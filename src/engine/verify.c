@@ -19,6 +19,8 @@ struct run {
     struct po_verify_result *result;
     struct po_audit verify;
     bool is_deep;
+    uint8_t *frames; /* enum po_verify_frame, one a frame; NULL: all are wanted */
+    uint64_t wanted_bytes;
     uint8_t *is_told;    /* one an entry */
     enum po_status told; /* of naming hits: out of memory */
     const char *reason;
@@ -69,6 +71,8 @@ static enum po_status
 note_damage(struct run *run, uint32_t frame, const struct po_err *damage, struct po_err *err)
 {
     note_first(run, damage);
+    if (run->frames != NULL)
+        run->frames[frame] = PO_VERIFY_BAD;
     run->reason = damage->text;
     run->told = PO_OK;
     run->err = err;
@@ -88,8 +92,11 @@ join(void *ctx, struct po_frame_job *job, struct po_err *err)
     result->bytes += run->reader->seeks[job->frame].compressed_size;
     if (job->status != PO_OK)
         st = note_damage(run, job->frame, &job->err, err);
-    else if (po_reader_check_seek(run->reader, job->frame, job->bytes, &damage) != PO_OK)
+    else if (po_reader_check_seek(run->reader, job->frame, job->bytes, &damage) != PO_OK) {
         note_first(run, &damage);
+        if (run->frames != NULL)
+            run->frames[job->frame] = PO_VERIFY_BAD;
+    }
     if (st == PO_OK && run->is_deep) {
         const struct po_audit_part *part = job->user;
 
@@ -101,8 +108,7 @@ join(void *ctx, struct po_frame_job *job, struct po_err *err)
         else if (st != PO_OK)
             *err = damage;
     }
-    po_watch_progress(run->watch, result->bytes,
-                      run->reader->offsets[run->reader->index->frame_count], result->files,
+    po_watch_progress(run->watch, result->bytes, run->wanted_bytes, result->files,
                       run->reader->index->count);
     return st;
 }
@@ -152,16 +158,28 @@ check_registry(struct run *run, struct po_err *err)
     return st;
 }
 
-enum po_status
-po_engine_verify(const struct po_reader *reader, bool is_deep, unsigned threads,
-                 const struct po_watch *watch, struct po_verify_result *result, struct po_err *err)
+static uint64_t
+count_wanted(const struct po_reader *reader, const uint8_t *frames)
 {
-    struct run run = { .reader = reader, .watch = watch, .result = result, .is_deep = is_deep };
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < reader->index->frame_count; i++)
+        if (frames == NULL || frames[i] != PO_VERIFY_UNWANTED)
+            bytes += reader->seeks[i].compressed_size;
+    return bytes;
+}
+
+static enum po_status
+verify(struct run *run, unsigned threads, struct po_err *err)
+{
+    const struct po_reader *reader = run->reader;
+    struct po_verify_result *result = run->result;
     const struct po_frames_run frames = { .reader = reader,
+                                          .wanted = run->frames,
                                           .threads = threads,
-                                          .is_raw = !is_deep,
-                                          .watch = watch,
-                                          .ctx = &run,
+                                          .is_raw = !run->is_deep,
+                                          .watch = run->watch,
+                                          .ctx = run,
                                           .user_size = sizeof(struct po_audit_part),
                                           .work = work,
                                           .join = join };
@@ -169,23 +187,43 @@ po_engine_verify(const struct po_reader *reader, bool is_deep, unsigned threads,
     enum po_status st;
 
     *result = (struct po_verify_result){ 0 };
-    run.is_told = po_mem_new(reader->index->count, 1);
-    if (run.is_told == NULL)
+    run->wanted_bytes = count_wanted(reader, run->frames);
+    run->is_told = po_mem_new(reader->index->count, 1);
+    if (run->is_told == NULL)
         return po_fail_nomem(err, reader->index->count);
-    po_watch_phase(watch, is_deep ? "verifying every file" : "verifying frames");
-    st = po_audit_init(&run.verify, reader, err);
+    po_watch_phase(run->watch, run->is_deep ? "verifying every file" : "verifying frames");
+    st = po_audit_init(&run->verify, reader, err);
     if (st == PO_OK)
         st = po_frames_run(&frames, err);
     if (st == PO_OK)
-        st = check_rest(&run, err);
-    if (st == PO_OK && result->first.status == PO_OK && is_deep)
-        st = check_registry(&run, err);
+        st = check_rest(run, err);
+    if (st == PO_OK && result->first.status == PO_OK && run->is_deep)
+        st = check_registry(run, err);
     if (st == PO_OK && result->first.status != PO_OK) {
         *err = result->first;
         st = err->status;
     }
-    po_audit_deinit(&run.verify);
-    po_mem_free(run.is_told);
+    po_audit_deinit(&run->verify);
+    po_mem_free(run->is_told);
     result->seconds = po_sys_monotonic() - start;
     return st;
+}
+
+enum po_status
+po_engine_verify(const struct po_reader *reader, bool is_deep, unsigned threads,
+                 const struct po_watch *watch, struct po_verify_result *result, struct po_err *err)
+{
+    struct run run = { .reader = reader, .watch = watch, .result = result, .is_deep = is_deep };
+
+    return verify(&run, threads, err);
+}
+
+enum po_status
+po_engine_verify_frames(const struct po_reader *reader, uint8_t *frames, unsigned threads,
+                        const struct po_watch *watch, struct po_verify_result *result,
+                        struct po_err *err)
+{
+    struct run run = { .reader = reader, .watch = watch, .result = result, .frames = frames };
+
+    return verify(&run, threads, err);
 }

@@ -25,6 +25,15 @@ struct po_verify_result {
 PO_NODISCARD enum po_status po_engine_verify(const struct po_reader *reader, bool is_deep,
                                              unsigned threads, const struct po_watch *watch,
                                              struct po_verify_result *result, struct po_err *err);
+/*
+ * Quick, of some frames alone: those that frames[i] wants, one byte a frame before the index. That of
+ * a frame that is bad becomes PO_VERIFY_BAD. Manifest and summary are looked at whatever is wanted.
+ */
+enum po_verify_frame { PO_VERIFY_UNWANTED, PO_VERIFY_WANTED, PO_VERIFY_BAD };
+PO_NODISCARD enum po_status po_engine_verify_frames(const struct po_reader *reader, uint8_t *frames,
+                                                    unsigned threads, const struct po_watch *watch,
+                                                    struct po_verify_result *result,
+                                                    struct po_err *err);
 void po_verify_result_deinit(struct po_verify_result *result);
 
 #endif
