@@ -69,7 +69,7 @@ class Vault(Base):
             done = self.check(self.verify(*options), 4, "foreign.tar.zst: foreign: ")
             self.assertIn("new.tar.zst.partial: partial: ", done.text)
             self.assertIn(f"{cut}: DAMAGED", done.out)
-            self.assertIn(f"zstd -dc {cut}", done.text)
+            self.assertIn(f"pobackup salvage {cut} -C DIR", done.text)
             document = self.check(self.verify(*options, "--json"), 4).json
             self.assertEqual([item["fault"] for item in document["problems"]], ["damaged", "foreign", "partial"])
             self.assertEqual([item["verdict"] for item in document["archives"]], ["ok", "damaged"])
