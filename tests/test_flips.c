@@ -13,7 +13,9 @@
 
 #define S(literal) (literal), (sizeof(literal) - 1)
 #define FRAMES_MAX 32
-#define ENTRIES_MAX 32
+#define ENTRIES_MAX 256
+#define FILES_SMALL 9
+#define FILES_LARGE 190 /* and ten other entries */
 #define SEEK_ENTRY 12u
 #define SEEK_REST 17u /* of the table, but for the entries */
 
@@ -78,7 +80,9 @@ read_places(struct sample *s)
     pobackup_close(archive);
 }
 
-/* Fifteen entries in frames of 64 KiB; `salt` makes archives that differ. */
+static size_t files = FILES_SMALL;
+
+/* Fifteen entries, or with "large" two hundred, in frames of 64 KiB; `salt` makes archives that differ. */
 static void
 make_sample(struct sample *s, uint8_t salt)
 {
@@ -96,9 +100,10 @@ make_sample(struct sample *s, uint8_t salt)
     memset(content, salt, 200000);
     help_random_fill(&random, content, 60);
     help_set_add(&set, &random, POBACKUP_DIRECTORY, S("d"), NULL, NULL, 0);
-    for (size_t i = 0; i < 9; i++) {
+    for (size_t i = 0; i < files; i++) {
         (void)snprintf(path, sizeof path, "d/%zu", i);
-        help_set_add(&set, &random, POBACKUP_FILE, path, strlen(path), NULL, content, i * 300);
+        help_set_add(&set, &random, POBACKUP_FILE, path, strlen(path), NULL, content,
+                     i % FILES_SMALL * 300);
     }
     help_set_add(&set, &random, POBACKUP_FILE, S("d/large"), NULL, content, 150000);
     help_set_add(&set, &random, POBACKUP_FILE, S("d/\xC3\xA4"), NULL, content, 100);
@@ -448,12 +453,14 @@ START_TEST(no_changed_byte_passes)
 END_TEST
 
 int
-main(void)
+main(int argc, char **argv)
 {
     Suite *suite = suite_create("flips");
     TCase *tc = tcase_create("flips");
 
-    tcase_set_timeout(tc, 500);
+    if (argc > 1 && strcmp(argv[1], "large") == 0)
+        files = FILES_LARGE;
+    tcase_set_timeout(tc, files == FILES_SMALL ? 500 : 36000);
     tcase_add_test(tc, no_flipped_bit_passes_and_each_names_what_it_hits);
     tcase_add_test(tc, no_cut_passes_and_no_byte_more);
     tcase_add_test(tc, no_frame_can_be_dropped_doubled_or_exchanged);
