@@ -55,6 +55,8 @@ def main():
             "full": ("backup", "--quiet", "--allow-same-volume", "--site", f"folder:{site}", "-o", vault),
             "diff": ("backup", "--quiet", "--allow-same-volume", "--full-share=0", "--site", f"folder:{site}", "-o", vault),
             "verify": ("verify", "--quiet", archive),
+            "quick": ("verify", "--quick", "--quiet", archive),
+            "share": ("verify", "--budget", "1d", "--quiet", vault),
             "list": ("list", "-l", archive),
             "cat": ("cat", archive, message),
             "extract": ("extract", "--quiet", archive, "-C", os.path.join(top, "out"), BOX + "/*0000"),

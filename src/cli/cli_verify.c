@@ -406,7 +406,6 @@ check_opened(struct po_cli *cli, struct po_cli_check *check, const struct po_cli
     check->files = count_files(archive->reader->index);
     if (check->share != NULL)
         return check_share(cli, check, archive->reader, threads);
-    po_store_blob_hint_sequential(&archive->blob);
     st = po_engine_verify(archive->reader, check->is_deep, threads, &cli->watch, &check->result,
                           &check->err);
     return st == PO_OK ? po_cli_parents_check(archive, &cli->watch, &check->missing, &check->err)

@@ -6,9 +6,6 @@
 #include "pipeline/ordered.h"
 #include "port/sys.h"
 
-/* Reads in flight: enough to keep a disk busy while some of the threads look at what they have. */
-#define RAW_THREADS_MIN 4u
-
 /* All that one run needs; the slots are the only memory that grows with the frames' size. */
 struct run {
     const struct po_frames_run *options;
@@ -90,8 +87,10 @@ default_workers(const struct run *run)
                                 .buffer = pair,
                                 .buffer_min = pair };
 
-    if (run->options->is_raw && budget.threads < RAW_THREADS_MIN)
-        budget.threads = RAW_THREADS_MIN;
+    /* One that waits for the disk. More would only disturb the system's reading ahead, and so does a
+     * hint that all will be read. */
+    if (run->options->is_raw)
+        budget.threads++;
     po_budget_fit(&budget);
     return budget.threads;
 }

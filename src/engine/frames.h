@@ -23,7 +23,7 @@ struct po_frame_job {
 struct po_frames_run {
     const struct po_reader *reader;
     const uint8_t *wanted; /* one byte a frame: not 0 = wanted; NULL = all before the index */
-    unsigned threads;      /* 0 = processors; for a raw run at least 4 */
+    unsigned threads;      /* 0 = processors; for a raw run one more */
     bool is_narrow;        /* with threads: no buffers but one a worker, which so wait for `join` */
     bool is_raw;           /* no content buffers: only the compressed bytes are looked at, which the
                               workers themselves fetch */

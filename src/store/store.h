@@ -68,8 +68,6 @@ PO_NODISCARD enum po_status po_store_tap_create(struct po_store_sink **out,
  */
 PO_NODISCARD enum po_status po_store_file_open(struct pobackup_blob *blob, const char *os_path,
                                                struct po_err *err);
-/* All of it will be read, mostly in order: a hint. */
-void po_store_blob_hint_sequential(const struct pobackup_blob *blob);
 void po_store_blob_free(struct pobackup_blob *blob);
 
 #endif

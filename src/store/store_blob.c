@@ -87,14 +87,6 @@ done:
 }
 
 void
-po_store_blob_hint_sequential(const struct pobackup_blob *blob)
-{
-    const struct file_blob *file_blob = blob->ctx;
-
-    po_file_hint_sequential(file_blob->file);
-}
-
-void
 po_store_blob_free(struct pobackup_blob *blob)
 {
     file_blob_free(blob->ctx);
