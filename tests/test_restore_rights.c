@@ -338,6 +338,11 @@ setup(void)
     unknown_count = 0;
     said[0] = warnings[0] = '\0';
     archive.reader = NULL;
+#if OS_HAS_POSIX
+    /* Nodes are known here by their file ids, and ext4 gives those of removed files to new ones. */
+    if (access("/dev/shm", W_OK) == 0)
+        ck_assert_int_eq(setenv("TMPDIR", "/dev/shm", 1), 0);
+#endif
     help_enter();
     help_host_init(&host);
     ops = *host.host.ops;
