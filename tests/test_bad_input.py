@@ -552,6 +552,8 @@ class Archives(Base):
         os.mkfifo(self.dir / "fifo")
         for path in "/dev/zero", "/dev/null", "/dev/full", self.dir / "fifo", self.dir, self.dir / "missing":
             for verb in ("verify",), ("list",), ("show",), ("extract", "-C", self.dir / "out"):
+                if (path, verb[0]) == (self.dir, "verify"):
+                    continue  # a vault
                 began = time.monotonic()
                 done = run(test_interop.PROGRAM, *verb, path, timeout=20)
                 self.assertIn(done.returncode, (2, 3, 4), (verb, path))
