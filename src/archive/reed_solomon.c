@@ -81,14 +81,16 @@ po_rs_solve(const struct po_rs *rs, const unsigned *lost, const unsigned *pariti
 {
     size_t cells = (size_t)count * count;
     uint8_t *matrix = po_mem_new(cells, 34); /* it, its inverse, and ISA-L's tables of that */
-    uint8_t *inverse = matrix + cells;
-    uint8_t *tables = inverse + cells;
+    uint8_t *inverse;
+    uint8_t *tables;
     uint8_t *in[CODE_MAX];
     uint8_t *out[CODE_MAX];
     enum po_status st = PO_OK;
 
     if (matrix == NULL)
         return po_fail_nomem(err, cells * 34);
+    inverse = matrix + cells;
+    tables = inverse + cells;
     for (unsigned i = 0; i < count; i++) {
         in[i] = sums[i];
         out[i] = found[i];

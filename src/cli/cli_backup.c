@@ -105,6 +105,10 @@ save_archive(struct po_cli *cli, struct po_host *host, const char *dest, struct 
     st = po_buf_check(path, &err);
     if (st == PO_OK)
         st = po_cli_signer_check(signer, po_buf_text(path), &err);
+    if (st == PO_OK && strcmp(po_buf_text(path), "-") != 0 && po_cli_rec_exists(po_buf_text(path)))
+        st = po_fail(&err, PO_E_USAGE,
+                     "%s.rec is there, recovery data of another archive of this name: move it away",
+                     po_buf_text(path));
     if (st == PO_OK)
         st = strcmp(po_buf_text(path), "-") == 0
                  ? po_store_stdout_create(&sink, cli->watch.cancel, &err)

@@ -2,8 +2,10 @@
 
 #include "base/text.h"
 #include "cli/cli_archive.h"
+#include "cli/cli_vault.h"
 #include "engine/protect.h"
 #include "engine/repair.h"
+#include "engine/vault.h"
 #include "engine/verify.h"
 #include "port/file.h"
 #include "port/sys.h"
@@ -33,12 +35,57 @@ po_cli_rec_exists(const char *archive_path)
     return exists;
 }
 
+bool
+po_cli_rec_lock(struct po_cli *cli, const char *archive_path, struct po_vault_lock **lock,
+                int *code)
+{
+    size_t dir_size = 0;
+    size_t name_start = 0;
+    struct po_buf dir = { 0 };
+    struct po_buf file = { 0 };
+    struct po_node_info info;
+    struct po_err ignored;
+    bool is_vault = false;
+    bool is_good;
+
+    *lock = NULL;
+    po_path_split(archive_path, strlen(archive_path), &dir_size, &name_start);
+    if (name_start > 0)
+        po_buf_put(&dir, archive_path, name_start);
+    else
+        po_buf_put_text(&dir, ".");
+    /* What writes into a vault has left this there; elsewhere nobody asks for it. */
+    po_buf_put(&file, dir.bytes, dir.size);
+    po_buf_put_text(&file, "/" PO_VAULT_LOCK_NAME);
+    is_good = po_os_stat(po_buf_text(&file), &info, &is_vault, &ignored) != PO_OK || !is_vault ||
+              po_cli_vault_lock(cli, po_buf_text(&dir), lock, code);
+    po_buf_deinit(&file);
+    po_buf_deinit(&dir);
+    return is_good;
+}
+
 /* ---- looking at it ---- */
 
 static bool
 ends_run(enum po_status status)
 {
     return status == PO_E_CANCELLED || status == PO_E_NOMEM;
+}
+
+/* Two backups of one site have most frames in common: by the sidecar of the one, much of the other can
+ * be "mended". So whoever can be asked which archive it is, is asked. */
+static enum po_status
+check_identity(const struct po_rec_header *header, const struct pobackup_blob *archive,
+               struct po_err *err)
+{
+    struct po_reader *reader = NULL;
+    struct po_err ignored;
+    bool is_other = po_reader_open(&reader, archive, &ignored) == PO_OK &&
+                    memcmp(reader->digest, header->digest, PO_DIGEST_SIZE) != 0;
+
+    po_reader_free(reader);
+    return is_other ? po_fail(err, PO_E_FORMAT, "recovery data of another archive" PO_RULE("REC-8"))
+                    : PO_OK;
 }
 
 enum po_status
@@ -59,7 +106,11 @@ po_cli_rec_open(struct po_cli *cli, struct po_cli_rec *recovery, const char *arc
         st = po_rec_state_open(&recovery->state, &recovery->sidecar, threads, &cli->watch,
                                &recovery->err);
     if (st == PO_OK) {
-        recovery->is_usable = true;
+        st = check_identity(&recovery->state.header, archive, &recovery->err);
+        recovery->is_foreign = st != PO_OK;
+        recovery->is_usable = st == PO_OK;
+    }
+    if (st == PO_OK) {
         st = po_rec_state_locate(&recovery->state, archive, threads, &cli->watch, &recovery->err);
     }
     if (st == PO_OK)
@@ -152,6 +203,8 @@ state_name(const struct po_cli_rec *recovery)
 {
     if (!recovery->is_there)
         return "missing";
+    if (recovery->is_foreign)
+        return "foreign";
     if (!recovery->is_usable)
         return "unusable";
     return po_rec_state_is_whole(&recovery->state) ? "whole" : "damaged";
@@ -213,6 +266,15 @@ po_cli_rec_write(struct po_cli *cli, const char *archive_path, const struct poba
 
 /* ---- protecting ---- */
 
+static bool
+is_archive_name(const char *path)
+{
+    size_t size = strlen(path);
+    size_t ending = strlen(PO_VAULT_ENDING);
+
+    return size > ending && po_text_is_equal_nocase(path + size - ending, PO_VAULT_ENDING);
+}
+
 /* What is damaged would be so for ever; what is not ours can only be taken as it is. */
 static enum po_status
 open_to_protect(struct po_cli *cli, struct po_cli_archive *archive, struct pobackup_blob *blob,
@@ -222,6 +284,9 @@ open_to_protect(struct po_cli *cli, struct po_cli_archive *archive, struct pobac
     struct po_verify_result result = { 0 };
     enum po_status st = po_cli_archive_open_quietly(archive, path, err);
 
+    /* What has lost its beginning and its end looks like what never was an archive. */
+    if (st == PO_E_UNSUPPORTED && (po_cli_rec_exists(path) || is_archive_name(path)))
+        return po_err_prefix(err, "it should be an archive, and is not protected as it is");
     if (st == PO_E_UNSUPPORTED) {
         po_cli_out_tell(&cli->out, PO_CLI_WARNING,
                         "%s; it is protected as it is, without a look at whether it is whole",

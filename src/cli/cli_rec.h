@@ -4,15 +4,17 @@
 
 #include "cli/cli.h"
 #include "engine/rec_state.h"
+#include "engine/vault_lock.h"
 
 /* An archive's sidecar, and both looked at. */
 struct po_cli_rec {
     struct po_buf path; /* of the sidecar */
     struct pobackup_blob sidecar;
     struct po_rec_state state;
-    bool is_there;     /* there is a sidecar */
-    bool is_usable;    /* and its header is good: `state` is filled in */
-    bool is_mendable;  /* what is lost can be computed; or nothing is lost */
+    bool is_there;    /* there is a sidecar */
+    bool is_usable;   /* its header is good, and not of another archive: `state` is filled in */
+    bool is_foreign;  /* its header is good, and names another archive than the one that is there */
+    bool is_mendable; /* what is lost can be computed; or nothing is lost */
     struct po_err err; /* why it is not usable, or not mendable */
 };
 
@@ -20,6 +22,11 @@ struct po_cli_rec {
 void po_cli_rec_put_path(struct po_buf *path, const char *archive_path);
 /* Whether it exists. */
 bool po_cli_rec_exists(const char *archive_path);
+
+/* The lock of the vault that the archive lies in, if that is one: no other writes there meanwhile. false:
+ * told. */
+bool po_cli_rec_lock(struct po_cli *cli, const char *archive_path, struct po_vault_lock **lock,
+                     int *code);
 
 /*
  * Opens the sidecar and looks at every block of both. PO_OK also when there is none, or none that can

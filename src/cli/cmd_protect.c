@@ -33,11 +33,15 @@ po_cmd_protect(struct po_cli *cli)
     po_cli_catch_interrupts(cli);
     po_cli_json_array_begin(&cli->out, "archives");
     for (size_t i = 0; i < cli->values.arg_count && !po_cli_is_cancelled(cli); i++) {
-        int code = protect_one(cli, cli->values.args[i]);
+        struct po_vault_lock *lock = NULL;
+        int code = PO_EXIT_DONE;
 
+        if (po_cli_rec_lock(cli, cli->values.args[i], &lock, &code))
+            code = protect_one(cli, cli->values.args[i]);
+        po_vault_lock_free(lock);
         if (code > worst)
             worst = code;
     }
     po_cli_json_array_end(&cli->out);
-    return worst;
+    return po_cli_is_cancelled(cli) && worst < PO_EXIT_FAILED ? PO_EXIT_FAILED : worst;
 }

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "archive/reader.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "cli/cli_rec.h"
 #include "engine/repair.h"
@@ -14,6 +15,7 @@
 
 #define ARCHIVE_SUFFIX ".tar.zst"
 #define MENDED "-repaired"
+#define DAMAGED ".damaged"
 
 struct job {
     struct po_cli *cli;
@@ -21,11 +23,47 @@ struct job {
     struct pobackup_blob blob;
     struct po_cli_rec recovery;
     struct po_buf target;
+    struct po_buf kept; /* what the damaged archive is called now, in place */
     bool is_in_place;
     bool is_ours;        /* an archive of pobackup, so it was verified deeply */
     const char *outcome; /* in JSON */
     double seconds;
 };
+
+/* The directory that the file lies in, and the file's name in it. */
+static enum po_status
+open_above(const char *path, struct po_dir **dir, const char **name, struct po_err *err)
+{
+    size_t dir_size = 0;
+    size_t name_start = 0;
+    char *above;
+    enum po_status st;
+
+    po_path_split(path, strlen(path), &dir_size, &name_start);
+    *name = path + name_start;
+    above = name_start > 0 ? po_mem_copy(path, name_start) : po_mem_strdup(".");
+    st = above == NULL ? po_fail_nomem(err, name_start) : po_dir_open(dir, above, err);
+    po_mem_free(above);
+    return st;
+}
+
+/* In place of a link would be a file, and what it leads to would stay as it is. */
+static enum po_status
+check_is_no_link(const char *path, struct po_err *err)
+{
+    struct po_node_info info = { 0 };
+    bool exists = false;
+    struct po_dir *dir = NULL;
+    const char *name = NULL;
+    enum po_status st = open_above(path, &dir, &name, err);
+
+    if (st == PO_OK)
+        st = po_dir_stat(dir, name, strlen(name), &info, &exists, err);
+    if (st == PO_OK && info.type == PO_NODE_SYMLINK)
+        st = po_fail(err, PO_E_USAGE, "%s: a link; name the file that it leads to", path);
+    po_dir_free(dir);
+    return st;
+}
 
 /* X-repaired.tar.zst for X.tar.zst, beside it; or what was wished for. */
 static enum po_status
@@ -39,7 +77,7 @@ make_target(struct job *job, struct po_err *err)
 
     if (job->is_in_place) {
         po_buf_put_text(&job->target, job->path);
-        return po_buf_check(&job->target, err);
+        return check_is_no_link(job->path, err);
     }
     if (po_cli_has(job->cli, PO_CLI_OUTPUT)) {
         po_buf_put_text(&job->target, po_cli_text(job->cli, PO_CLI_OUTPUT));
@@ -90,6 +128,32 @@ verify(struct job *job, const struct pobackup_blob *blob, struct po_err *err)
     return st;
 }
 
+/* ARCHIVE.damaged: another name of the damaged file, which so outlives the mended one's taking its
+ * place. */
+static enum po_status
+keep_damaged(struct job *job, struct po_err *err)
+{
+    struct po_dir *dir = NULL;
+    const char *name = NULL;
+    enum po_status st = open_above(job->path, &dir, &name, err);
+
+    po_buf_put_text(&job->kept, job->path);
+    po_buf_put_text(&job->kept, DAMAGED);
+    if (st == PO_OK)
+        st = po_buf_check(&job->kept, err);
+    if (st == PO_OK) {
+        const char *kept = po_buf_text(&job->kept) + (name - job->path);
+
+        st = po_dir_make_hardlink(dir, kept, strlen(kept), name, strlen(name), err);
+    }
+    if (st == PO_OK)
+        st = po_dir_sync(dir, err);
+    po_dir_free(dir);
+    return st == PO_OK ? PO_OK
+                       : po_err_prefix(err, "the damaged archive cannot be kept as %s (use -o)",
+                                       po_buf_text(&job->kept));
+}
+
 static enum po_status
 mend(struct job *job, struct po_err *err)
 {
@@ -107,6 +171,8 @@ mend(struct job *job, struct po_err *err)
         st = sink->ops->read_back(sink, &written, err);
     if (st == PO_OK)
         st = verify(job, &written, err);
+    if (st == PO_OK && job->is_in_place)
+        st = keep_damaged(job, err);
     if (st == PO_OK)
         st = sink->ops->commit(sink, err);
     sink->ops->free(sink);
@@ -159,6 +225,9 @@ tell_mended(struct job *job)
     po_text_put_seconds(&line, job->seconds);
     po_cli_out_tell(&job->cli->out, PO_CLI_SAY, "mended: %s: %s", po_buf_text(&job->target),
                     po_buf_text(&line));
+    if (job->kept.size > 0)
+        po_cli_out_tell(&job->cli->out, PO_CLI_SAY, "the damaged one is kept as %s",
+                        po_buf_text(&job->kept));
     po_buf_deinit(&line);
 }
 
@@ -244,13 +313,16 @@ po_cmd_repair(struct po_cli *cli)
 {
     struct job job = { .cli = cli, .path = cli->values.args[0], .outcome = "failed" };
     struct po_cli_out *out = &cli->out;
+    struct po_vault_lock *lock = NULL;
     int code;
 
     job.is_in_place = po_cli_has(cli, PO_CLI_IN_PLACE);
     if (job.is_in_place && po_cli_has(cli, PO_CLI_OUTPUT))
         return po_cli_usage(cli, "--in-place or -o: one of them");
     po_cli_catch_interrupts(cli);
-    code = look(&job);
+    if (po_cli_rec_lock(cli, job.path, &lock, &code))
+        code = look(&job);
+    po_vault_lock_free(lock);
     po_cli_json_member(out, "archive", po_cli_json_plain_path(job.path, strlen(job.path)));
     po_cli_json_member(out, "outcome", json_string(job.outcome));
     po_cli_json_member(out, "path",
@@ -262,5 +334,6 @@ po_cmd_repair(struct po_cli *cli)
     po_cli_rec_deinit(&job.recovery);
     po_store_blob_free(&job.blob);
     po_buf_deinit(&job.target);
+    po_buf_deinit(&job.kept);
     return code;
 }

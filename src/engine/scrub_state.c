@@ -196,7 +196,7 @@ static enum po_status
 read_text(struct po_buf *text, struct po_dir *dir, const char *name, struct po_err *err)
 {
     struct po_file *file = NULL;
-    struct po_node_info info;
+    struct po_node_info info = { 0 };
     size_t got = 0;
     enum po_status st = po_file_open(&file, dir, name, strlen(name), PO_FILE_READ, 0, err);
 

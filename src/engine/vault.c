@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "engine/watch.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define NONE PO_RETENTION_NONE
@@ -163,6 +164,33 @@ fault_of(const struct po_err *why)
                : PO_VAULT_NEWER;
 }
 
+static bool
+has_sidecar(const struct po_vault *vault, const char *name, const char *ending)
+{
+    struct po_node_info info;
+    struct po_err ignored;
+    bool exists = false;
+    char path[512];
+    int size = snprintf(path, sizeof(path), "%s%s", name, ending);
+
+    return size > 0 && (size_t)size < sizeof(path) &&
+           po_dir_stat(vault->dir, path, (size_t)size, &info, &exists, &ignored) == PO_OK && exists;
+}
+
+/* What has lost its beginning and its end looks like what never was an archive, but by its name, or by
+ * what lies beside it. */
+static enum po_vault_fault
+fault_in(const struct po_vault *vault, const char *name, const struct po_err *why)
+{
+    enum po_vault_fault fault = fault_of(why);
+
+    return fault == PO_VAULT_FOREIGN &&
+                   (strncmp(name, OUR_BEGINNING, strlen(OUR_BEGINNING)) == 0 ||
+                    has_sidecar(vault, name, ".rec") || has_sidecar(vault, name, ".minisig"))
+               ? PO_VAULT_DAMAGED
+               : fault;
+}
+
 static enum po_status
 add_row(struct po_vault *vault, const char *name, const struct po_node_info *info,
         struct po_err *err)
@@ -182,7 +210,7 @@ add_row(struct po_vault *vault, const char *name, const struct po_node_info *inf
         return st;
     }
     if (st != PO_OK)
-        return add_problem(vault, name, fault_of(&why), info, why.text, err);
+        return add_problem(vault, name, fault_in(vault, name, &why), info, why.text, err);
     row.file_bytes = blob.size;
     row.name = po_mem_strdup(name);
     row.parents = po_mem_new(row.peek.manifest.parent_count, sizeof *row.parents);

@@ -162,8 +162,12 @@ publish(struct file_sink *file_sink, struct po_err *err)
         return st;
     file_sink->has_partial = false;
     st = po_dir_sync(file_sink->dir, err);
-    /* The name may not outlast a power cut: a commit that says so must not leave it. */
-    if (st != PO_OK && po_dir_remove(file_sink->dir, name, strlen(name), &other) != PO_OK)
+    if (st == PO_OK)
+        return PO_OK;
+    /* The name may not outlast a power cut: a commit that says so must not leave it. But where another
+     * file had it that one is gone, and this is all there is. */
+    if (file_sink->may_replace ||
+        po_dir_remove(file_sink->dir, name, strlen(name), &other) != PO_OK)
         return po_err_prefix(err, "is whole, but perhaps not durable");
     return st;
 }

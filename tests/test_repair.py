@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""protect and repair beside other archives, links, signals and destroyed files: nothing good is lost, and nothing is called what it is not.
+
+    test_repair.py PROGRAM [unittest's arguments]
+"""
+import fcntl
+import os
+import shutil
+import stat
+import subprocess
+import unittest
+
+import test_cli
+from test_cli import run
+
+NAME = "postoffice-mail-20261128T020000Z-full.tar.zst"
+
+
+class Base(test_cli.Base):
+    def setUp(self):
+        super().setUp()
+        self.vault = self.dir / "vault"
+        self.vault.mkdir()
+        self.archive = self.vault / NAME
+        self.sidecar = self.vault / f"{NAME}.rec"
+        for number in range(30):
+            (self.site.mailbox / f"m{number}.MSG").write_bytes(os.urandom(20000))
+
+    def save(self, *options, code=0, says=""):
+        return self.check(run("backup", self.arg, "-o", self.archive, "--allow-same-volume", "--frame-size=64K", *options), code, says)
+
+    def damage(self, at=100_000, size=5000):
+        with self.archive.open("r+b") as file:
+            file.seek(at)
+            file.write(os.urandom(size))
+
+    def destroy(self):
+        """The beginning and the end, as a dying disk does."""
+        self.damage(0, 4096)
+        self.damage(self.archive.stat().st_size - 4096, 4096)
+
+
+class Repair(Base):
+    def test_recovery_data_of_another_archive_mend_nothing(self):
+        self.save("--recovery=5")
+        first = self.archive.read_bytes()
+        kept = self.dir / "kept.rec"
+        self.sidecar.rename(kept)
+        self.archive.unlink()
+        (self.site.mailbox / "m5.MSG").write_bytes(b"new")
+        self.save()
+        second = self.archive.read_bytes()
+        self.assertNotEqual(first, second)
+        kept.rename(self.sidecar)
+        done = self.check(run("verify", "--recovery", "--json", self.archive), 1)
+        self.assertEqual(done.json["archives"][0]["recovery"]["state"], "foreign")
+        for options in (), ("--in-place",):
+            self.check(run("repair", self.archive, *options), 4, "of another archive")
+            self.assertEqual(self.archive.read_bytes(), second)
+        self.assertEqual(sorted(path.name for path in self.vault.iterdir() if not path.name.startswith(".")), [NAME, f"{NAME}.rec"])
+        self.archive.unlink()
+        self.save(code=3, says="recovery data of another archive")
+        self.assertFalse(self.archive.exists())
+
+    def test_in_place_keeps_the_damaged_one_and_takes_no_link(self):
+        self.save("--recovery=5")
+        whole = self.archive.read_bytes()
+        self.damage()
+        damaged = self.archive.read_bytes()
+        link = self.dir / "link.tar.zst"
+        link.symlink_to(self.archive)
+        (self.dir / "link.tar.zst.rec").symlink_to(self.sidecar)
+        self.check(run("repair", "--in-place", link), 3, "name the file that it leads to")
+        self.assertEqual(self.archive.read_bytes(), damaged)
+        done = self.check(run("repair", "--in-place", self.archive), 0, f"kept as {self.archive}.damaged")
+        self.assertIn("verified deeply", done.text)
+        self.assertEqual((self.archive.read_bytes(), (self.vault / f"{NAME}.damaged").read_bytes()), (whole, damaged))
+        self.assertEqual(stat.S_IMODE(self.archive.stat().st_mode), 0o600)
+        self.damage()
+        self.check(run("repair", "--in-place", self.archive), 2, "cannot be kept")
+        self.assertNotEqual(self.archive.read_bytes(), whole)
+
+    def test_what_is_destroyed_is_mended_and_never_protected(self):
+        self.save("--recovery=5")
+        whole, sidecar = self.archive.read_bytes(), self.sidecar.read_bytes()
+        self.destroy()
+        self.check(run("protect", "--overwrite", self.archive), 2, "is not protected as it is")
+        self.assertEqual(self.sidecar.read_bytes(), sidecar)
+        self.check(run("repair", self.archive), 0)
+        self.assertEqual((self.vault / NAME.replace(".tar", "-repaired.tar")).read_bytes(), whole)
+        self.sidecar.unlink()
+        self.check(run("protect", self.archive), 2, "is not protected as it is")
+        self.assertFalse(self.sidecar.exists())
+
+    def test_a_vault_with_a_destroyed_archive_is_not_whole(self):
+        self.save("--recovery=5")
+        self.check(run("verify", self.vault), 0)
+        for destroy in self.destroy, lambda: self.archive.write_bytes(b""), lambda: self.archive.write_bytes(bytes(300000)):
+            destroy()
+            for verb in ("verify",), ("verify", "--quick"), ("verify", "--budget=1d"):
+                self.assertIn(run(*verb, self.vault).code, (1, 2, 4), verb)
+            self.check(run("snapshots", self.vault), 1, "damaged")
+        # What was never an archive of ours is not our matter.
+        self.archive.unlink()
+        self.sidecar.unlink()
+        self.save()
+        (self.vault / "other.tar.zst").write_bytes(b"other")
+        self.check(run("verify", self.vault), 0, "foreign")
+
+
+class Protect(Base):
+    @unittest.skipUnless(shutil.which("strace"), "no strace")
+    def test_an_interrupted_run_is_no_success(self):
+        self.save()
+        other = self.vault / "other-name.tar.zst"
+        other.write_bytes(self.archive.read_bytes())
+        done = subprocess.run(["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=renameat2", "-e", "inject=renameat2:signal=INT:when=1",
+                               test_cli.PROGRAM, "protect", "--json", self.archive, other], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertFalse((self.vault / "other-name.tar.zst.rec").exists())
+
+    def test_where_another_writes_nothing_is_written(self):
+        self.save("--recovery=5")
+        self.damage()
+        self.check(run("prune", self.vault, "--keep-last=1", "--yes"), 0)
+        with (self.vault / ".pobackup.lock").open("r+", encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            for verb in ("repair", self.archive), ("protect", "--overwrite", self.archive):
+                self.check(run(*verb), 2, "another pobackup is working on this vault")
+
+
+if __name__ == "__main__":
+    unittest.main()
