@@ -33,6 +33,7 @@ def make_archive(top, rng, size):
     """Mail, zeros and pictures; nothing twice, as a reader may find a lost block's bytes in another's or not (REC-7)."""
     site, archive = top / "site", top / "archive.tar.zst"
     make_site(site)
+    pathlib.Path(f"{archive}.rec").unlink(missing_ok=True)
     mail = b"".join(rng.choice((b"Received: from ", b"mx.example.jp\r\n", b"Subject: ", rng.randbytes(9))) for _ in range(5000))
     for name, data in (("mail", mail), ("picture", rng.randbytes(size)), ("zeros", bytes(size))):
         (site / PARTS[2] / name).write_bytes(data)
