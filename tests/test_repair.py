@@ -80,6 +80,23 @@ class Repair(Base):
         self.check(run("repair", "--in-place", self.archive), 2, "cannot be kept")
         self.assertNotEqual(self.archive.read_bytes(), whole)
 
+    def test_a_look_at_the_copy_says_nothing_of_the_damaged_one(self):
+        self.save("--recovery=5")
+        self.damage()
+        self.check(run("verify", self.archive), 4)
+        self.check(run("repair", self.archive), 0)
+
+        def states():
+            return {os.path.basename(row["path"]): row["damaged"] for row in self.check(run("snapshots", "--json", self.vault), 1).json["archives"]}
+
+        mended = NAME.replace(".tar", "-repaired.tar")
+        for name, code in (None, 0), (mended, 0), (NAME, 4):
+            if name is not None:
+                self.check(run("verify", self.vault / name), code)
+            self.assertEqual(states(), {NAME: True, mended: False})
+        self.check(run("repair", "--in-place", self.archive), 0)
+        self.assertNotIn("DAMAGED", run("snapshots", self.vault).text)
+
     def test_what_is_destroyed_is_mended_and_never_protected(self):
         self.save("--recovery=5")
         whole, sidecar = self.archive.read_bytes(), self.sidecar.read_bytes()

@@ -110,6 +110,12 @@ po_rec_page_count(const struct po_rec_layout *layout)
     return (uint32_t)divide_up(po_rec_entry_count(layout), PO_REC_PAGE_ENTRIES);
 }
 
+uint64_t
+po_rec_blocks_of(const struct po_rec_layout *layout, uint64_t bytes)
+{
+    return divide_up(bytes, layout->block_size);
+}
+
 uint32_t
 po_rec_block_bytes(const struct po_rec_layout *layout, uint32_t block)
 {

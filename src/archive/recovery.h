@@ -41,6 +41,8 @@ PO_NODISCARD enum po_status po_rec_layout_choose(struct po_rec_layout *layout,
 /* Data and parity blocks. */
 uint32_t po_rec_entry_count(const struct po_rec_layout *layout);
 uint32_t po_rec_page_count(const struct po_rec_layout *layout);
+/* Blocks that so many bytes take. */
+uint64_t po_rec_blocks_of(const struct po_rec_layout *layout, uint64_t bytes);
 /* Bytes that block has: less than block_size in the last one. */
 uint32_t po_rec_block_bytes(const struct po_rec_layout *layout, uint32_t block);
 /* Places in the sidecar; `copy` is 0 or 1. */

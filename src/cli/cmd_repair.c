@@ -4,6 +4,7 @@
 #include "archive/reader.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/cli_history.h"
 #include "cli/cli_rec.h"
 #include "engine/repair.h"
 #include "engine/verify.h"
@@ -96,6 +97,22 @@ make_target(struct job *job, struct po_err *err)
     return st;
 }
 
+/* For the history: what lies under this name was verified deeply. */
+static void
+note(struct job *job, const struct po_reader *reader)
+{
+    struct po_history_run *run = &job->cli->history;
+
+    *run = (struct po_history_run){ .archive = po_buf_text(&job->target),
+                                    .has_archive_id = true,
+                                    .created = reader->trailer.created,
+                                    .outage_seconds = -1,
+                                    .check = PO_HISTORY_DEEP,
+                                    .is_whole = true };
+    memcpy(run->archive_id, reader->trailer.archive_id, PO_ID_SIZE);
+    memcpy(run->digest, reader->digest, PO_DIGEST_SIZE);
+}
+
 /* What was mended has its hashes; whether it is an archive that is whole, this tells: it may have been
  * damaged when its recovery data were made. */
 static enum po_status
@@ -121,6 +138,8 @@ verify(struct job *job, const struct pobackup_blob *blob, struct po_err *err)
     if (st == PO_OK)
         st = po_engine_verify(reader, true, threads, &job->cli->watch, &result, err);
     job->is_ours = st == PO_OK;
+    if (st == PO_OK)
+        note(job, reader);
     po_verify_result_deinit(&result);
     po_reader_free(reader);
     if (st == PO_E_FORMAT)
@@ -259,6 +278,8 @@ run(struct job *job)
         return code;
     }
     job->outcome = is_archive_whole ? "recovery-data" : "mended";
+    if (job->is_ours)
+        po_cli_history_end(cli, NULL, PO_EXIT_DONE);
     if (!is_archive_whole)
         tell_mended(job);
     if (protect_target(job, &err) != PO_OK) {

@@ -54,6 +54,8 @@ choose_sizes(struct columns *columns)
         slots = 1;
     if (columns->workers > slots)
         columns->workers = (unsigned)slots;
+    if (columns->workers < 1)
+        columns->workers = 1;
     columns->slots = slots > columns->workers ? columns->workers + 1 : columns->workers;
     width = (uint32_t)(MEMORY / (buffers * columns->slots) / layout->block_size);
     if (width > PIECE_MAX / layout->block_size)

@@ -145,7 +145,7 @@ check_parity_at(struct po_rec_state *state, uint64_t shift, unsigned threads,
     uint32_t count = layout->parities * layout->groups;
     uint64_t at = po_rec_parity_at(layout, 0, 0);
     uint64_t before = (int64_t)shift < 0 && 0 - shift > at ? 0 - shift - at : 0;
-    uint64_t skipped = (before + layout->block_size - 1) / layout->block_size;
+    uint64_t skipped = po_rec_blocks_of(layout, before);
     uint32_t first = skipped < count ? (uint32_t)skipped : count;
     const struct po_rec_check check = { .blob = &state->sidecar,
                                         .offset = at + shift + (uint64_t)first * layout->block_size,

@@ -132,6 +132,13 @@ po_scrub_free(struct po_scrub *scrub)
 
 /* ---- what is due ---- */
 
+/* A period of 0 is looked at alone: nothing is due. */
+static unsigned
+in_period(const struct po_scrub *scrub, unsigned number)
+{
+    return scrub->state.period > 0 ? number % scrub->state.period : 0;
+}
+
 enum po_status
 po_scrub_add(struct po_scrub *scrub, const uint8_t digest[PO_DIGEST_SIZE],
              const uint8_t archive_id[PO_ID_SIZE], bool has_recovery, uint32_t *number,
@@ -150,8 +157,8 @@ po_scrub_add(struct po_scrub *scrub, const uint8_t digest[PO_DIGEST_SIZE],
             archive->days[i] = -scrub->day;
     }
     /* Ids are random: any two bytes of them are as good as a number drawn. */
-    archive->offset = (archive_id[0] + 256u * archive_id[1]) % state->period;
-    archive->recovery_slot = (archive_id[2] + 256u * archive_id[3]) % state->period;
+    archive->offset = in_period(scrub, archive_id[0] + 256u * archive_id[1]);
+    archive->recovery_slot = in_period(scrub, archive_id[2] + 256u * archive_id[3]);
     archive->files++;
     archive->recovery_files += has_recovery;
     if (has_recovery && archive->recovery == 0)
@@ -163,9 +170,7 @@ po_scrub_add(struct po_scrub *scrub, const uint8_t digest[PO_DIGEST_SIZE],
 unsigned
 po_scrub_slot(const struct po_scrub *scrub, uint32_t number, uint32_t frame)
 {
-    unsigned period = scrub->state.period;
-
-    return (frame % period + scrub->state.archives[number].offset) % period;
+    return in_period(scrub, in_period(scrub, frame) + scrub->state.archives[number].offset);
 }
 
 /* Of a slot whose last day (or, as a negative number, first) it is. */
@@ -174,9 +179,9 @@ is_due(const struct po_scrub *scrub, unsigned slot, int32_t last)
 {
     int32_t since = abs(last);
 
-    return (unsigned)scrub->day % scrub->state.period == slot /* its day */
-           || last == scrub->day                              /* again on the same day */
-           || since > scrub->day /* the clock was set back: who knows */
+    return in_period(scrub, (unsigned)scrub->day) == slot /* its day */
+           || last == scrub->day                          /* again on the same day */
+           || since > scrub->day                          /* the clock was set back: who knows */
            || scrub->day - since >= (int32_t)scrub->state.period; /* missed, or was not good */
 }
 

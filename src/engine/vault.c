@@ -443,8 +443,29 @@ join(struct po_vault *vault, uint32_t number)
 
 /* ---- what the history knows ---- */
 
+/* Whether the run looked at another file of the vault that is, or was, the same archive: what it found says
+ * nothing of this one. */
+static bool
+is_look_at_copy(const struct po_vault *vault, const struct po_vault_row *row,
+                const struct po_history_run *run)
+{
+    size_t dir_size = 0;
+    size_t name_start = 0;
+    uint32_t other;
+
+    if (run->archive == NULL)
+        return false;
+    po_path_split(run->archive, strlen(run->archive), &dir_size, &name_start);
+    if (strcmp(run->archive + name_start, row->name) == 0)
+        return false;
+    other = po_vault_find(vault, run->archive + name_start);
+    return other != NONE &&
+           memcmp(vault->rows[other].peek.digest, row->peek.digest, PO_DIGEST_SIZE) == 0;
+}
+
 static void
-ask_history(struct po_vault_row *row, const struct po_history *history)
+ask_history(const struct po_vault *vault, struct po_vault_row *row,
+            const struct po_history *history)
 {
     bool has_look = false;
     bool has_deep = false;
@@ -460,7 +481,7 @@ ask_history(struct po_vault_row *row, const struct po_history *history)
             row->is_known_complete = run->is_complete;
             row->is_known_incomplete = !run->is_complete;
         }
-        if (!is_look)
+        if (!is_look || is_look_at_copy(vault, row, run))
             continue;
         row->is_damaged = has_look ? row->is_damaged : !run->is_whole;
         has_look = true;
@@ -498,7 +519,7 @@ po_vault_open(struct po_vault **out, const char *os_path, const struct po_histor
     for (uint32_t i = 0; st == PO_OK && i < vault->count; i++) {
         join(vault, i);
         if (history != NULL)
-            ask_history(&vault->rows[i], history);
+            ask_history(vault, &vault->rows[i], history);
     }
     if (st == PO_OK) {
         *out = vault;
