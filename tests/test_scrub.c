@@ -266,7 +266,7 @@ START_TEST(archives_come_and_go)
 }
 END_TEST
 
-START_TEST(what_is_gone_for_a_run_is_new_when_it_comes_back)
+START_TEST(what_is_gone_for_a_run_is_made_up_and_for_long_is_new)
 {
     int32_t last;
 
@@ -278,12 +278,18 @@ START_TEST(what_is_gone_for_a_run_is_new_when_it_comes_back)
     ck_assert_int_eq(last, START);
     truths[0].is_there = false;
     run(5, START + 5);
-    ck_assert(!last_of(&truths[0], START + 5, &last));
     truths[0].is_there = true;
     run(5, START + 6);
-    ck_assert(!last_of(&truths[0], START + 6, &last));
-    ck_assert(last_of(&truths[1], START + 6, &last));
-    ck_assert_int_eq(last, START + 2);
+    /* What was missed is made up. */
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert(last_of(&truths[i], START + 6, &last));
+        ck_assert_int_eq(last, START + 2);
+    }
+    truths[0].is_there = false;
+    for (int32_t day = START + 7; day < START + 24; day++)
+        run(5, day);
+    ck_assert(!last_of(&truths[0], START + 24, &last));
+    ck_assert(last_of(&truths[1], START + 24, &last));
 }
 END_TEST
 
@@ -646,7 +652,7 @@ main(void)
     tcase_add_test(tc, runs_that_were_missed_are_made_up_by_the_next_one);
     tcase_add_test(tc, a_second_run_on_a_day_reads_the_same_share_again);
     tcase_add_test(tc, archives_come_and_go);
-    tcase_add_test(tc, what_is_gone_for_a_run_is_new_when_it_comes_back);
+    tcase_add_test(tc, what_is_gone_for_a_run_is_made_up_and_for_long_is_new);
     tcase_add_test(tc, a_clock_that_jumps_makes_nothing_look_checked);
     tcase_add_test(tc, after_the_clock_was_set_back_what_is_of_the_future_is_read_at_once);
     tcase_add_test(tc, a_slot_with_damage_is_not_noted_and_due_until_it_is_mended);

@@ -209,6 +209,20 @@ class Share(Base):
         self.assertNotIn("no more", self.check(self.verify("--budget", "3d", zone="EEE-24"), 0).text)
         self.assertEqual(os.stat(state).st_mode & 0o777, 0o600)
 
+    def test_disks_that_change_places_do_not_stand_in_for_each_other(self):
+        """Two mirrors, one of which is at the vault's path on a day."""
+        self.large("a.tar.zst", 1)
+        other = self.dir / "other"
+        shutil.copytree(self.vault, other)
+        all_read = []
+        for zone in DAYS:
+            all_read.append(self.share(zone, "2d")[1]["vaults"][0]["all_read"])
+            self.vault.rename(self.dir / "spare")
+            other.rename(self.vault)
+            (self.dir / "spare").rename(other)
+        # On the third day the first one is there again, and what it has missed is made up.
+        self.assertEqual(all_read, [False, False, True])
+
     def test_a_vault_is_known_by_its_real_path(self):
         self.large("a.tar.zst", 1)
         (self.dir / "link").symlink_to(self.vault)

@@ -1,5 +1,7 @@
 #include "cli/cli_scrub.h"
 
+#include "archive/hash.h"
+#include "base/cursor.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/cli_history.h"
@@ -32,6 +34,19 @@ struct run {
     uint64_t bytes_total;
     uint32_t sidecars;
 };
+
+/* By this an archive is remembered: a mirror on another disk, or one put back from another place, is
+ * another, as its bytes lie elsewhere. */
+static void
+file_key(const struct po_vault_row *row, uint8_t key[PO_DIGEST_SIZE])
+{
+    uint8_t bytes[PO_DIGEST_SIZE + 16];
+
+    memcpy(bytes, row->peek.digest, PO_DIGEST_SIZE);
+    po_store_u64le(bytes + PO_DIGEST_SIZE, row->file_id);
+    po_store_u64le(bytes + PO_DIGEST_SIZE + 8, (uint64_t)row->change_time);
+    po_blake2b(bytes, sizeof(bytes), key);
+}
 
 static int32_t
 local_day(int64_t time)
@@ -88,9 +103,11 @@ po_cli_scrub_apply(struct po_cli *cli, const char *path, struct po_vault *vault)
                         anew.text);
     for (uint32_t i = 0; i < vault->count; i++) {
         struct po_vault_row *row = &vault->rows[i];
+        uint8_t key[PO_DIGEST_SIZE];
         int32_t day;
 
-        if (!po_scrub_last(scrub, row->peek.digest, &day) ||
+        file_key(row, key);
+        if (!po_scrub_last(scrub, key, &day) ||
             (row->check != PO_HISTORY_UNCHECKED && local_day(row->checked_at) >= day))
             continue;
         row->check = PO_HISTORY_QUICK;
@@ -236,12 +253,14 @@ add_rows(struct run *run, struct po_err *err)
         return po_fail_nomem(err, run->vault->count);
     for (uint32_t i = 0; i < run->vault->count && st == PO_OK; i++) {
         const struct po_peek *peek = &run->vault->rows[i].peek;
+        uint8_t key[PO_DIGEST_SIZE];
         char *path;
 
+        file_key(&run->vault->rows[i], key);
         st = each_path(run, i, &path, err);
         if (st == PO_OK)
-            st = po_scrub_add(run->scrub, peek->digest, peek->manifest.archive_id,
-                              po_cli_rec_exists(path), &run->numbers[i], err);
+            st = po_scrub_add(run->scrub, key, peek->manifest.archive_id, po_cli_rec_exists(path),
+                              &run->numbers[i], err);
         po_mem_free(path);
     }
     return st;

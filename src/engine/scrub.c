@@ -84,6 +84,7 @@ read_state(struct po_scrub *scrub, unsigned period, struct po_err *anew, struct 
         *anew = (struct po_err){ .status = PO_OK };
     if (period != 0)
         state->period = period;
+    state->day = scrub->day;
     return PO_OK;
 }
 
@@ -100,6 +101,7 @@ po_scrub_open(struct po_scrub **out, const char *dir_path, const char *vault_pat
     if (scrub == NULL)
         return po_fail_nomem(err, sizeof *scrub);
     scrub->day = day;
+    scrub->state.day = day;
     po_blake2b(vault_path, strlen(vault_path), hash);
     po_buf_put_text(&scrub->name, "vault-");
     po_text_put_hex(&scrub->name, hash, NAME_HASH_SIZE);

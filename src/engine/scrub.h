@@ -5,7 +5,8 @@
  * not checked for P days: missed runs are made up by the next one. Run daily, each slot is due once
  * in P days.
  *
- * What is remembered is a file a vault in the state directory: for each archive, by its digest, the day
+ * What is remembered is a file a vault in the state directory: for each archive, by a digest of what it
+ * is and of which file it is (a mirror on another disk is another), the day
  * on which each slot was last found good, or that on which the archive was first seen, as a negative
  * number. It is only believed as far as it can be true: a day that is still to come (the clock was set
  * back) counts as never, and a file that is damaged or of another period as none. So no slot looks
@@ -45,7 +46,7 @@ void po_scrub_free(struct po_scrub *scrub);
 
 /*
  * A file of the vault; each once, before any is checked. *number is its archive's: copies of one have
- * the same number, and each is to be checked. What is not added is forgotten by po_scrub_save.
+ * the same number, and each is to be checked. What was not added for three periods is forgotten by po_scrub_save.
  */
 PO_NODISCARD enum po_status po_scrub_add(struct po_scrub *scrub,
                                          const uint8_t digest[PO_DIGEST_SIZE],

@@ -5,6 +5,7 @@
 #include "base/text.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What thousands of archives have with the longest period. */
@@ -12,6 +13,7 @@
 #define ARCHIVES_MAX (1u << 20)
 #define CHECK_MEMBER ",\n\"check\": \""
 /* Any calendar's: what is larger is no day. */
+#define ABSENT_PERIODS 3 /* so long an archive that is not there is remembered */
 #define DAY_MAX 10000000
 
 void
@@ -79,6 +81,17 @@ put_archive(struct po_buf *out, const struct po_scrub_state *state,
     po_buf_put_text(out, "}");
 }
 
+/* A disk that is changed for another comes back. */
+static bool
+is_kept(const struct po_scrub_state *state, const struct po_scrub_archive *archive)
+{
+    int32_t last = 0;
+
+    for (unsigned i = 0; i < state->period; i++)
+        last = abs(archive->days[i]) > last ? abs(archive->days[i]) : last;
+    return archive->files > 0 || state->day - last <= ABSENT_PERIODS * (int32_t)state->period;
+}
+
 enum po_status
 po_scrub_state_put(const struct po_scrub_state *state, struct po_buf *out, struct po_err *err)
 {
@@ -87,7 +100,7 @@ po_scrub_state_put(const struct po_scrub_state *state, struct po_buf *out, struc
 
     po_buf_printf(out, "{\"period\": %u, \"archives\": {", state->period);
     for (uint32_t i = 0; i < state->count; i++) {
-        if (state->archives[i].files == 0)
+        if (!is_kept(state, &state->archives[i]))
             continue;
         po_buf_put_text(out, before);
         put_archive(out, state, &state->archives[i]);

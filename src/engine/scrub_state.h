@@ -22,6 +22,7 @@ struct po_scrub_archive {
 
 struct po_scrub_state {
     unsigned period;
+    int32_t day; /* today, for what is kept */
     struct po_scrub_archive *archives;
     uint32_t count;
     size_t capacity;
@@ -36,7 +37,7 @@ struct po_scrub_archive *po_scrub_state_find(const struct po_scrub_state *state,
                                              const uint8_t digest[PO_DIGEST_SIZE]);
 void po_scrub_state_deinit(struct po_scrub_state *state);
 
-/* Appends those archives that were added in this run. */
+/* Appends those archives that were added in this run, or were not long ago. */
 PO_NODISCARD enum po_status po_scrub_state_put(const struct po_scrub_state *state,
                                                struct po_buf *out, struct po_err *err);
 /* PO_E_FORMAT: damaged. *state must be empty, and is to be deinited whatever comes. */

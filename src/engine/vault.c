@@ -212,6 +212,8 @@ add_row(struct po_vault *vault, const char *name, const struct po_node_info *inf
     if (st != PO_OK)
         return add_problem(vault, name, fault_in(vault, name, &why), info, why.text, err);
     row.file_bytes = blob.size;
+    row.file_id = info->file_id;
+    row.change_time = info->change_time;
     row.name = po_mem_strdup(name);
     row.parents = po_mem_new(row.peek.manifest.parent_count, sizeof *row.parents);
     st = row.name == NULL || row.parents == NULL
