@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import subprocess
+import time
 import unittest
 
 import test_cli
@@ -96,6 +97,23 @@ class Repair(Base):
             self.assertEqual(states(), {NAME: True, mended: False})
         self.check(run("repair", "--in-place", self.archive), 0)
         self.assertNotIn("DAMAGED", run("snapshots", self.vault).text)
+
+    def test_a_differential_takes_the_mended_parent(self):
+        vault = f"{self.vault}/"
+        self.check(run("backup", self.arg, "-o", vault, "--allow-same-volume", "--recovery=5"), 0)
+        (full,) = self.vault.glob("*-full.tar.zst")
+        (self.site.mailbox / "m5.MSG").write_bytes(b"new")
+        time.sleep(1.1)
+        self.check(run("backup", self.arg, "-o", vault, "--allow-same-volume"), 0)
+        (diff,) = self.vault.glob("*-diff.tar.zst")
+        with full.open("r+b") as file:
+            file.seek(full.stat().st_size - 3000)
+            file.write(os.urandom(2000))
+        self.check(run("extract", diff, "-C", self.dir / "bad"), 4)
+        self.check(run("repair", full), 0)
+        self.check(run("verify", diff), 0)
+        self.check(run("extract", diff, "-C", self.dir / "out"), 0)
+        self.assertEqual((self.dir / "out" / "Post.OfficemailboxBackup" / "m7.MSG").read_bytes(), (self.site.mailbox / "m7.MSG").read_bytes())
 
     def test_what_is_destroyed_is_mended_and_never_protected(self):
         self.save("--recovery=5")

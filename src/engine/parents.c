@@ -95,6 +95,39 @@ check_parent(const struct po_reader *reader, uint32_t number, const struct pobac
     return st;
 }
 
+/* The file that has the parent's name is damaged, or another archive: a mended copy, or the parent under
+ * another name, may lie beside it. *st and *err stay when there is none. */
+static void
+open_other(struct po_parents *parents, const struct po_reader *reader, uint32_t number,
+           const struct po_parent *expected, enum po_status *st, struct po_err *err)
+{
+    const struct po_parents_place *place = &parents->place;
+    struct po_parent_file other = { .is_open = false };
+    struct po_reader *opened = NULL;
+    struct po_buf name = { 0 };
+    struct po_err ignored;
+
+    if (*st != PO_E_FORMAT || place->find == NULL ||
+        place->find(place->ctx, expected->digest, &name, &other.blob, &other.is_open, &ignored) !=
+            PO_OK)
+        goto done;
+    if (!other.is_open ||
+        check_parent(reader, number + 1, &other.blob, expected, &opened, &ignored) != PO_OK) {
+        po_reader_free(opened);
+        if (other.is_open)
+            place->close(place->ctx, &other.blob);
+        goto done;
+    }
+    po_reader_free(parents->readers[number]);
+    place->close(place->ctx, &parents->files[number].blob);
+    parents->readers[number] = opened;
+    parents->files[number] = other;
+    *err = (struct po_err){ .status = PO_OK };
+    *st = PO_OK;
+done:
+    po_buf_deinit(&name);
+}
+
 static enum po_status
 open_parent(struct po_parents *parents, const struct po_reader *reader, uint32_t number,
             struct po_problems *missing, struct po_err *err)
@@ -121,6 +154,7 @@ open_parent(struct po_parents *parents, const struct po_reader *reader, uint32_t
     else if (st == PO_OK) {
         st = check_parent(reader, number + 1, &file->blob, &expected, &parents->readers[number],
                           err);
+        open_other(parents, reader, number, &expected, &st, err);
         if (st != PO_OK)
             (void)po_err_prefix(err, "parent %s", po_buf_text(&name));
     }
