@@ -113,12 +113,15 @@ put_stderr(struct po_cli_out *out, const char *bytes, size_t size)
     if (out->progress != NULL)
         po_cli_progress_clear(out->progress);
     (void)fflush(stdout);
+    /* Of an empty line there may be no bytes at all. */
     if (out->is_stderr_terminal) {
-        (void)po_sys_write_terminal(2, bytes, size);
+        if (size > 0)
+            (void)po_sys_write_terminal(2, bytes, size);
         (void)po_sys_write_terminal(2, "\n", 1);
         return;
     }
-    (void)fwrite(bytes, 1, size, stderr);
+    if (size > 0)
+        (void)fwrite(bytes, 1, size, stderr);
     (void)fputc('\n', stderr);
     (void)fflush(stderr);
 }
