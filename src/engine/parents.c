@@ -95,8 +95,8 @@ check_parent(const struct po_reader *reader, uint32_t number, const struct pobac
     return st;
 }
 
-/* The file that has the parent's name is damaged, or another archive: a mended copy, or the parent under
- * another name, may lie beside it. *st and *err stay when there is none. */
+/* The file that has the parent's name is damaged: a mended copy may lie beside it. *st and *err stay when
+ * there is none, and where the file is another archive (INDEX-9). */
 static void
 open_other(struct po_parents *parents, const struct po_reader *reader, uint32_t number,
            const struct po_parent *expected, enum po_status *st, struct po_err *err)
@@ -107,7 +107,7 @@ open_other(struct po_parents *parents, const struct po_reader *reader, uint32_t 
     struct po_buf name = { 0 };
     struct po_err ignored;
 
-    if (*st != PO_E_FORMAT || place->find == NULL ||
+    if (*st != PO_E_FORMAT || parents->readers[number] != NULL || place->find == NULL ||
         place->find(place->ctx, expected->digest, &name, &other.blob, &other.is_open, &ignored) !=
             PO_OK)
         goto done;
@@ -118,7 +118,6 @@ open_other(struct po_parents *parents, const struct po_reader *reader, uint32_t 
             place->close(place->ctx, &other.blob);
         goto done;
     }
-    po_reader_free(parents->readers[number]);
     place->close(place->ctx, &parents->files[number].blob);
     parents->readers[number] = opened;
     parents->files[number] = other;
