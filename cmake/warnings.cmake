@@ -24,5 +24,8 @@ elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
     endif()
 endif()
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
+if(WIN32) # one file that is carried around; what must be fast is in the libraries
+    set(CMAKE_C_FLAGS_RELEASE "-Os -g1")
+endif()
 include(CheckPIESupported)
 check_pie_supported()
