@@ -156,6 +156,17 @@ class Protect(Base):
         self.assertEqual(done.returncode, 2)
         self.assertFalse((self.vault / "other-name.tar.zst.rec").exists())
 
+    def test_a_backup_whose_recovery_data_cannot_be_written_stands(self):
+        with (self.vault / f"{NAME}.rec.partial").open("w", encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            done = self.save("--recovery=5", "--json", code=1, says="the archive has no recovery data")
+        self.assertIsNone(done.json["recovery"])
+        self.check(run("verify", self.archive), 0)
+        self.assertFalse(self.sidecar.exists())
+        self.check(run("verify", "--recovery", self.archive), 1, "there is none beside the archive")
+        self.check(run("protect", self.archive), 0)
+        self.check(run("verify", "--recovery", self.archive), 0)
+
     def test_where_another_writes_nothing_is_written(self):
         self.save("--recovery=5")
         self.damage()

@@ -1,7 +1,7 @@
 #include "cli/cli_private.h"
 
 #include "base/buf.h"
-#include "base/mem.h"
+#include "cli/cli_lock.h"
 #include "host/security_private.h"
 
 #include <string.h>
@@ -10,23 +10,15 @@
 static enum po_status
 put_security(struct po_buf *out, const char *path, struct po_err *err)
 {
-    size_t dir_size = 0;
-    size_t name_start = 0;
     struct po_dir *dir = NULL;
-    char *parent;
-    enum po_status st;
+    const char *name = NULL;
+    enum po_status st = po_cli_open_parent(&dir, &name, path, err);
 
-    po_path_split(path, strlen(path), &dir_size, &name_start);
-    parent = name_start > 0 ? po_mem_copy(path, name_start) : po_mem_strdup(".");
-    if (parent == NULL)
-        return po_fail_nomem(err, name_start);
-    st = po_dir_open(&dir, parent, err);
     if (st == PO_OK)
-        st = po_dir_put_security(dir, path + name_start, strlen(path + name_start), out, err);
+        st = po_dir_put_security(dir, name, strlen(name), out, err);
     if (st == PO_OK)
         st = po_buf_check(out, err);
     po_dir_free(dir);
-    po_mem_free(parent);
     return st;
 }
 

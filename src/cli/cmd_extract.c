@@ -11,22 +11,6 @@
 
 #include <string.h>
 
-struct place {
-    struct po_dir *dir;
-    const struct po_index *index;
-};
-
-/* Every entry goes where its path says, below DIR. */
-static bool
-place_entry(void *ctx, uint32_t number, struct po_dir **dir, const char **path, size_t *path_size)
-{
-    const struct place *place = ctx;
-
-    *dir = place->dir;
-    *path = po_index_path(place->index, number, path_size);
-    return true;
-}
-
 /* Whether one of the items was not written because of what has its name. */
 static bool
 is_any_there(struct po_dir *dir, const struct po_problems *problems)
@@ -99,8 +83,8 @@ static int
 run(struct po_cli *cli, const struct po_cli_archive *archive, const char *directory,
     const uint8_t *wanted)
 {
-    struct place place = { .index = archive->reader->index };
-    struct po_target_options options = { .place = place_entry, .place_ctx = &place };
+    struct po_extract_place place = { .index = archive->reader->index };
+    struct po_target_options options = { .place = po_extract_place_entry, .place_ctx = &place };
     struct po_extract_result result = { 0 };
     struct po_err err = { 0 };
     int code;

@@ -1,6 +1,7 @@
 /* A pair of keys: NAME.key, which signs, and NAME.pub, by which everybody can check. */
 #include "cli/cli.h"
 
+#include "cli/cli_lock.h"
 #include "cli/cli_secret.h"
 #include "port/file.h"
 #include "port/sys.h"
@@ -116,22 +117,13 @@ write_public(const struct job *job, const char *path, bool *is_ours, struct po_e
 static void
 remove_public(const char *path)
 {
-    size_t dir_size = 0;
-    size_t name_start = 0;
-    struct po_buf above = { 0 };
     struct po_dir *dir = NULL;
+    const char *name = NULL;
     struct po_err ignored;
 
-    po_path_split(path, strlen(path), &dir_size, &name_start);
-    if (name_start > 0)
-        po_buf_put(&above, path, name_start);
-    else
-        po_buf_put_text(&above, ".");
-    if (po_buf_check(&above, &ignored) == PO_OK &&
-        po_dir_open(&dir, po_buf_text(&above), &ignored) == PO_OK)
-        (void)!po_dir_remove(dir, path + name_start, strlen(path + name_start), &ignored);
+    if (po_cli_open_parent(&dir, &name, path, &ignored) == PO_OK)
+        (void)!po_dir_remove(dir, name, strlen(name), &ignored);
     po_dir_free(dir);
-    po_buf_deinit(&above);
 }
 
 /* Both or none: a secret key that nobody can check, or the reverse, is of no use. */

@@ -2,9 +2,9 @@
 #include "cli/cli.h"
 
 #include "archive/reader.h"
-#include "base/mem.h"
 #include "base/text.h"
 #include "cli/cli_history.h"
+#include "cli/cli_lock.h"
 #include "cli/cli_rec.h"
 #include "engine/repair.h"
 #include "engine/verify.h"
@@ -31,23 +31,6 @@ struct job {
     double seconds;
 };
 
-/* The directory that the file lies in, and the file's name in it. */
-static enum po_status
-open_above(const char *path, struct po_dir **dir, const char **name, struct po_err *err)
-{
-    size_t dir_size = 0;
-    size_t name_start = 0;
-    char *above;
-    enum po_status st;
-
-    po_path_split(path, strlen(path), &dir_size, &name_start);
-    *name = path + name_start;
-    above = name_start > 0 ? po_mem_copy(path, name_start) : po_mem_strdup(".");
-    st = above == NULL ? po_fail_nomem(err, name_start) : po_dir_open(dir, above, err);
-    po_mem_free(above);
-    return st;
-}
-
 /* In place of a link would be a file, and what it leads to would stay as it is. */
 static enum po_status
 check_is_no_link(const char *path, struct po_err *err)
@@ -56,7 +39,7 @@ check_is_no_link(const char *path, struct po_err *err)
     bool exists = false;
     struct po_dir *dir = NULL;
     const char *name = NULL;
-    enum po_status st = open_above(path, &dir, &name, err);
+    enum po_status st = po_cli_open_parent(&dir, &name, path, err);
 
     if (st == PO_OK)
         st = po_dir_stat(dir, name, strlen(name), &info, &exists, err);
@@ -154,7 +137,7 @@ keep_damaged(struct job *job, struct po_err *err)
 {
     struct po_dir *dir = NULL;
     const char *name = NULL;
-    enum po_status st = open_above(job->path, &dir, &name, err);
+    enum po_status st = po_cli_open_parent(&dir, &name, job->path, err);
 
     po_buf_put_text(&job->kept, job->path);
     po_buf_put_text(&job->kept, DAMAGED);

@@ -12,6 +12,17 @@
 
 #include <string.h>
 
+bool
+po_extract_place_entry(void *ctx, uint32_t number, struct po_dir **dir, const char **path,
+                       size_t *path_size)
+{
+    const struct po_extract_place *place = ctx;
+
+    *dir = place->dir;
+    *path = po_index_path(place->index, number, path_size);
+    return true;
+}
+
 struct extract {
     const struct po_reader *reader;
     const struct po_index *index;

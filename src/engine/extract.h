@@ -37,6 +37,14 @@ enum po_extract_checks {
 uint32_t po_extract_select(const struct po_index *index, const char *const *patterns,
                            size_t pattern_count, uint8_t *wanted);
 
+/* For a target (place_ctx): every entry goes where its path says, below the directory. */
+struct po_extract_place {
+    struct po_dir *dir;
+    const struct po_index *index;
+};
+bool po_extract_place_entry(void *ctx, uint32_t number, struct po_dir **dir, const char **path,
+                            size_t *path_size);
+
 /*
  * Writes the wanted entries through a target with these options (index, wanted, stand_ins and
  * problem are set here). Directories and links need the index alone; of hard links to a file that

@@ -11,22 +11,6 @@
 
 /* ---- writing what is whole ---- */
 
-struct place {
-    struct po_dir *dir;
-    const struct po_index *index;
-};
-
-/* Every entry goes where its path says, below the directory. */
-static bool
-place_entry(void *ctx, uint32_t number, struct po_dir **dir, const char **path, size_t *path_size)
-{
-    const struct place *place = ctx;
-
-    *dir = place->dir;
-    *path = po_index_path(place->index, number, path_size);
-    return true;
-}
-
 static void
 count_written(struct po_salvage_result *result, uint32_t entry)
 {
@@ -56,8 +40,8 @@ static enum po_status
 write_whole(struct po_salvage_result *result, const struct po_salvage_options *options,
             const uint8_t *wanted, const struct po_watch *watch, struct po_err *err)
 {
-    struct place place = { .dir = options->dir, .index = result->reader->index };
-    struct po_target_options target = { .place = place_entry,
+    struct po_extract_place place = { .dir = options->dir, .index = result->reader->index };
+    struct po_target_options target = { .place = po_extract_place_entry,
                                         .place_ctx = &place,
                                         .is_overwriting = options->is_overwriting,
                                         .sets_owner = options->sets_owner };
