@@ -186,6 +186,91 @@ START_TEST(one_thread_may_be_producer_and_consumer)
 }
 END_TEST
 
+/* ---- the loop ---- */
+
+struct loop {
+    unsigned total;
+    unsigned filled;
+    unsigned joined;
+    unsigned fill_fails_at; /* 0 = never */
+    unsigned join_fails_at;
+};
+
+static enum po_status
+fill(void *ctx, void *item, bool *is_filled, struct po_err *own)
+{
+    struct loop *loop = ctx;
+
+    if (loop->filled == loop->total)
+        return PO_OK;
+    if (++loop->filled == loop->fill_fails_at)
+        return po_fail(own, PO_E_IO, "nothing to read");
+    ((struct item *)item)->number = loop->filled;
+    ((struct item *)item)->delay = loop->filled % 7 * 10;
+    *is_filled = true;
+    return PO_OK;
+}
+
+static enum po_status
+join(void *ctx, void *item, struct po_err *own)
+{
+    struct loop *loop = ctx;
+    const struct item *it = item;
+
+    ck_assert_uint_eq(it->number, ++loop->joined);
+    ck_assert_uint_eq(it->result, it->number * 3 + 1);
+    return it->number == loop->join_fails_at ? po_fail(own, PO_E_CANCELLED, "enough") : PO_OK;
+}
+
+static enum po_status
+run_loop(struct fixture *f, struct loop *loop, int shape)
+{
+    const struct po_ordered_steps steps = { .fill = fill, .join = join, .ctx = loop };
+    enum po_status st;
+
+    start(f, shapes[shape].workers, shapes[shape].slots);
+    st = po_ordered_loop(f->ordered, &steps, &err);
+    po_ordered_free(f->ordered);
+    return st;
+}
+
+START_TEST(a_loop_takes_all_in_order)
+{
+    static const unsigned totals[] = { 0, 1, 2, 3, 500 };
+    static struct fixture f;
+
+    f.fail_at = 0;
+    for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++) {
+        struct loop loop = { .total = totals[i] };
+
+        ck_assert_int_eq(run_loop(&f, &loop, _i), PO_OK);
+        ck_assert_uint_eq(loop.filled, totals[i]);
+        ck_assert_uint_eq(loop.joined, totals[i]);
+    }
+}
+END_TEST
+
+START_TEST(a_loop_ends_with_the_first_failure)
+{
+    static struct fixture f;
+    struct loop fills = { .total = 500, .fill_fails_at = 300 };
+    struct loop joins = { .total = 500, .join_fails_at = 300 };
+    struct loop works = { .total = 500 };
+
+    f.fail_at = 0;
+    ck_assert_int_eq(run_loop(&f, &fills, _i), PO_E_IO);
+    ck_assert_str_eq(err.text, "nothing to read");
+    ck_assert_uint_lt(fills.joined, 300);
+    ck_assert_int_eq(run_loop(&f, &joins, _i), PO_E_CANCELLED);
+    ck_assert_str_eq(err.text, "enough");
+    ck_assert_uint_eq(joins.joined, 300);
+    f.fail_at = 300;
+    ck_assert_int_eq(run_loop(&f, &works, _i), PO_E_FORMAT);
+    ck_assert_str_eq(err.text, "item 300");
+    ck_assert_uint_lt(works.joined, 300);
+}
+END_TEST
+
 START_TEST(closing_with_nothing_submitted_ends_at_once)
 {
     static struct fixture f;
@@ -456,6 +541,8 @@ main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, results_come_in_the_order_of_submission, 0, shape_count);
     tcase_add_loop_test(tc, one_thread_may_be_producer_and_consumer, 0, shape_count);
+    tcase_add_loop_test(tc, a_loop_takes_all_in_order, 0, shape_count);
+    tcase_add_loop_test(tc, a_loop_ends_with_the_first_failure, 0, shape_count);
     tcase_add_test(tc, closing_with_nothing_submitted_ends_at_once);
     tcase_add_test(tc, a_pipeline_can_be_freed_unused_and_half_used);
     tcase_add_test(tc, nonsense_is_refused);

@@ -17,6 +17,8 @@ struct columns {
     unsigned workers;
     size_t slots;
     uint32_t width; /* groups of a job, at most */
+    uint32_t next;  /* group to hand out */
+    uint64_t done;  /* groups */
 };
 
 static void
@@ -131,79 +133,62 @@ init_columns(struct columns *columns, struct po_err *err)
     return st == PO_OK ? po_ordered_new(&columns->ordered, &options, columns->items, err) : st;
 }
 
-/* The next groups that are wanted, from *group on: how many, 0 = none. */
+/* The next groups that are wanted: how many, 0 = none. */
 static uint32_t
-next_groups(const struct columns *columns, uint32_t *group)
+next_groups(struct columns *columns)
 {
     const struct po_columns_run *run = columns->run;
 
-    while (*group < run->layout->groups) {
-        uint32_t left = run->layout->groups - *group;
+    while (columns->next < run->layout->groups) {
+        uint32_t left = run->layout->groups - columns->next;
         uint32_t count = left < columns->width ? left : columns->width;
 
-        if (run->wants == NULL || run->wants(run->ctx, *group, count))
+        if (run->wants == NULL || run->wants(run->ctx, columns->next, count))
             return count;
-        *group += count;
+        columns->next += count;
     }
     return 0;
 }
 
-/* Hands out as much as there are free slots. */
 static enum po_status
-feed(struct columns *columns, uint32_t *group, struct po_err *err)
+fill(void *ctx, void *item, bool *is_filled, struct po_err *err)
 {
-    for (;;) {
-        uint32_t count = next_groups(columns, group);
-        void *item = NULL;
-        struct po_columns_job *job;
-        enum po_status st;
+    struct columns *columns = ctx;
+    struct po_columns_job *job = item;
 
-        if (count == 0)
-            return PO_OK;
-        st = po_ordered_try_acquire(columns->ordered, &item, err);
-        if (st != PO_OK || item == NULL)
-            return st;
-        job = item;
-        job->group = *group;
-        job->count = count;
-        *group += count;
-        po_ordered_submit(columns->ordered);
-        if (next_groups(columns, group) == 0)
-            po_ordered_close(columns->ordered);
-    }
+    (void)err;
+    job->count = next_groups(columns);
+    job->group = columns->next;
+    columns->next += job->count;
+    *is_filled = job->count > 0;
+    return PO_OK;
+}
+
+static enum po_status
+join(void *ctx, void *item, struct po_err *err)
+{
+    struct columns *columns = ctx;
+    const struct po_columns_run *run = columns->run;
+    struct po_columns_job *job = item;
+    enum po_status st = po_watch_check(run->watch, err);
+
+    if (st == PO_OK)
+        st = run->join(run->ctx, job, err);
+    columns->done += job->count;
+    po_watch_progress(run->watch, run->layout->archive_size / run->layout->groups * columns->done,
+                      run->layout->archive_size, 0, 0);
+    return st;
 }
 
 enum po_status
 po_columns_run(const struct po_columns_run *run, struct po_err *err)
 {
     struct columns columns = { .run = run };
-    const struct po_rec_layout *layout = run->layout;
-    uint32_t group = 0;
-    uint64_t done = 0;
+    const struct po_ordered_steps steps = { .fill = fill, .join = join, .ctx = &columns };
     enum po_status st = init_columns(&columns, err);
 
-    if (st == PO_OK && next_groups(&columns, &group) == 0)
-        goto done;
-    while (st == PO_OK) {
-        void *item = NULL;
-        struct po_columns_job *job;
-
-        st = po_watch_check(run->watch, err);
-        if (st == PO_OK)
-            st = feed(&columns, &group, err);
-        if (st == PO_OK)
-            st = po_ordered_next(columns.ordered, &item, err);
-        if (st != PO_OK || item == NULL)
-            break;
-        job = item;
-        st = run->join(run->ctx, job, err);
-        done += job->count;
-        po_watch_progress(run->watch, layout->archive_size / layout->groups * done,
-                          layout->archive_size, 0, 0);
-        if (st == PO_OK)
-            po_ordered_release(columns.ordered);
-    }
-done:
+    if (st == PO_OK)
+        st = po_ordered_loop(columns.ordered, &steps, err);
     free_columns(&columns);
     return st;
 }

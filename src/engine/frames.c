@@ -15,6 +15,7 @@ struct run {
     void **items;
     unsigned workers;
     size_t slots;
+    uint32_t next; /* frame to hand out */
 };
 
 static void
@@ -146,29 +147,29 @@ next_wanted(const struct po_frames_run *options, uint32_t *frame)
     return *frame < options->reader->index->frame_count;
 }
 
-/* Fetches as many frames as there are free slots; of a raw run it only hands out their numbers. */
+/* Fetches the next frame that is wanted; of a raw run it only hands out its number. */
 static enum po_status
-feed(struct run *run, uint32_t *frame, struct po_err *err)
+fill(void *ctx, void *item, bool *is_filled, struct po_err *err)
 {
-    while (next_wanted(run->options, frame)) {
-        struct po_frame_job *job;
-        void *item;
-        enum po_status st = po_ordered_try_acquire(run->ordered, &item, err);
+    struct run *run = ctx;
+    struct po_frame_job *job = item;
 
-        if (st != PO_OK || item == NULL)
-            return st;
-        job = item;
-        job->frame = *frame;
-        if (!run->options->is_raw)
-            st = po_reader_fetch(run->options->reader, job->frame, job->bytes, err);
-        if (st != PO_OK)
-            return st;
-        po_ordered_submit(run->ordered);
-        (*frame)++;
-        if (!next_wanted(run->options, frame))
-            po_ordered_close(run->ordered);
-    }
-    return PO_OK;
+    if (!next_wanted(run->options, &run->next))
+        return PO_OK;
+    *is_filled = true;
+    job->frame = run->next++;
+    return run->options->is_raw
+               ? PO_OK
+               : po_reader_fetch(run->options->reader, job->frame, job->bytes, err);
+}
+
+static enum po_status
+join(void *ctx, void *item, struct po_err *err)
+{
+    const struct po_frames_run *options = ((struct run *)ctx)->options;
+    enum po_status st = po_watch_check(options->watch, err);
+
+    return st == PO_OK && options->join != NULL ? options->join(options->ctx, item, err) : st;
 }
 
 /*
@@ -180,27 +181,16 @@ enum po_status
 po_frames_run(const struct po_frames_run *options, struct po_err *err)
 {
     struct run run = { .options = options };
-    uint32_t frame = 0;
-    enum po_status st = PO_OK;
+    const struct po_ordered_steps steps = { .fill = fill, .join = join, .ctx = &run };
+    enum po_status st;
 
-    if (!next_wanted(options, &frame))
+    if (!next_wanted(options, &run.next))
         return PO_OK;
     st = init_run(&run, err);
-    while (st == PO_OK) {
-        void *item = NULL;
-
+    if (st == PO_OK)
         st = po_watch_check(options->watch, err);
-        if (st == PO_OK)
-            st = feed(&run, &frame, err);
-        if (st == PO_OK)
-            st = po_ordered_next(run.ordered, &item, err);
-        if (st != PO_OK || item == NULL)
-            break;
-        if (options->join != NULL)
-            st = options->join(options->ctx, item, err);
-        if (st == PO_OK)
-            po_ordered_release(run.ordered);
-    }
+    if (st == PO_OK)
+        st = po_ordered_loop(run.ordered, &steps, err);
     free_run(&run);
     return st;
 }

@@ -19,12 +19,14 @@ struct job {
 struct run {
     const struct po_rec_check *check;
     uint64_t *places;
+    struct po_rec_unread *unread;
     struct po_ordered *ordered;
     struct job jobs[WORKERS_MAX + 1];
     void *items[WORKERS_MAX + 1];
     size_t slots;
     uint32_t piece; /* blocks of a job, at most */
     uint32_t blocks;
+    uint32_t next; /* block to hand out */
 };
 
 /* Bytes of blocks first to first + count - 1 that the blob has. */
@@ -123,57 +125,48 @@ init_run(struct run *run, struct po_err *err)
 }
 
 static enum po_status
-feed(struct run *run, uint32_t *block, struct po_err *err)
+fill(void *ctx, void *item, bool *is_filled, struct po_err *err)
 {
-    while (*block < run->blocks) {
-        uint32_t left = run->blocks - *block;
-        void *item = NULL;
-        struct job *job;
-        enum po_status st = po_ordered_try_acquire(run->ordered, &item, err);
+    struct run *run = ctx;
+    struct job *job = item;
+    uint32_t left = run->blocks - run->next;
 
-        if (st != PO_OK || item == NULL)
-            return st;
-        job = item;
-        job->first = *block;
-        job->count = left < run->piece ? left : run->piece;
-        *block += job->count;
-        po_ordered_submit(run->ordered);
-        if (*block == run->blocks)
-            po_ordered_close(run->ordered);
-    }
+    (void)err;
+    job->first = run->next;
+    job->count = left < run->piece ? left : run->piece;
+    run->next += job->count;
+    *is_filled = job->count > 0;
     return PO_OK;
+}
+
+static enum po_status
+join(void *ctx, void *item, struct po_err *err)
+{
+    const struct run *run = ctx;
+    const struct po_rec_check *check = run->check;
+    const struct job *job = item;
+
+    if (run->unread->count == 0 && job->unread.count > 0)
+        run->unread->first = job->unread.first;
+    run->unread->count += job->unread.count;
+    po_watch_progress(check->watch, (uint64_t)(job->first + job->count) * check->block_size,
+                      check->bytes, 0, 0);
+    return po_watch_check(check->watch, err);
 }
 
 enum po_status
 po_rec_check_run(const struct po_rec_check *check, uint64_t *places, struct po_rec_unread *unread,
                  struct po_err *err)
 {
-    struct run run = { .check = check, .places = places };
-    uint32_t block = 0;
+    struct run run = { .check = check, .places = places, .unread = unread };
+    const struct po_ordered_steps steps = { .fill = fill, .join = join, .ctx = &run };
     enum po_status st;
 
     if (check->bytes == 0)
         return PO_OK;
     st = init_run(&run, err);
-    while (st == PO_OK) {
-        void *item = NULL;
-        const struct job *job;
-
-        st = po_watch_check(check->watch, err);
-        if (st == PO_OK)
-            st = feed(&run, &block, err);
-        if (st == PO_OK)
-            st = po_ordered_next(run.ordered, &item, err);
-        if (st != PO_OK || item == NULL)
-            break;
-        job = item;
-        if (unread->count == 0 && job->unread.count > 0)
-            unread->first = job->unread.first;
-        unread->count += job->unread.count;
-        po_watch_progress(check->watch, (uint64_t)(job->first + job->count) * check->block_size,
-                          check->bytes, 0, 0);
-        po_ordered_release(run.ordered);
-    }
+    if (st == PO_OK)
+        st = po_ordered_loop(run.ordered, &steps, err);
     po_ordered_free(run.ordered);
     for (size_t i = 0; i < run.slots; i++)
         po_mem_free_pages(run.jobs[i].bytes, PIECE);

@@ -185,6 +185,7 @@ free_buffers(struct buffers *buffers)
 struct batch {
     const struct scan *scan;
     struct buffers *buffers; /* one a worker */
+    unsigned fed;            /* jobs handed out */
 };
 
 static enum po_status
@@ -215,31 +216,23 @@ workers_for(const struct scan *s)
 }
 
 static enum po_status
-feed_jobs(const struct scan *s, struct po_ordered *ordered, struct po_err *err)
+fill(void *ctx, void *item, bool *is_filled, struct po_err *err)
 {
-    unsigned fed = 0;
-    enum po_status st = PO_OK;
-    void *item;
+    struct batch *batch = ctx;
 
-    do {
-        item = NULL;
-        while (fed < s->job_count && st == PO_OK) {
-            st = po_ordered_try_acquire(ordered, &item, err);
-            if (st != PO_OK || item == NULL)
-                break;
-            *(struct job **)item = &s->jobs[fed++];
-            po_ordered_submit(ordered);
-            if (fed == s->job_count)
-                po_ordered_close(ordered);
-        }
-        if (st == PO_OK)
-            st = po_watch_check(s->watch, err);
-        if (st == PO_OK)
-            st = po_ordered_next(ordered, &item, err);
-        if (st == PO_OK && item != NULL)
-            po_ordered_release(ordered);
-    } while (st == PO_OK && item != NULL);
-    return st;
+    (void)err;
+    *is_filled = batch->fed < batch->scan->job_count;
+    if (*is_filled)
+        *(struct job **)item = &batch->scan->jobs[batch->fed++];
+    return PO_OK;
+}
+
+/* What a job came to stands in it. */
+static enum po_status
+join(void *ctx, void *item, struct po_err *err)
+{
+    (void)item;
+    return po_watch_check(((struct batch *)ctx)->scan->watch, err);
 }
 
 static enum po_status
@@ -247,6 +240,7 @@ prove_on_many(struct scan *s, unsigned workers, struct po_err *err)
 {
     struct po_ordered_options options = { .workers = workers, .slots = workers + 1, .work = work };
     struct batch batch = { .scan = s };
+    const struct po_ordered_steps steps = { .fill = fill, .join = join, .ctx = &batch };
     struct job **slots = po_mem_new(options.slots, sizeof(struct job *));
     void **items = po_mem_new(options.slots, sizeof(void *));
     struct po_ordered *ordered = NULL;
@@ -261,7 +255,7 @@ prove_on_many(struct scan *s, unsigned workers, struct po_err *err)
     if (st == PO_OK)
         st = po_ordered_new(&ordered, &options, items, err);
     if (st == PO_OK)
-        st = feed_jobs(s, ordered, err);
+        st = po_ordered_loop(ordered, &steps, err);
     po_ordered_free(ordered);
     for (unsigned i = 0; batch.buffers != NULL && i < workers; i++)
         free_buffers(&batch.buffers[i]);

@@ -302,6 +302,49 @@ po_ordered_release(struct po_ordered *ordered)
 
 /* ---- anybody ---- */
 
+static enum po_status
+fill_slots(struct po_ordered *ordered, const struct po_ordered_steps *steps, bool *is_closed,
+           struct po_err *err)
+{
+    while (!*is_closed) {
+        void *item = NULL;
+        bool is_filled = false;
+        enum po_status st = po_ordered_try_acquire(ordered, &item, err);
+
+        if (st != PO_OK || item == NULL)
+            return st;
+        st = steps->fill(steps->ctx, item, &is_filled, err);
+        if (st != PO_OK)
+            return st;
+        *is_closed = !is_filled;
+        if (is_filled)
+            po_ordered_submit(ordered);
+        else
+            po_ordered_close(ordered);
+    }
+    return PO_OK;
+}
+
+enum po_status
+po_ordered_loop(struct po_ordered *ordered, const struct po_ordered_steps *steps,
+                struct po_err *err)
+{
+    bool is_closed = false;
+
+    for (;;) {
+        void *item = NULL;
+        enum po_status st = fill_slots(ordered, steps, &is_closed, err);
+
+        if (st == PO_OK)
+            st = po_ordered_next(ordered, &item, err);
+        if (st == PO_OK && item != NULL)
+            st = steps->join(steps->ctx, item, err);
+        if (st != PO_OK || item == NULL)
+            return st;
+        po_ordered_release(ordered);
+    }
+}
+
 void
 po_ordered_abort(struct po_ordered *ordered, const struct po_err *cause)
 {

@@ -53,6 +53,21 @@ PO_NODISCARD enum po_status po_ordered_next(struct po_ordered *ordered, void **i
 /* Consumer: gives back the slot taken last. */
 void po_ordered_release(struct po_ordered *ordered);
 
+/*
+ * Both in one, for whoever is producer and consumer on one thread: fills slots as long as there are free
+ * ones, takes what is finished, and again, until nothing is left. The first failure ends it.
+ */
+struct po_ordered_steps {
+    /* Fills a slot; *is_filled stays false when nothing is left. */
+    enum po_status (*fill)(void *ctx, void *item, bool *is_filled, struct po_err *err);
+    /* Takes a finished one, in order. */
+    enum po_status (*join)(void *ctx, void *item, struct po_err *err);
+    void *ctx;
+};
+PO_NODISCARD enum po_status po_ordered_loop(struct po_ordered *ordered,
+                                            const struct po_ordered_steps *steps,
+                                            struct po_err *err);
+
 /* Anybody: ends everything with this failure, unless one is stored already. */
 void po_ordered_abort(struct po_ordered *ordered, const struct po_err *cause);
 /*
