@@ -22,7 +22,8 @@
 struct po_vault_row {
     char *name; /* of the file */
     uint64_t file_bytes;
-    uint64_t file_id; /* these two are other ones for a copy, here or on another disk; 0 = not known */
+    uint64_t
+        file_id; /* these two are other ones for a copy, here or on another disk; 0 = not known */
     int64_t change_time;
     struct po_peek peek;
     uint32_t group;    /* from 0 */
