@@ -306,6 +306,8 @@ struct rig_archive {
     struct po_buf bytes;
     struct po_reader *reader;
     const volatile int *fail_reads; /* not NULL and not 0: reading the archive fails */
+    uint64_t unread_offset;         /* a place that cannot be read */
+    uint64_t unread_size;           /* 0 = there is none */
     uint64_t *bytes_read;           /* not NULL: counts them */
 };
 
@@ -327,6 +329,9 @@ rig_read_at(void *ctx, uint64_t offset, void *bytes, size_t size, struct po_err 
         *archive->bytes_read += size;
     if (archive->fail_reads != NULL && *archive->fail_reads != 0)
         return po_fail(err, PO_E_IO, "the disk is gone");
+    if (offset < archive->unread_offset + archive->unread_size &&
+        offset + size > archive->unread_offset)
+        return po_fail(err, PO_E_IO, "a bad sector");
     if (offset + size > archive->bytes.size)
         return po_fail(err, PO_E_IO, "a read beyond the end");
     memcpy(bytes, archive->bytes.bytes + offset, size);

@@ -531,7 +531,62 @@ START_TEST(a_cancelled_run_says_so_and_leaves_no_half_file)
 }
 END_TEST
 
-START_TEST(an_archive_that_cannot_be_read_ends_the_run)
+/* As with damage, but that it is none. */
+START_TEST(a_frame_that_cannot_be_read_costs_its_files_alone)
+{
+    size_t count = make_messages();
+    const struct po_index *index;
+    struct rig rig;
+    uint32_t lost;
+
+    rig_begin(&rig, messages, count);
+    rig.is_audited = _i == 1;
+    index = rig.archive.reader->index;
+    lost = po_index_frame(index, rig_entry(&rig.archive, message_names[3]));
+    rig.archive.unread_offset = rig.archive.reader->offsets[lost] + 7;
+    rig.archive.unread_size = 1;
+    (void)rig_select(&rig, NULL);
+    ck_assert_int_eq(rig_run(&rig, 2), PO_OK);
+    ck_assert(!rig.result.is_damaged);
+    ck_assert_int_eq(rig.result.damage.status, PO_OK);
+    ck_assert_int_eq(rig.result.unread.status, PO_E_IO);
+    ck_assert_ptr_nonnull(strstr(rig.result.unread.text, "cannot be read: a bad sector"));
+    ck_assert_uint_gt(rig.result.failed, 0);
+    ck_assert_uint_eq(rig.result.problems.count, rig.result.failed);
+    for (size_t i = 0; i < count; i++) {
+        bool is_small = strncmp(messages[i].path, "box/user", 8) == 0;
+        const char *reason = is_small ? rig_problem(&rig, messages[i].path) : NULL;
+
+        if (is_small && po_index_frame(index, rig_entry(&rig.archive, messages[i].path)) == lost)
+            ck_assert_ptr_nonnull(strstr(reason == NULL ? "" : reason, "a bad sector"));
+        else if (is_small)
+            assert_message(&messages[i]);
+    }
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(what_goes_on_in_a_frame_that_cannot_be_read_is_not_written)
+{
+    size_t count = make_messages();
+    struct rig rig;
+    uint32_t first;
+
+    rig_begin(&rig, messages, count);
+    first = po_index_frame(rig.archive.reader->index, rig_entry(&rig.archive, "box/long-1"));
+    rig.archive.unread_offset = rig.archive.reader->offsets[first + 1];
+    rig.archive.unread_size = 1;
+    (void)rig_select(&rig, "box/long-*");
+    ck_assert_int_eq(rig_run(&rig, 2), PO_OK);
+    ck_assert(!rig_exists("target/box/long-1"));
+    ck_assert_ptr_nonnull(strstr(rig_problem(&rig, "box/long-1"), "a bad sector"));
+    rig_assert_made_up("target/box/long-2", "box/long-2", 2 * RIG_FRAME);
+    ck_assert(!rig.result.is_damaged);
+    rig_end(&rig);
+}
+END_TEST
+
+START_TEST(of_an_archive_that_cannot_be_read_nothing_is_written)
 {
     static const struct rig_item items[] = { { .path = "a", .text = "a" } };
     static const volatile int one = 1;
@@ -540,8 +595,12 @@ START_TEST(an_archive_that_cannot_be_read_ends_the_run)
     rig_begin(&rig, items, RIG_COUNT(items));
     (void)rig_select(&rig, NULL);
     rig.archive.fail_reads = &one;
-    ck_assert_int_eq(rig_run(&rig, 2), PO_E_IO);
-    ck_assert_ptr_nonnull(strstr(rig.err.text, "the disk is gone"));
+    ck_assert_int_eq(rig_run(&rig, 2), PO_OK);
+    ck_assert_int_eq(rig.result.unread.status, PO_E_IO);
+    ck_assert_ptr_nonnull(strstr(rig.result.unread.text, "the disk is gone"));
+    ck_assert_uint_eq(rig.result.files, 0);
+    ck_assert_uint_eq(rig.result.failed, 3); /* and our documents */
+    ck_assert(!rig.result.is_damaged);
     ck_assert(!rig_exists("target/a"));
     rig_end(&rig);
 }
@@ -655,7 +714,9 @@ main(void)
     os_add_posix_test(tests, a_file_with_another_hash_is_not_written);
     os_add_posix_test(tests, what_lies_in_a_parent_is_named);
     tcase_add_test(tests, a_cancelled_run_says_so_and_leaves_no_half_file);
-    tcase_add_test(tests, an_archive_that_cannot_be_read_ends_the_run);
+    tcase_add_loop_test(tests, a_frame_that_cannot_be_read_costs_its_files_alone, 0, 2);
+    tcase_add_test(tests, what_goes_on_in_a_frame_that_cannot_be_read_is_not_written);
+    tcase_add_test(tests, of_an_archive_that_cannot_be_read_nothing_is_written);
     os_add_posix_test(tests, a_full_volume_ends_the_run);
     tcase_add_test(tests, cat_gives_one_file);
     tcase_add_test(tests, cat_refuses_what_is_no_file_and_tells_what_fails);

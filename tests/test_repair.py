@@ -177,5 +177,68 @@ class Protect(Base):
                 self.check(run(*verb), 2, "another pobackup is working on this vault")
 
 
+@unittest.skipUnless(shutil.which("strace"), "no strace")
+class BadSector(Base):
+    """One read of the archive fails, as where a disk has a bad sector."""
+
+    def strace(self, words, *options):
+        log = self.dir / "strace.log"
+        env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+        done = subprocess.run(["strace", "-f", "-qq", "-o", log, "-P", self.archive, "-e", "trace=pread64", *options, test_cli.PROGRAM, *words],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, check=False, text=True)
+        return done, log.read_text().count("pread64(")
+
+    def files(self, top):
+        return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+
+    def each_read(self, *words):
+        """How the run ends for each read that fails; and what comes out."""
+        done, reads = self.strace((*words, *self.place()))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreater(reads, 10)
+        for number in range(1, reads + 1):
+            yield self.strace((*words, *self.place()), "-e", f"inject=pread64:error=EIO:when={number}")[0]
+
+    def place(self):
+        self.out = self.dir / "out"
+        shutil.rmtree(self.out, ignore_errors=True)
+        return () if self.verb == "verify" else ("-C", self.out)
+
+    def test_verify_calls_it_neither_whole_nor_damaged(self):
+        self.verb = "verify"
+        self.save()
+        for done in self.each_read("verify", self.archive):
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("could not be checked", done.stdout)
+            self.assertIn("Input/output error", done.stdout)
+            self.assertRegex(done.stderr, "pobackup (extract|salvage) ")
+
+    def test_extract_gives_the_rest(self):
+        self.verb = "extract"
+        self.save()
+        self.strace(("extract", self.archive, *self.place()))
+        whole, partly = self.files(self.out), 0
+        for done in self.each_read("extract", self.archive):
+            self.assertIn(done.returncode, (1, 2), done.stderr)
+            self.assertIn("salvage", done.stderr)
+            got = self.files(self.out) if self.out.exists() else {}
+            self.assertLess(len(got), len(whole))
+            for name, content in got.items():
+                self.assertEqual(content, whole[name], name)
+            for name in set(whole) - set(got) if done.returncode == 1 else ():
+                self.assertIn(name, done.stderr)
+            partly += done.returncode == 1
+        self.assertGreater(partly, 5)
+
+    def test_salvage_reads_again_and_gives_all(self):
+        self.verb = "salvage"
+        self.save()
+        self.strace(("extract", self.archive, *self.place()))
+        whole = self.files(self.out)
+        for done in self.each_read("salvage", self.archive):
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(self.files(self.out), whole)
+
+
 if __name__ == "__main__":
     unittest.main()

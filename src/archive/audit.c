@@ -180,6 +180,12 @@ po_audit_frame(const struct po_audit *verify, struct po_frame_decoder *decoder, 
     return st;
 }
 
+void
+po_audit_lose(struct po_audit_part *part, uint32_t frame)
+{
+    *part = (struct po_audit_part){ .frame = frame, .is_damaged = true };
+}
+
 /* ---- joining ---- */
 
 static void

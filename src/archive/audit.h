@@ -52,6 +52,9 @@ PO_NODISCARD enum po_status po_audit_frame(const struct po_audit *verify,
                                            const uint8_t *bytes, uint8_t *content,
                                            struct po_audit_part *part, struct po_err *err);
 
+/* Of a frame that nobody could read: as of a damaged one. */
+void po_audit_lose(struct po_audit_part *part, uint32_t frame);
+
 /* In order, for every frame, damaged or not, with the same content. PO_E_FORMAT likewise. */
 PO_NODISCARD enum po_status po_audit_join(struct po_audit *verify, const struct po_audit_part *part,
                                           const uint8_t *content, struct po_err *err);

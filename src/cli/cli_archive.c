@@ -6,6 +6,7 @@
 #include "port/file.h"
 #include "store/store.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* The likely mistakes have plainer words than the system's. */
@@ -75,6 +76,11 @@ po_cli_archive_failed(struct po_cli *cli, const char *path, const struct po_err 
         po_cli_out_tell(&cli->out, PO_CLI_HINT,
                         "Check the name; backup into a directory calls archives "
                         "postoffice-HOST-TIME-full.tar.zst");
+    else if (err->status == PO_E_IO && err->os_code == EIO)
+        po_cli_out_tell(&cli->out, PO_CLI_HINT,
+                        "If the disk fails there: take another copy, or pobackup repair %s (with "
+                        "recovery data), or pobackup salvage %s -C DIR",
+                        po_buf_text(&word), po_buf_text(&word));
     po_buf_deinit(&word);
     return code;
 }

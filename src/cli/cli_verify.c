@@ -8,6 +8,7 @@
 #include "port/sys.h"
 #include "store/store.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -272,7 +273,7 @@ tell_bad(struct po_cli_out *out, const struct po_cli_check *check)
     (void)po_cli_out_line(out, &line);
     tell_hits(out, check);
     po_buf_deinit(&line);
-    if (is_damaged)
+    if (is_damaged || (check->err.status == PO_E_IO && check->err.os_code == EIO))
         tell_next(out, check);
 }
 

@@ -60,7 +60,16 @@ tell(struct po_cli *cli, const struct po_cli_archive *archive, struct po_dir *di
                         "The archive is damaged. Which files are hit: pobackup verify %s",
                         po_buf_text(&line));
     }
+    if (result->unread.status != PO_OK) {
+        po_cli_put_word(&line, archive->path);
+        po_cli_out_tell(out, PO_CLI_HINT,
+                        "The disk does not give back all of the archive (%s). If there is no other "
+                        "copy: pobackup repair %s, or pobackup salvage %s -C DIR",
+                        result->unread.text, po_buf_text(&line), po_buf_text(&line));
+    }
     po_buf_deinit(&line);
+    if (result->unread.status != PO_OK && result->files == 0)
+        return PO_EXIT_FAILED;
     return result->is_damaged           ? PO_EXIT_DAMAGED
            : result->problems.count > 0 ? PO_EXIT_PARTLY
                                         : PO_EXIT_DONE;
@@ -75,6 +84,9 @@ put_json(struct po_cli_out *out, const char *directory, const struct po_extract_
     po_cli_json_member(out, "links", po_cli_json_u64(result->links));
     po_cli_json_member(out, "bytes", po_cli_json_u64(result->bytes));
     po_cli_json_member(out, "damaged", json_boolean(result->is_damaged));
+    po_cli_json_member(out, "unread",
+                       result->unread.status == PO_OK ? json_null()
+                                                      : po_cli_json_text(result->unread.text));
     po_cli_json_member(out, "seconds", json_real(result->seconds));
     po_cli_problems_json(out, "problems", &result->problems);
 }

@@ -127,6 +127,17 @@ put_gaps(struct po_cli_out *out, const struct po_salvage_result *result)
     po_cli_json_array_end(out);
 }
 
+static void
+put_unread(struct po_cli_out *out, const struct po_unread *unread)
+{
+    po_cli_json_array_begin(out, "unread");
+    for (size_t i = 0; i < unread->count; i++)
+        po_cli_json_item(out, json_pack("{s:o, s:o}", "offset",
+                                        po_cli_json_u64(unread->ranges[i].offset), "size",
+                                        po_cli_json_u64(unread->ranges[i].size)));
+    po_cli_json_array_end(out);
+}
+
 static uint64_t
 count_source(const struct po_salvage_result *result, enum po_salvage_source source)
 {
@@ -184,6 +195,7 @@ put_json(struct po_cli_out *out, const char *directory, const struct po_salvage_
     po_cli_json_member(out, "bytes", po_cli_json_u64(result->bytes));
     put_frames(out, result);
     put_gaps(out, result);
+    put_unread(out, &result->unread);
     put_entries(out, "certain", result, PO_SALVAGE_CERTAIN);
     put_entries(out, "doubtful", result, PO_SALVAGE_DOUBTFUL);
     po_cli_json_array_begin(out, "partial");
@@ -400,6 +412,32 @@ tell_gaps(struct po_cli_out *out, const struct po_salvage_result *result)
                         (unsigned long long)(count - GAPS_NAMED_MAX));
 }
 
+/* The disk, not the file, is to be looked after first. */
+static void
+tell_unread(struct po_cli_out *out, const struct po_unread *unread)
+{
+    struct po_buf line = { 0 };
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < unread->count; i++)
+        bytes += unread->ranges[i].size;
+    if (bytes == 0)
+        return;
+    po_text_put_size(&line, bytes);
+    po_cli_out_tell(out, PO_CLI_WARNING,
+                    "%s of the file could not be read (%s): copy what else is on that disk",
+                    po_buf_text(&line), unread->first.text);
+    for (size_t i = 0; i < unread->count && i < GAPS_NAMED_MAX; i++)
+        po_cli_out_tell(
+            out, PO_CLI_NOTE, "not readable: %llu to %llu of the file",
+            (unsigned long long)unread->ranges[i].offset,
+            (unsigned long long)(unread->ranges[i].offset + unread->ranges[i].size - 1));
+    if (unread->count > GAPS_NAMED_MAX)
+        po_cli_out_tell(out, PO_CLI_NOTE, "and %llu more such places (--json has all)",
+                        (unsigned long long)(unread->count - GAPS_NAMED_MAX));
+    po_buf_deinit(&line);
+}
+
 static void
 tell_knowledge(struct po_cli_out *out, const struct po_salvage_result *result)
 {
@@ -431,6 +469,7 @@ tell(struct po_cli *cli, const char *path, const char *directory,
     struct po_buf line = { 0 };
 
     tell_counts(out, path, directory, result);
+    tell_unread(out, &result->unread);
     tell_knowledge(out, result);
     tell_gaps(out, result);
     if (!out->is_json) {

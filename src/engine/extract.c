@@ -166,14 +166,20 @@ note_problem(void *ctx, uint32_t entry, const char *reason)
     po_mutex_unlock(x->lock);
 }
 
+static void
+set_damaged(struct extract *x)
+{
+    po_mutex_lock(x->lock);
+    x->result->is_damaged = true;
+    po_mutex_unlock(x->lock);
+}
+
 /* Of the entry that has the content. */
 static void
 note_damage(struct extract *x, uint32_t entry, const char *reason)
 {
     po_target_reject(x->target, written_as(x, entry), reason);
-    po_mutex_lock(x->lock);
-    x->result->is_damaged = true;
-    po_mutex_unlock(x->lock);
+    set_damaged(x);
 }
 
 /* Events reach the thread that called us, and no callback is made under the lock. */
@@ -292,8 +298,18 @@ static void
 lose_open(struct extract *x, const char *reason)
 {
     po_target_abandon(x->target, reason);
-    note_damage(x, x->open_entry, reason);
+    po_target_reject(x->target, written_as(x, x->open_entry), reason);
     close_open(x);
+}
+
+/* A file that is still open where another begins. */
+static void
+cut_open(struct extract *x)
+{
+    if (x->open_entry == PO_NONE)
+        return;
+    lose_open(x, "its content ends before its size");
+    set_damaged(x);
 }
 
 static enum po_status
@@ -312,6 +328,7 @@ take_piece(struct extract *x, const uint8_t *bytes, size_t size, struct po_err *
     po_hasher_xxh3(x->hasher, hash);
     if (memcmp(hash, po_index_hash(x->index, x->open_entry), sizeof hash) != 0) { /* spec: READ-3 */
         lose_open(x, "its content does not have the hash that the index says");
+        set_damaged(x);
         return PO_OK;
     }
     st = po_target_end(x->target, err);
@@ -342,6 +359,10 @@ lose_frame(struct extract *x, const struct po_frame_job *job)
     uint32_t first;
     uint32_t count;
 
+    if (job->is_unread && x->result->unread.status == PO_OK)
+        x->result->unread = job->err;
+    if (!job->is_unread)
+        set_damaged(x);
     if (x->open_entry != PO_NONE)
         lose_open(x, job->err.text);
     po_layout_frame(&x->layout, job->frame, &first, &count);
@@ -350,7 +371,7 @@ lose_frame(struct extract *x, const struct po_frame_job *job)
 
         if (written_as(x, entry) == PO_NONE)
             continue;
-        note_damage(x, entry, job->err.text);
+        po_target_reject(x->target, written_as(x, entry), job->err.text);
         x->files_done++;
         x->bytes_done += po_index_size(x->index, entry);
     }
@@ -361,20 +382,20 @@ note_first_damage(struct extract *x, const struct po_err *damage)
 {
     if (x->result->damage.status == PO_OK)
         x->result->damage = *damage;
-    po_mutex_lock(x->lock);
-    x->result->is_damaged = true;
-    po_mutex_unlock(x->lock);
+    set_damaged(x);
 }
 
 /* What crosses the frames' borders, and what no file is: as a verification has it. */
 static enum po_status
 audit_frame(struct extract *x, const struct po_frame_job *job, struct po_err *err)
 {
-    const struct found *found = job->user;
+    struct found *found = job->user;
     struct po_err damage;
     enum po_status st;
 
-    if (job->status != PO_OK)
+    if (job->is_unread)
+        po_audit_lose(&found->part, job->frame);
+    else if (job->status != PO_OK)
         note_first_damage(x, &job->err);
     else if (po_reader_check_seek(x->reader, job->frame, job->bytes, &damage) != PO_OK)
         note_first_damage(x, &damage);
@@ -417,8 +438,8 @@ join_frame(void *ctx, struct po_frame_job *job, struct po_err *err)
     if (st != PO_OK)
         return st;
     po_layout_frame(&x->layout, job->frame, &first, &count);
-    if (x->open_entry != PO_NONE && (job->frame != x->open_frame || count > 0))
-        lose_open(x, "its content ends before its size");
+    if (job->frame != x->open_frame || count > 0)
+        cut_open(x);
     if (job->status != PO_OK) {
         lose_frame(x, job);
     } else {
@@ -489,6 +510,7 @@ write_files(struct extract *x, uint8_t *frames, unsigned threads, struct po_err 
                                  .watch = x->watch,
                                  .ctx = x,
                                  .user_size = sizeof(struct found),
+                                 .goes_on_unread = true,
                                  .work = work_on_frame,
                                  .join = join_frame };
     enum po_status st = po_target_directories(x->target, err);
@@ -499,8 +521,7 @@ write_files(struct extract *x, uint8_t *frames, unsigned threads, struct po_err 
     st = po_frames_run(&run, err);
     if (st != PO_OK)
         return st;
-    if (x->open_entry != PO_NONE)
-        lose_open(x, "its content ends before its size");
+    cut_open(x);
     if (x->is_audited)
         st = end_audit(x, err);
     return st == PO_OK ? po_target_finish(x->target, err) : st;

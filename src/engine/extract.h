@@ -19,6 +19,7 @@ struct po_extract_result {
     uint8_t *written;            /* one byte an entry: not 0 = it is there now; NULL = none is */
     struct po_problems problems; /* refused, damaged, or not written: each named */
     bool is_damaged;             /* the archive is: exit code 4 */
+    struct po_err unread;        /* why the first frame that the disk did not give back */
     struct po_err damage;        /* of an audited run: the first, wherever it is */
     double seconds;
 };
@@ -49,7 +50,7 @@ bool po_extract_place_entry(void *ctx, uint32_t number, struct po_dir **dir, con
  * Writes the wanted entries through a target with these options (index, wanted, stand_ins and
  * problem are set here). Directories and links need the index alone; of hard links to a file that
  * is not wanted, one becomes that file. A file of a source other than 0 becomes a problem "lies in
- * a parent archive", one whose frame is damaged is not written. PO_OK with problems is exit code 1,
+ * a parent archive", one whose frame is damaged or cannot be read is not written. PO_OK with problems is exit code 1,
  * or 4 when is_damaged. The result is to be freed in any case.
  *
  * How much of the archive is looked at on the way is `checks`; each frame is decoded once.

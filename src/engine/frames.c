@@ -6,6 +6,8 @@
 #include "pipeline/ordered.h"
 #include "port/sys.h"
 
+#include <string.h>
+
 /* All that one run needs; the slots are the only memory that grows with the frames' size. */
 struct run {
     const struct po_frames_run *options;
@@ -37,18 +39,33 @@ free_run(struct run *run)
 }
 
 static enum po_status
+fetch(const struct run *run, struct po_frame_job *job, struct po_err *err)
+{
+    enum po_status st = po_reader_fetch(run->options->reader, job->frame, job->bytes, &job->err);
+
+    job->is_unread = st == PO_E_IO && run->options->goes_on_unread;
+    if (st != PO_OK && !job->is_unread)
+        *err = job->err;
+    if (!job->is_unread)
+        return st;
+    (void)po_err_prefix(&job->err, "frame %u cannot be read", job->frame);
+    if (run->options->user_size > 0)
+        memset(job->user, 0, run->options->user_size);
+    return PO_OK;
+}
+
+static enum po_status
 work(void *ctx, void *item, unsigned worker, struct po_err *err)
 {
     struct run *run = ctx;
     struct po_frame_job *job = item;
+    enum po_status st = run->options->is_raw ? fetch(run, job, err) : PO_OK;
 
-    job->status = PO_OK;
-    if (run->options->is_raw) {
-        enum po_status st = po_reader_fetch(run->options->reader, job->frame, job->bytes, err);
-
-        if (st != PO_OK)
-            return st;
-    }
+    if (st != PO_OK)
+        return st;
+    job->status = job->is_unread ? PO_E_IO : PO_OK;
+    if (job->is_unread)
+        return PO_OK;
     run->options->work(run->options->ctx, job, run->decoders[worker]);
     if (job->status == PO_OK || job->status == PO_E_FORMAT || job->status == PO_E_UNSUPPORTED)
         return PO_OK;
@@ -158,9 +175,7 @@ fill(void *ctx, void *item, bool *is_filled, struct po_err *err)
         return PO_OK;
     *is_filled = true;
     job->frame = run->next++;
-    return run->options->is_raw
-               ? PO_OK
-               : po_reader_fetch(run->options->reader, job->frame, job->bytes, err);
+    return run->options->is_raw ? PO_OK : fetch(run, job, err);
 }
 
 static enum po_status

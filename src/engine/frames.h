@@ -1,7 +1,7 @@
 /*
  * frames.h - many frames of an archive at once: fetched in order (what is only looked at: as many at
- * once as there are threads), worked on by several threads, joined in order on the calling thread. The mirror of the backup's pipeline; verify, extract,
- * restore and diff all read through it.
+ * once as there are threads), worked on by several threads, joined in order on the calling thread. The
+ * mirror of the backup's pipeline; verify, extract, restore and diff all read through it.
  */
 #ifndef PO_ENGINE_FRAMES_H
 #define PO_ENGINE_FRAMES_H
@@ -17,7 +17,8 @@ struct po_frame_job {
     enum po_status status; /* what `work` found: PO_E_FORMAT and PO_E_UNSUPPORTED go on to `join`,
                               anything else ends the run */
     struct po_err err;
-    void *user; /* one a slot, from new_user */
+    bool is_unread; /* the disk did not give it back: status and err say so, user is zeros */
+    void *user;     /* one a slot, of user_size bytes */
 };
 
 struct po_frames_run {
@@ -27,6 +28,8 @@ struct po_frames_run {
     bool is_narrow;        /* with threads: no buffers but one a worker, which so wait for `join` */
     bool is_raw;           /* no content buffers: only the compressed bytes are looked at, which the
                               workers themselves fetch */
+    bool goes_on_unread;   /* a frame that cannot be read (PO_E_IO) goes on to `join`, past `work`;
+                              else it ends the run */
     const struct po_watch *watch;
     void *ctx;
     size_t user_size; /* each slot's job->user points to this many bytes, zeroed once */

@@ -238,6 +238,8 @@ stage_trees(struct po_restore *r, struct po_err *err)
     if (st == PO_OK)
         st = take_problems(r, &extracted, err);
     /* Not a byte of a damaged archive, whatever the damage hits. req: R1 */
+    if (st == PO_OK && extracted.damage.status == PO_OK && extracted.unread.status != PO_OK)
+        st = po_fail(err, PO_E_IO, "%s; nothing was changed", extracted.unread.text);
     if (st == PO_OK && extracted.damage.status != PO_OK) {
         *err = extracted.damage;
         (void)po_fail(err, PO_E_FORMAT, "%s; nothing was changed", extracted.damage.text);

@@ -98,6 +98,10 @@ judge_nothing(const struct po_salvage_result *result, const struct pobackup_blob
     struct po_reader *reader = NULL;
     enum po_status st;
 
+    if (result->unread.count > 0 && result->scan.count == 0) {
+        *err = result->unread.first;
+        return err->status;
+    }
     if (result->scan.count > 0)
         return po_fail(err, PO_E_UNSUPPORTED,
                        "a Zstandard file, but nothing in it is of pobackup" PO_RULE("FILE-4"));
@@ -156,7 +160,9 @@ po_salvage_run(const struct pobackup_blob *blob, const struct po_salvage_options
 
     *result = (struct po_salvage_result){ 0 };
     own.dir = NULL;
-    st = salvage(blob, &own, watch, result, &broken, err);
+    st = po_unread_init(&result->unread, blob, err);
+    if (st == PO_OK)
+        st = salvage(&result->unread.blob, &own, watch, result, &broken, err);
     po_dir_free(own.dir);
     result->seconds = po_sys_monotonic() - started;
     po_salvage_broken_deinit(&broken);
@@ -186,5 +192,6 @@ po_salvage_result_deinit(struct po_salvage_result *result)
         po_mem_free(result->partial[i].path);
     po_mem_free(result->partial);
     po_problems_deinit(&result->problems);
+    po_unread_deinit(&result->unread);
     *result = (struct po_salvage_result){ 0 };
 }

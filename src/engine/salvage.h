@@ -12,6 +12,7 @@
 
 #include "engine/problems.h"
 #include "engine/salvage_scan.h"
+#include "engine/unread.h"
 
 #include "archive/reader.h"
 #include "port/file.h"
@@ -65,6 +66,7 @@ struct po_salvage_range {
 };
 
 struct po_salvage_result {
+    struct po_unread unread; /* places that the disk does not give back: taken for zeros */
     struct po_salvage_scan scan;
     uint8_t *sources;         /* of each frame of the scan: enum po_salvage_source */
     bool has_index;           /* an index says what the archive had */
@@ -87,8 +89,9 @@ struct po_salvage_result {
 
 /*
  * PO_OK: what could be had is written, the result says what that is. PO_E_UNSUPPORTED: no archive.
- * PO_E_FORMAT: one of which nothing is left. The result is to be freed in any case. The blob must be one
- * that several threads can read.
+ * PO_E_FORMAT: one of which nothing is left. PO_E_IO: nothing could be read, or written. The result is to
+ * be freed in any case, and must stay where it is until then. The blob must be one that several threads
+ * can read.
  */
 PO_NODISCARD enum po_status po_salvage_run(const struct pobackup_blob *blob,
                                            const struct po_salvage_options *options,

@@ -59,11 +59,14 @@ tell_hit(void *ctx, uint32_t entry)
     run->told = po_problems_add(&run->result->hits, path, path_size, run->reason, run->err);
 }
 
+/* What is damaged weighs more than what cannot be read. */
 static void
 note_first(struct run *run, const struct po_err *damage)
 {
-    if (run->result->first.status == PO_OK)
-        run->result->first = *damage;
+    struct po_err *first = &run->result->first;
+
+    if (first->status == PO_OK || (first->status == PO_E_IO && damage->status != PO_E_IO))
+        *first = *damage;
 }
 
 /* Every entry that the frame has a part of is named. spec: READ-2 */
@@ -71,7 +74,7 @@ static enum po_status
 note_damage(struct run *run, uint32_t frame, const struct po_err *damage, struct po_err *err)
 {
     note_first(run, damage);
-    if (run->frames != NULL)
+    if (run->frames != NULL && damage->status != PO_E_IO)
         run->frames[frame] = PO_VERIFY_BAD;
     run->reason = damage->text;
     run->told = PO_OK;
@@ -98,8 +101,10 @@ join(void *ctx, struct po_frame_job *job, struct po_err *err)
             run->frames[job->frame] = PO_VERIFY_BAD;
     }
     if (st == PO_OK && run->is_deep) {
-        const struct po_audit_part *part = job->user;
+        struct po_audit_part *part = job->user;
 
+        if (job->is_unread)
+            po_audit_lose(part, job->frame);
         result->content_bytes += run->reader->seeks[job->frame].content_size;
         result->files += part->matched;
         st = po_audit_join(&run->verify, part, job->content, &damage);
@@ -178,6 +183,7 @@ verify(struct run *run, unsigned threads, struct po_err *err)
                                           .wanted = run->frames,
                                           .threads = threads,
                                           .is_raw = !run->is_deep,
+                                          .goes_on_unread = true,
                                           .watch = run->watch,
                                           .ctx = run,
                                           .user_size = sizeof(struct po_audit_part),

@@ -19,8 +19,8 @@ struct po_verify_result {
 };
 
 /*
- * PO_OK: whole. PO_E_FORMAT: damaged, *err and result->hits say where. Damage does not end the run:
- * every hit is named. Parents (`source` > 0) are not looked at here.
+ * PO_OK: whole. PO_E_FORMAT: damaged, *err and result->hits say where. PO_E_IO: what could be read is
+ * whole, the rest may be. Neither ends the run: every hit is named. Parents (`source` > 0) are not looked at here.
  */
 PO_NODISCARD enum po_status po_engine_verify(const struct po_reader *reader, bool is_deep,
                                              unsigned threads, const struct po_watch *watch,
