@@ -200,6 +200,7 @@ check_code(unsigned row_count, unsigned parity_count)
     struct po_rs *rs = NULL;
     uint8_t *sum_at[CODE_MAX];
     uint8_t *found_at[CODE_MAX];
+    uint8_t *row_at[CODE_MAX];
     uint8_t *used[CODE_MAX];
     unsigned lost[CODE_MAX];
     unsigned parities[CODE_MAX];
@@ -208,13 +209,13 @@ check_code(unsigned row_count, unsigned parity_count)
 
     take_pointers(sum_at, sums);
     take_pointers(found_at, found);
+    take_pointers(row_at, rows);
     memset(sums, 0, sizeof(sums));
     for (unsigned r = 0; r < row_count; r++)
         for (unsigned i = 0; i < SIZE; i++)
             rows[r][i] = (uint8_t)draw(256);
     ck_assert_int_eq(po_rs_new(&rs, row_count, parity_count, &err), PO_OK);
-    for (unsigned r = 0; r < row_count; r++)
-        po_rs_add(rs, r, rows[r], SIZE, sum_at);
+    po_rs_add(rs, 0, row_count, row_at, SIZE, sum_at);
     /* spec-test: REC-2 */
     for (unsigned p = 0; p < parity_count; p++)
         for (unsigned i = 0; i < SIZE; i += 97) {
@@ -233,7 +234,7 @@ check_code(unsigned row_count, unsigned parity_count)
         for (unsigned i = 0; i < count; i++)
             is_lost = is_lost || lost[i] == r;
         if (!is_lost)
-            po_rs_add(rs, r, rows[r], SIZE, sum_at);
+            po_rs_add(rs, r, 1, row_at + r, SIZE, sum_at);
     }
     for (unsigned i = 0; i < count; i++)
         used[i] = sums[parities[i]];

@@ -59,7 +59,7 @@ po_rs_free(struct po_rs *rs)
 }
 
 void
-po_rs_add(const struct po_rs *rs, unsigned row, const uint8_t *bytes, size_t size,
+po_rs_add(const struct po_rs *rs, unsigned first, unsigned count, uint8_t *const *rows, size_t size,
           uint8_t *const *sums)
 {
     uint8_t *at[CODE_MAX];
@@ -69,9 +69,9 @@ po_rs_add(const struct po_rs *rs, unsigned row, const uint8_t *bytes, size_t siz
 
         for (unsigned p = 0; p < rs->parities; p++)
             at[p] = sums[p] + done;
-        /* Its interface has no const. */
-        ec_encode_data_update((int)part, (int)rs->rows, (int)rs->parities, (int)row, rs->tables,
-                              (uint8_t *)(uintptr_t)(bytes + done), at);
+        for (unsigned i = 0; i < count; i++)
+            ec_encode_data_update((int)part, (int)rs->rows, (int)rs->parities, (int)(first + i),
+                                  rs->tables, rows[i] + done, at);
     }
 }
 

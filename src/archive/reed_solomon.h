@@ -15,9 +15,9 @@ PO_NODISCARD enum po_status po_rs_new(struct po_rs **out, unsigned rows, unsigne
                                       struct po_err *err);
 void po_rs_free(struct po_rs *rs);
 
-/* Adds what a row gives to each parity: `size` bytes to each of sums[0 .. parities - 1]. */
-void po_rs_add(const struct po_rs *rs, unsigned row, const uint8_t *bytes, size_t size,
-               uint8_t *const *sums);
+/* Adds what the rows from `first` on give to each parity: `size` bytes to each of sums[0 .. parities - 1]. */
+void po_rs_add(const struct po_rs *rs, unsigned first, unsigned count, uint8_t *const *rows,
+               size_t size, uint8_t *const *sums);
 
 /*
  * Lost rows: sums[i] is parity number parities[i] with all rows but the lost ones added to it; found[i]

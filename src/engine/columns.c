@@ -33,20 +33,21 @@ free_columns(struct columns *columns)
         for (unsigned p = 0; job->sums != NULL && p < columns->run->layout->parities; p++)
             po_mem_free_pages(job->sums[p], size);
         po_mem_free(job->sums);
-        po_mem_free_pages(job->row, size);
+        for (unsigned r = 0; r < PO_COLUMNS_ROWS; r++)
+            po_mem_free_pages(job->rows[r], size);
     }
     po_mem_free(columns->jobs);
     po_mem_free(columns->items);
 }
 
-/* As many threads as have room for a piece of every parity and one of a row; then pieces as large as
+/* As many threads as have room for a piece of every parity and of the rows; then pieces as large as
  * fit, but not so large that a thread has nothing to do. */
 static void
 choose_sizes(struct columns *columns)
 {
     const struct po_rec_layout *layout = columns->run->layout;
     uint32_t least = layout->block_size > PIECE_MIN ? layout->block_size : PIECE_MIN;
-    uint64_t buffers = layout->parities + 1;
+    uint64_t buffers = layout->parities + PO_COLUMNS_ROWS;
     uint64_t slots = MEMORY / (buffers * least);
     uint32_t width;
     uint32_t share;
@@ -68,6 +69,21 @@ choose_sizes(struct columns *columns)
     columns->width = width < 1 ? 1 : width;
 }
 
+/* The last row may end in the groups' midst, or before them. */
+static enum po_status
+read_row(const struct po_columns_run *run, const struct po_columns_job *job, unsigned row,
+         uint8_t *bytes, struct po_err *err)
+{
+    const struct po_rec_layout *layout = run->layout;
+    uint64_t block = (uint64_t)row * layout->groups + job->group;
+    uint64_t left = block < layout->blocks ? layout->blocks - block : 0;
+    uint32_t count = left < job->count ? (uint32_t)left : job->count;
+
+    memset(bytes + (size_t)count * layout->block_size, 0,
+           (size_t)(job->count - count) * layout->block_size);
+    return count == 0 ? PO_OK : run->read(run->ctx, (uint32_t)block, count, bytes, err);
+}
+
 static enum po_status
 work(void *ctx, void *item, unsigned worker, struct po_err *err)
 {
@@ -82,16 +98,14 @@ work(void *ctx, void *item, unsigned worker, struct po_err *err)
         memset(job->sums[p], 0, size);
     if (run->begin != NULL)
         st = run->begin(run->ctx, job, err);
-    for (unsigned row = 0; st == PO_OK && row < layout->rows; row++) {
-        uint64_t block = (uint64_t)row * layout->groups + job->group;
-        uint64_t left = block < layout->blocks ? layout->blocks - block : 0;
-        uint32_t count = left < job->count ? (uint32_t)left : job->count;
+    for (unsigned row = 0; st == PO_OK && row < layout->rows; row += PO_COLUMNS_ROWS) {
+        unsigned left = layout->rows - row;
+        unsigned count = left < PO_COLUMNS_ROWS ? left : PO_COLUMNS_ROWS;
 
-        if (count == 0)
-            break;
-        st = run->read(run->ctx, (uint32_t)block, count, job->row, err);
+        for (unsigned i = 0; st == PO_OK && i < count; i++)
+            st = read_row(run, job, row + i, job->rows[i], err);
         if (st == PO_OK)
-            po_rs_add(run->rs, row, job->row, (size_t)count * layout->block_size, job->sums);
+            po_rs_add(run->rs, row, count, job->rows, size, job->sums);
     }
     return st == PO_OK ? run->end(run->ctx, job, err) : st;
 }
@@ -105,9 +119,12 @@ new_slot(struct columns *columns, size_t slot, struct po_err *err)
     bool is_good;
 
     columns->items[slot] = job;
-    job->row = po_mem_new_pages(size);
     job->sums = po_mem_new(parities, sizeof(uint8_t *));
-    is_good = job->row != NULL && job->sums != NULL;
+    is_good = job->sums != NULL;
+    for (unsigned r = 0; is_good && r < PO_COLUMNS_ROWS; r++) {
+        job->rows[r] = po_mem_new_pages(size);
+        is_good = job->rows[r] != NULL;
+    }
     for (unsigned p = 0; is_good && p < parities; p++) {
         job->sums[p] = po_mem_new_pages(size);
         is_good = job->sums[p] != NULL;

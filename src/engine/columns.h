@@ -10,12 +10,15 @@
 #include "archive/reed_solomon.h"
 #include "base/event.h"
 
+/* So many rows are read before they are added: each time all parity goes through the processor's cache. */
+#define PO_COLUMNS_ROWS 4u
+
 /* Some groups on their way. */
 struct po_columns_job {
     uint32_t group; /* the first one */
     uint32_t count;
-    uint8_t **sums; /* one a parity: count blocks, those of the groups in order */
-    uint8_t *row;   /* as large as one of them */
+    uint8_t **sums;                 /* one a parity: count blocks, those of the groups in order */
+    uint8_t *rows[PO_COLUMNS_ROWS]; /* as large as one of them */
 };
 
 struct po_columns_run {
