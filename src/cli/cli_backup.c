@@ -142,11 +142,13 @@ drill(struct po_cli *cli, const char *path)
 static int
 protect(struct po_cli *cli, const char *path)
 {
-    unsigned percent = (unsigned)po_cli_number(cli, PO_CLI_RECOVERY, PO_REC_PERCENT_DEFAULT);
+    const struct po_cli_rec_wish wish = { .percent = (unsigned)po_cli_number(
+                                              cli, PO_CLI_RECOVERY, PO_REC_PERCENT_DEFAULT),
+                                          .is_fresh = true };
     struct po_rec_header header = { 0 };
     struct po_err err = { 0 };
     double seconds = 0;
-    enum po_status st = po_cli_rec_protect(cli, path, percent, false, &header, &seconds, &err);
+    enum po_status st = po_cli_rec_protect(cli, path, &wish, &header, &seconds, &err);
 
     po_cli_json_member(&cli->out, "recovery",
                        st == PO_OK ? po_cli_rec_header_json(path, &header, seconds) : json_null());

@@ -278,7 +278,7 @@ is_archive_name(const char *path)
 /* What is damaged would be so for ever; what is not ours can only be taken as it is. */
 static enum po_status
 open_to_protect(struct po_cli *cli, struct po_cli_archive *archive, struct pobackup_blob *blob,
-                const char *path, struct po_err *err)
+                const char *path, bool is_fresh, struct po_err *err)
 {
     unsigned threads = (unsigned)po_cli_number(cli, PO_CLI_THREADS, 0);
     struct po_verify_result result = { 0 };
@@ -293,7 +293,7 @@ open_to_protect(struct po_cli *cli, struct po_cli_archive *archive, struct pobac
                         err->text);
         return po_store_file_open(blob, path, err);
     }
-    if (st != PO_OK)
+    if (st != PO_OK || is_fresh)
         return st;
     st = po_engine_verify(archive->own, false, threads, &cli->watch, &result, err);
     po_verify_result_deinit(&result);
@@ -317,7 +317,7 @@ tell_protected(struct po_cli *cli, const char *path, const struct po_rec_layout 
 }
 
 enum po_status
-po_cli_rec_protect(struct po_cli *cli, const char *path, unsigned percent, bool may_replace,
+po_cli_rec_protect(struct po_cli *cli, const char *path, const struct po_cli_rec_wish *wish,
                    struct po_rec_header *header, double *seconds, struct po_err *err)
 {
     struct po_cli_archive archive = { 0 };
@@ -325,15 +325,15 @@ po_cli_rec_protect(struct po_cli *cli, const char *path, unsigned percent, bool 
     double began = po_sys_monotonic();
     enum po_status st;
 
-    if (!may_replace && po_cli_rec_exists(path))
+    if (!wish->may_replace && po_cli_rec_exists(path))
         return po_fail(err, PO_E_USAGE,
                        "%s has recovery data already; protect --overwrite makes them anew", path);
-    st = open_to_protect(cli, &archive, &other, path, err);
+    st = open_to_protect(cli, &archive, &other, path, wish->is_fresh, err);
     if (st == PO_OK) {
         bool is_ours = archive.own != NULL;
 
-        st = po_cli_rec_write(cli, path, is_ours ? &archive.blob : &other, percent, NULL,
-                              is_ours ? archive.own->digest : NULL, may_replace, header, err);
+        st = po_cli_rec_write(cli, path, is_ours ? &archive.blob : &other, wish->percent, NULL,
+                              is_ours ? archive.own->digest : NULL, wish->may_replace, header, err);
     }
     *seconds = po_sys_monotonic() - began;
     if (st == PO_OK)

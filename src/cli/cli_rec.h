@@ -53,10 +53,15 @@ PO_NODISCARD enum po_status po_cli_rec_write(struct po_cli *cli, const char *arc
                                              const struct po_rec_layout *layout,
                                              const uint8_t *digest, bool may_replace,
                                              struct po_rec_header *header, struct po_err *err);
-/* The same for an archive that is verified quickly before: what is damaged is PO_E_FORMAT. Tells what
- * was made. */
+struct po_cli_rec_wish {
+    unsigned percent;
+    bool may_replace;
+    bool is_fresh; /* it was written a moment ago, each frame checked before that */
+};
+/* The same for an archive that is verified quickly before, if it is not fresh: what is damaged is
+ * PO_E_FORMAT. Tells what was made. */
 PO_NODISCARD enum po_status po_cli_rec_protect(struct po_cli *cli, const char *path,
-                                               unsigned percent, bool may_replace,
+                                               const struct po_cli_rec_wish *wish,
                                                struct po_rec_header *header, double *seconds,
                                                struct po_err *err);
 /* Of a header that is all zeros: that there is none. */

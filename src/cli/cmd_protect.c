@@ -9,12 +9,13 @@
 static int
 protect_one(struct po_cli *cli, const char *path)
 {
-    unsigned percent = (unsigned)po_cli_number(cli, PO_CLI_RECOVERY, PO_REC_PERCENT_DEFAULT);
+    const struct po_cli_rec_wish wish = { .percent = (unsigned)po_cli_number(
+                                              cli, PO_CLI_RECOVERY, PO_REC_PERCENT_DEFAULT),
+                                          .may_replace = po_cli_has(cli, PO_CLI_OVERWRITE) };
     struct po_rec_header header = { 0 };
     struct po_err err = { 0 };
     double seconds = 0;
-    enum po_status st = po_cli_rec_protect(cli, path, percent, po_cli_has(cli, PO_CLI_OVERWRITE),
-                                           &header, &seconds, &err);
+    enum po_status st = po_cli_rec_protect(cli, path, &wish, &header, &seconds, &err);
 
     if (po_cli_out_has_document(&cli->out))
         po_cli_json_item(
