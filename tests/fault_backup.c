@@ -4,7 +4,6 @@
  * name, or the archive is whole and what it lacks is named; and services are as before.
  */
 #include "archive/joined.h"
-#include "engine/verify.h"
 #include "fault.h"
 #include "port/sys.h"
 #include "site_help.h"
@@ -414,58 +413,6 @@ START_TEST(a_file_that_changes_and_then_cannot_be_read_again_leaves_a_valid_arch
 }
 END_TEST
 
-/* ---- verifying ---- */
-
-static enum po_status
-verify(void)
-{
-    struct pobackup_blob blob = { 0 };
-    struct po_reader *reader = NULL;
-    struct po_verify_result result = { 0 };
-    enum po_status st = po_store_file_open(&blob, ARCHIVE, &err);
-
-    if (st == PO_OK)
-        st = po_reader_open(&reader, &blob, &err);
-    if (st == PO_OK)
-        st = po_engine_verify(reader, true, 2, NULL, &result, &err);
-    po_verify_result_deinit(&result);
-    po_reader_free(reader);
-    po_store_blob_free(&blob);
-    return st;
-}
-
-/* A disk or a machine in trouble says nothing about the archive. */
-START_TEST(each_failing_call_of_a_verification_is_told_and_is_never_called_damage)
-{
-    static const enum fault_kind kinds[] = { FAULT_MEMORY, FAULT_READ, FAULT_OPEN, FAULT_OTHER };
-    enum fault_kind kind = kinds[_i / 2];
-    struct po_backup_result result = { 0 };
-    bool has_struck = true;
-    unsigned failed = 0;
-
-    help_must(back_up(&result), &err);
-    po_backup_result_deinit(&result);
-    for (unsigned long nth = 1; has_struck; nth++) {
-        int free_before = first_free_descriptor();
-        enum po_status st;
-
-        err = (struct po_err){ .text = "nothing was said" };
-        fault_arm(kind, nth, codes[kind], _i % 2 == 1);
-        st = verify();
-        fault_disarm();
-        has_struck = fault_has_struck(kind);
-        ck_assert_int_eq(free_before, first_free_descriptor());
-        if (st == PO_OK)
-            continue;
-        failed++;
-        ck_assert_msg(has_struck && err.status == st && strcmp(err.text, "nothing was said") != 0 &&
-                          st != PO_E_FORMAT && st != PO_E_UNSUPPORTED,
-                      "kind %d, call %lu: %s: %s", (int)kind, nth, po_status_name(st), err.text);
-    }
-    ck_assert_uint_gt(failed, 0);
-}
-END_TEST
-
 int
 main(void)
 {
@@ -481,8 +428,6 @@ main(void)
     tcase_add_test(tc, calls_that_move_half_or_are_interrupted_change_nothing);
     tcase_add_test(tc, a_large_file_with_a_read_error_is_skipped_and_its_member_unlisted);
     tcase_add_test(tc, a_file_that_changes_and_then_cannot_be_read_again_leaves_a_valid_archive);
-    tcase_add_loop_test(tc, each_failing_call_of_a_verification_is_told_and_is_never_called_damage,
-                        0, 8);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

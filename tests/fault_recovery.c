@@ -27,8 +27,8 @@ static uint8_t damaged[SIZE];
 static uint8_t sidecar[SIZE];
 static size_t sidecar_size;
 
-static enum po_status
-protect(void)
+static enum po_status protect_with(enum po_status (*open)(struct po_store_sink **, const char *,
+                                                          struct po_err *))
 {
     const struct po_protect_options options = { .percent = 5, .threads = 1 };
     struct pobackup_blob blob = { 0 };
@@ -36,7 +36,7 @@ protect(void)
     enum po_status st = po_store_file_open(&blob, ARCHIVE, &err);
 
     if (st == PO_OK)
-        st = po_store_file_create(&sink, SIDECAR, &err);
+        st = open(&sink, SIDECAR, &err);
     if (st == PO_OK)
         st = po_engine_protect(&blob, sink, &options, NULL, &err);
     if (st == PO_OK)
@@ -48,7 +48,19 @@ protect(void)
 }
 
 static enum po_status
-repair(void)
+protect(void)
+{
+    return protect_with(po_store_file_create);
+}
+
+static enum po_status
+protect_again(void)
+{
+    return protect_with(po_store_file_replace);
+}
+
+static enum po_status
+repair_to(const char *target)
 {
     struct pobackup_blob blob = { 0 };
     struct pobackup_blob recovery = { 0 };
@@ -63,7 +75,7 @@ repair(void)
     if (st == PO_OK)
         st = po_rec_state_locate(&state, &blob, 1, NULL, &err);
     if (st == PO_OK)
-        st = po_store_file_replace(&sink, MENDED, &err);
+        st = po_store_file_replace(&sink, target, &err);
     if (st == PO_OK)
         st = po_engine_repair(&state, &blob, sink, 1, NULL, &err);
     if (st == PO_OK)
@@ -74,6 +86,18 @@ repair(void)
     po_store_blob_free(&recovery);
     po_store_blob_free(&blob);
     return st;
+}
+
+static enum po_status
+repair(void)
+{
+    return repair_to(MENDED);
+}
+
+static enum po_status
+repair_in_place(void)
+{
+    return repair_to(ARCHIVE);
 }
 
 /* ---- files ---- */
@@ -130,13 +154,17 @@ struct job {
     size_t *wanted_size;
     bool bears_reads; /* what cannot be read is mended */
     bool replaces;
+    const uint8_t *former; /* SIZE bytes that stand at the output before; NULL: nothing */
 };
 
 static size_t original_size = SIZE;
 static const struct job jobs[] = {
-    { protect, original, SIDECAR, sidecar, &sidecar_size, false, false },
-    { repair, damaged, MENDED, original, &original_size, true, true },
+    { protect, original, SIDECAR, sidecar, &sidecar_size, false, false, NULL },
+    { protect_again, original, SIDECAR, sidecar, &sidecar_size, false, true, damaged },
+    { repair, damaged, MENDED, original, &original_size, true, true, NULL },
+    { repair_in_place, damaged, ARCHIVE, original, &original_size, true, true, damaged },
 };
+#define JOBS ((int)(sizeof(jobs) / sizeof(jobs[0])))
 
 static void
 assert_output(const struct job *job)
@@ -146,6 +174,25 @@ assert_output(const struct job *job)
     ck_assert_uint_eq(read_file(job->output, bytes, sizeof(bytes)), *job->wanted_size);
     ck_assert_mem_eq(bytes, job->wanted, *job->wanted_size);
     ck_assert_int_eq(unlink(job->output), 0);
+}
+
+static bool
+is_former_there(const struct job *job)
+{
+    static uint8_t bytes[SIZE + 1];
+
+    return job->former != NULL && read_file(job->output, bytes, sizeof(bytes)) == SIZE &&
+           memcmp(bytes, job->former, SIZE) == 0;
+}
+
+static int
+first_free_descriptor(void)
+{
+    int fd = dup(0);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(close(fd), 0);
+    return fd;
 }
 
 static const int codes[FAULT_KIND_COUNT] = {
@@ -159,14 +206,19 @@ check_one(const struct job *job, enum fault_kind kind, unsigned long nth, bool f
           unsigned *failed)
 {
     char partial[64];
+    int free_before = first_free_descriptor();
     bool has_struck;
     enum po_status st;
 
+    if (job->former != NULL)
+        os_write(job->output, job->former, SIZE);
     err = (struct po_err){ .text = "nothing was said" };
     fault_arm(kind, nth, codes[kind], for_ever);
     st = job->run();
     fault_disarm();
     has_struck = fault_has_struck(kind);
+    ck_assert_msg(free_before == first_free_descriptor(), "kind %d, call %lu: a descriptor stays",
+                  (int)kind, nth);
     if (st == PO_OK) {
         assert_output(job);
     } else {
@@ -175,8 +227,10 @@ check_one(const struct job *job, enum fault_kind kind, unsigned long nth, bool f
         ck_assert_msg(st == (kind == FAULT_MEMORY ? PO_E_NOMEM : PO_E_IO) ||
                           (kind == FAULT_READ && job->bears_reads && st == PO_E_FORMAT),
                       "kind %d, call %lu: status %d: %s", (int)kind, nth, (int)st, err.text);
+        ck_assert_msg(job->former == NULL || os_exists(job->output),
+                      "kind %d, call %lu: what was there is lost", (int)kind, nth);
         /* What takes a name that another file had stays there, durable or not. */
-        if (os_exists(job->output)) {
+        if (os_exists(job->output) && !is_former_there(job)) {
             ck_assert_msg(kind == FAULT_SYNC && job->replaces &&
                               strstr(err.text, "perhaps not durable") != NULL,
                           "kind %d, call %lu: %s, but a file is there", (int)kind, nth, err.text);
@@ -203,8 +257,9 @@ START_TEST(each_failing_call_is_told_and_leaves_nothing)
     os_write(ARCHIVE, job->input, SIZE);
     while (check_one(job, kind, nth, for_ever, &failed))
         nth++;
-    printf("%s, kind %d%s: %lu calls: %u failed\n", job->output, (int)kind,
-           for_ever ? ", for ever" : "", nth - 1, failed);
+    printf("%s%s, kind %d%s: %lu calls: %u failed\n", job->output,
+           job->former != NULL ? ", replaced" : "", (int)kind, for_ever ? ", for ever" : "",
+           nth - 1, failed);
     (void)fflush(stdout);
     ck_assert_uint_gt(nth, 1);
     ck_assert_uint_gt(failed, 0);
@@ -216,6 +271,8 @@ START_TEST(calls_that_move_half_change_nothing)
     const struct job *job = &jobs[_i];
 
     os_write(ARCHIVE, job->input, SIZE);
+    if (job->former != NULL)
+        os_write(job->output, job->former, SIZE);
     fault_arm(FAULT_READ, 1, 0, true);
     fault_arm(FAULT_WRITE, 1, 0, true);
     if (job->run() != PO_OK)
@@ -236,8 +293,9 @@ main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 600);
-    tcase_add_loop_test(tc, each_failing_call_is_told_and_leaves_nothing, 0, 4 * FAULT_KIND_COUNT);
-    tcase_add_loop_test(tc, calls_that_move_half_change_nothing, 0, 2);
+    tcase_add_loop_test(tc, each_failing_call_is_told_and_leaves_nothing, 0,
+                        2 * JOBS * FAULT_KIND_COUNT);
+    tcase_add_loop_test(tc, calls_that_move_half_change_nothing, 0, JOBS);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -264,6 +264,10 @@ read_file(struct po_buf *text, const char *os_path, struct po_err *err)
             text->size += got;
     }
     po_file_free(file);
+    if (st == PO_OK) {
+        (void)po_buf_text(text); /* an empty one has bytes too then */
+        st = po_buf_check(text, err);
+    }
     return st;
 }
 
@@ -281,49 +285,52 @@ merge(struct po_cli_values *to, struct po_cli_values *from)
 }
 
 /* Notepad's UTF-8 begins with a mark of its own. */
-static enum po_status
-begin(struct load *load, struct po_buf *text)
+static void
+begin(struct load *load, const char *text, size_t size)
 {
+    load->at = text;
+    load->end = text + size;
+    if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
+        load->at += 3;
+}
+
+enum po_status
+po_cli_config_parse(struct po_cli_values *values, const struct po_cli_verb *verb, const char *text,
+                    size_t size, struct po_err *err)
+{
+    struct po_cli_values ours = { 0 };
+    struct po_cli_values all = { 0 };
+    struct load load = { .verb = verb, .ours = &ours, .all = &all, .keeper = values, .err = err };
     enum po_status st;
 
-    load->at = po_buf_text(text);
-    st = po_buf_check(text, load->err);
-    if (st != PO_OK)
-        return st;
-    load->end = load->at + text->size;
-    if (text->size >= 3 && memcmp(load->at, "\xEF\xBB\xBF", 3) == 0)
-        load->at += 3;
-    return PO_OK;
+    begin(&load, text, size);
+    st = parse_text(&load);
+    /* What stands before a mistake counts: how the run's end is told, above all. */
+    merge(values, &ours);
+    merge(values, &all);
+    po_cli_values_deinit(&ours);
+    po_cli_values_deinit(&all);
+    return st;
 }
 
 enum po_status
 po_cli_config_load(struct po_cli_values *values, const struct po_cli_verb *verb,
                    const char *os_path, struct po_err *err)
 {
-    struct po_cli_values ours = { 0 };
-    struct po_cli_values all = { 0 };
     struct po_buf text = { 0 };
-    struct load load = { .verb = verb, .ours = &ours, .all = &all, .keeper = values, .err = err };
     enum po_status st = read_file(&text, os_path, err);
 
     if (st == PO_OK)
-        st = begin(&load, &text);
-    if (st == PO_OK)
-        st = parse_text(&load);
-    /* What stands before a mistake counts: how the run's end is told, above all. */
-    merge(values, &ours);
-    merge(values, &all);
+        st = po_cli_config_parse(values, verb, po_buf_text(&text), text.size, err);
     if (st != PO_OK && strstr(err->text, os_path) == NULL)
         st = po_err_prefix(err, "%s", os_path);
-    po_cli_values_deinit(&ours);
-    po_cli_values_deinit(&all);
     po_buf_deinit(&text);
     return st;
 }
 
 /* As one verb reads it. Mistakes are told and no failure. */
 static enum po_status
-check_for(const struct po_cli_verb *verb, struct po_buf *text,
+check_for(const struct po_cli_verb *verb, const char *text, size_t size,
           const struct po_cli_config_sink *sink, struct po_err *err)
 {
     struct po_cli_values ours = { 0 };
@@ -332,10 +339,10 @@ check_for(const struct po_cli_verb *verb, struct po_buf *text,
     struct load load = {
         .verb = verb, .ours = &ours, .all = &all, .keeper = &keeper, .err = err, .sink = sink
     };
-    enum po_status st = begin(&load, text);
+    enum po_status st;
 
-    if (st == PO_OK)
-        st = parse_text(&load);
+    begin(&load, text, size);
+    st = parse_text(&load);
     if (st == PO_E_USAGE) {
         sink->mistake(sink->ctx, load.line, err->text);
         st = PO_OK;
@@ -347,13 +354,24 @@ check_for(const struct po_cli_verb *verb, struct po_buf *text,
 }
 
 enum po_status
+po_cli_config_check_text(const char *text, size_t size, const struct po_cli_config_sink *sink,
+                         struct po_err *err)
+{
+    enum po_status st = PO_OK;
+
+    for (const struct po_cli_verb *verb = po_cli_verbs; st == PO_OK && verb->name != NULL; verb++)
+        st = check_for(verb, text, size, sink, err);
+    return st;
+}
+
+enum po_status
 po_cli_config_check(const char *os_path, const struct po_cli_config_sink *sink, struct po_err *err)
 {
     struct po_buf text = { 0 };
     enum po_status st = read_file(&text, os_path, err);
 
-    for (const struct po_cli_verb *verb = po_cli_verbs; st == PO_OK && verb->name != NULL; verb++)
-        st = check_for(verb, &text, sink, err);
+    if (st == PO_OK)
+        st = po_cli_config_check_text(po_buf_text(&text), text.size, sink, err);
     if (st != PO_OK && strstr(err->text, os_path) == NULL)
         st = po_err_prefix(err, "%s", os_path);
     po_buf_deinit(&text);

@@ -112,12 +112,15 @@ struct nearest {
 static void
 consider(struct nearest *nearest, const char *name)
 {
-    size_t far = distance(name, strlen(name), nearest->text, nearest->size);
+    size_t size = strlen(name);
+    size_t most = nearest->size > 8 ? nearest->size / 3 : 2;
+    size_t far = size > nearest->size ? size - nearest->size : nearest->size - size;
 
     if (nearest->size >= 3 && strncmp(name, nearest->text, nearest->size) == 0)
         far = 1;
-    if (far < nearest->best_distance && far <= (nearest->size > 8 ? nearest->size / 3 : 2) &&
-        far < nearest->size) {
+    else if (far <= most) /* it is not less than what their sizes differ by */
+        far = distance(name, size, nearest->text, nearest->size);
+    if (far < nearest->best_distance && far <= most && far < nearest->size) {
         nearest->best = name;
         nearest->best_distance = far;
     }

@@ -197,6 +197,10 @@ bool po_cli_is_asked(int argc, char *const *argv, const char *word);
 PO_NODISCARD enum po_status po_cli_config_load(struct po_cli_values *values,
                                                const struct po_cli_verb *verb, const char *os_path,
                                                struct po_err *err);
+/* The same of what is in memory; PO_E_USAGE names the line. */
+PO_NODISCARD enum po_status po_cli_config_parse(struct po_cli_values *values,
+                                                const struct po_cli_verb *verb, const char *text,
+                                                size_t size, struct po_err *err);
 /*
  * Reads it as every verb would, one after the other, and goes on after each mistake: `mistake` is told
  * of all of them ("line 3: ..."), by several verbs of the same one. `key` is told of each key that is
@@ -209,6 +213,9 @@ struct po_cli_config_sink {
 };
 PO_NODISCARD enum po_status
 po_cli_config_check(const char *os_path, const struct po_cli_config_sink *sink, struct po_err *err);
+PO_NODISCARD enum po_status po_cli_config_check_text(const char *text, size_t size,
+                                                     const struct po_cli_config_sink *sink,
+                                                     struct po_err *err);
 void po_cli_values_deinit(struct po_cli_values *values);
 
 #endif

@@ -153,10 +153,14 @@ check_registry(struct run *run, struct po_err *err)
     if (entry == PO_NONE || po_index_source(run->reader->index, entry) != 0)
         return PO_OK;
     st = po_reader_content(run->reader, entry, REGISTRY_SIZE_MAX, &bytes, &content_at, err);
-    if (st == PO_OK &&
-        po_reg_parse(&document, bytes.bytes, bytes.size, PO_REG_CODE_PAGE_AUTO, &bad) != PO_OK) {
-        run->result->is_registry_bad = true;
-        po_watch_item(run->watch, member, strlen(member), bad.text);
+    if (st == PO_OK) {
+        st = po_reg_parse(&document, bytes.bytes, bytes.size, PO_REG_CODE_PAGE_AUTO, &bad);
+        if (st == PO_E_FORMAT || st == PO_E_UNSUPPORTED) {
+            run->result->is_registry_bad = true;
+            po_watch_item(run->watch, member, strlen(member), bad.text);
+            st = PO_OK;
+        } else if (st != PO_OK)
+            *err = bad;
     }
     po_reg_free(document);
     po_buf_deinit(&bytes);

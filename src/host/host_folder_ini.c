@@ -351,9 +351,23 @@ parse_text(struct parse *parse)
 }
 
 enum po_status
+po_host_folder_ini_parse(struct po_host_folder_ini *ini, const char *text, size_t size,
+                         struct po_err *err)
+{
+    struct parse parse = {
+        .ini = ini, .at = text, .end = text + size, .section = SECTION_NONE, .st = PO_OK, .err = err
+    };
+
+    /* Notepad's UTF-8 begins with it. */
+    if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
+        parse.at += 3;
+    return parse_text(&parse);
+}
+
+enum po_status
 po_host_folder_ini_load(struct po_host_folder_ini *ini, const char *path, struct po_err *err)
 {
-    struct parse parse = { .ini = ini, .section = SECTION_NONE, .st = PO_OK, .err = err };
+    const char *bytes;
     struct po_buf text = { 0 };
     bool exists = false;
     enum po_status st;
@@ -361,15 +375,11 @@ po_host_folder_ini_load(struct po_host_folder_ini *ini, const char *path, struct
     st = po_host_folder_file_read(path, INI_SIZE_MAX, &text, &exists, NULL, err);
     if (st != PO_OK || !exists)
         goto done;
-    parse.at = po_buf_text(&text);
+    bytes = po_buf_text(&text);
     st = po_buf_check(&text, err);
     if (st != PO_OK)
         goto done;
-    parse.end = parse.at + text.size;
-    /* Notepad's UTF-8 begins with it. */
-    if (text.size >= 3 && memcmp(parse.at, "\xEF\xBB\xBF", 3) == 0)
-        parse.at += 3;
-    st = parse_text(&parse);
+    st = po_host_folder_ini_parse(ini, bytes, text.size, err);
     if (st != PO_OK)
         st = po_err_prefix(err, "%s", path);
 done:

@@ -30,6 +30,10 @@ struct po_host_folder_ini {
  */
 PO_NODISCARD enum po_status po_host_folder_ini_load(struct po_host_folder_ini *ini,
                                                     const char *path, struct po_err *err);
+/* The same of what is in memory; PO_E_USAGE names the line. */
+PO_NODISCARD enum po_status po_host_folder_ini_parse(struct po_host_folder_ini *ini,
+                                                     const char *text, size_t size,
+                                                     struct po_err *err);
 void po_host_folder_ini_deinit(struct po_host_folder_ini *ini);
 
 #endif

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the seeds of the fuzz targets: the format's vectors, taken apart; for .reg and globs a few of our own.
+"""Make the seeds of the fuzz targets: the format's vectors, taken apart; for .reg, INI files, globs and others a few of our own.
 
     seeds.py FOLDER
 
@@ -51,6 +51,14 @@ RUNS = ['{"time":"2026-11-28T05:40:00.8233790Z","verb":"backup","site":"folder:/
         '{"time":"2026-11-28T05:40:00.0000000Z","verb":"verify","check":"deep","whole":false,"moon":[{"x":null}]}',
         '{"time":"2026-11-28T05:40:00.0000000Z","verb":"undo","exit_code":-5,"ms":1e300,"files":-1,"free":99999999999999999999}',
         '{"time":"2026-11-28T05:40', "{}"]
+
+# pobackup-site.ini and pobackup.ini.
+INIS = ["[trees]\nregistry = /r\nbin=a b ; a comment\nspool: x\n\n[places]\nbin=C:\\x\n[service:mta]\nstart = ./go --now; true\nstop=s\n"
+        "status=t\nstop-timeout=86400\n[ service:two ] ; second\nstart=;a\nstop==b\nstatus=:c\nstart-timeout = 1\n",
+        "\ufeff[trees]\r\n  mailbox = \u65e5\r\n\tindented = 1\r\n", "[service:a]\nstart=1\n[service:a]\n", "[trees\n", "no key\n", "=\n", "[]\n",
+        "# all\nquiet = yes\nthreads=2\nlevel: 3\nsite = folder:/a b ;c\nexclude = *.tmp\nexclude = x\n[backup]\nhot = no\nkeep-daily = 7\n"
+        "output=/b/%Y.zst\n[verify]\ndeep = on\nbudget=10%\n[moon]\nx=1\n",
+        "config = x\nhelp = yes\nthreads = many\nthread = 1\nquiet=perhaps\n[backup\n[verify]\nthreads=1\nthreads=2\n", "[backup]\nto" + "o" * 300 + " = 1\n"]
 
 # Security descriptors, and the same language as text.
 SDDL = ["O:BAG:SYD:PAI(A;OICI;FA;;;BA)(D;;FW;;;BG)", "O:S-1-5-21-1-2-3-1005D:(A;ID;0x1301bf;;;S-1-5-21-1-2-3-1005)S:AI(AU;SAFA;FA;;;WD)",
@@ -198,6 +206,9 @@ def main():
         seeds.put("glob", str(number), text.encode("utf-8"))
     for number, text in enumerate(RUNS):
         seeds.put("history", str(number), text.encode("utf-8"))
+    for number, text in enumerate(INIS):
+        seeds.put("ini", str(number), text.encode("utf-8"))
+        seeds.put("config", str(number), text.encode("utf-8"))
     for number, text in enumerate(SDDL):
         seeds.put("security", f"sddl-{number}", text.encode("ascii"))
     for number, digits in enumerate(DESCRIPTORS):
