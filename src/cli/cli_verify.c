@@ -272,6 +272,11 @@ tell_bad(struct po_cli_out *out, const struct po_cli_check *check)
     po_cli_put_message(&line, without_path(check));
     (void)po_cli_out_line(out, &line);
     tell_hits(out, check);
+    if (check->result.unread > 0)
+        po_cli_out_tell(out, PO_CLI_WARNING,
+                        "%llu of %llu frames could not be read: copy what else is on that disk",
+                        (unsigned long long)check->result.unread,
+                        (unsigned long long)check->result.frames);
     po_buf_deinit(&line);
     if (is_damaged || (check->err.status == PO_E_IO && check->err.os_code == EIO))
         tell_next(out, check);
@@ -392,7 +397,7 @@ check_share(struct po_cli *cli, struct po_cli_check *check, const struct po_read
         return po_fail_nomem(&check->err, reader->index->frame_count);
     share->choose(share->ctx, reader, frames);
     st = po_engine_verify_frames(reader, frames, threads, &cli->watch, &check->result, &check->err);
-    if (st == PO_OK || st == PO_E_FORMAT)
+    if (st == PO_OK || st == PO_E_FORMAT || check->result.unread > 0)
         share->done(share->ctx, reader, frames, &check->result);
     po_mem_free(frames);
     return st;

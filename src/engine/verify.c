@@ -74,7 +74,7 @@ static enum po_status
 note_damage(struct run *run, uint32_t frame, const struct po_err *damage, struct po_err *err)
 {
     note_first(run, damage);
-    if (run->frames != NULL && damage->status != PO_E_IO)
+    if (run->frames != NULL)
         run->frames[frame] = PO_VERIFY_BAD;
     run->reason = damage->text;
     run->told = PO_OK;
@@ -92,6 +92,7 @@ join(void *ctx, struct po_frame_job *job, struct po_err *err)
     enum po_status st = PO_OK;
 
     result->frames++;
+    result->unread += job->is_unread;
     result->bytes += run->reader->seeks[job->frame].compressed_size;
     if (job->status != PO_OK)
         st = note_damage(run, job->frame, &job->err, err);
