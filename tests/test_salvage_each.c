@@ -4,7 +4,8 @@
  *
  *   test_salvage_each [large [EVERY]]
  *
- * large: of an archive of 200 files; with EVERY each so many bits and lengths alone.
+ * large: of an archive of 200 files; with EVERY each so many bits and lengths alone, and a part of
+ * the pairs of frames.
  */
 #include "engine/salvage.h"
 #include "os_help.h"
@@ -202,6 +203,12 @@ check_shuffle(const struct help_shuffle *shuffle, const char *verb, uint32_t f, 
     return 2;
 }
 
+static bool
+is_left_out(uint32_t f, uint32_t g)
+{
+    return files == HELP_FILES_LARGE && every > 1 && (f + g) % 7 != 0;
+}
+
 START_TEST(each_file_comes_out_whatever_becomes_of_other_frames)
 {
     struct help_shuffle shuffle;
@@ -215,13 +222,15 @@ START_TEST(each_file_comes_out_whatever_becomes_of_other_frames)
         help_shuffle_double(&shuffle, f);
         cases += check_shuffle(&shuffle, "doubled", f, 0);
         for (uint32_t g = f + 1; g < sample.count; g++) {
+            if (is_left_out(f, g))
+                continue;
             help_shuffle_init(&shuffle, &sample);
             help_shuffle_swap(&shuffle, f, g);
             cases += check_shuffle(&shuffle, "swapped", f, g);
         }
         for (uint32_t g = 0; g < other.count; g++) {
             help_shuffle_init(&shuffle, &sample);
-            if (help_shuffle_replace(&shuffle, f, &other, g))
+            if (!is_left_out(f, g) && help_shuffle_replace(&shuffle, f, &other, g))
                 cases += check_shuffle(&shuffle, "replaced", f, g);
         }
     }
