@@ -32,7 +32,7 @@ sys.dont_write_bytecode = True
 import check_vectors  # noqa: E402
 import make_vectors  # noqa: E402
 import reader  # noqa: E402
-from damages import Damages, Sound  # noqa: E402
+from damages import ROW, Damages, Sound, regions  # noqa: E402
 from make_vectors import DIRECTORY, HARDLINK, SYMLINK, WHEN, Member, Plan, Span, manifest  # noqa: E402
 from test_interop import PARTS, make_site, must, put, run  # noqa: E402
 
@@ -189,6 +189,24 @@ def try_damages(program, pool, judge, damages, folder):
             judge.judge(damages, *case, mine, other)
 
 
+def try_parent(program, judge, sound, parent):
+    """Bits of the parent: a frame of it that is damaged is no damage of the differential; its tables have to be whole (INDEX-9)."""
+    for name, begin, end in regions(parent):
+        for bit in {begin * 8, end * 8 - 1}:
+            data = bytearray(parent.data)
+            data[bit >> 3] ^= 1 << (bit & 7)
+            parent.path.write_bytes(data)
+            mine, theirs = by_reader(sound.path), by_program(program, [sound.path])[0]
+            what = f"{name} of the parent, byte {bit >> 3}"
+            rows = parent.offsets[-1] + 8
+            is_checksum = rows <= bit >> 3 < rows + ROW * parent.count and ((bit >> 3) - rows) % ROW >= 8  # of a frame before the index
+            expected = "ok" if bit >> 3 < parent.offsets[parent.count] or is_checksum else "damaged"
+            if judge.compare("parents", what, data, mine, theirs) and (mine[0], mine[2]) != (expected, []):
+                judge.wrong += 1
+                judge.tell(what, data, f"both say {mine[0]} ({mine[1]}) and name {mine[2]}; that is not so")
+    parent.path.write_bytes(parent.data)
+
+
 def try_vectors(program, judge, top):
     def answers(vector):
         folder = pathlib.Path(tempfile.mkdtemp(dir=top))
@@ -225,6 +243,7 @@ def main():
         with multiprocessing.Pool(os.cpu_count()) as pool:
             for sound, other in subjects:
                 try_damages(args.program, pool, judge, Damages(sound, other, SEED, 10 if args.all else 1), sound.path.parent)
+        try_parent(args.program, judge, *subjects[2])
         try_vectors(args.program, judge, top)
     finally:
         shutil.rmtree(top, ignore_errors=True)
