@@ -1037,14 +1037,16 @@ class Archive:
             if (compressed, content_size) != self.seek[f][:2]:
                 raise damaged("INDEX-6", f"index and seek table differ on frame {f}")
         self.starts = {}  # (frame, offset) of own members to their entry
+        self.doubled = []  # entries at the place of another: found when their frame is looked at (INDEX-7)
         for e in range(index.n):
             if index.source[e] == 0:
                 f, offset = index.frame[e], index.offset[e]
                 if f >= first or offset >= index.frames[f][0] or offset % 512:
                     raise damaged("INDEX-6", f"{show(index.paths[e])}: no member can be at frame {f}, offset {offset}")
                 if (f, offset) in self.starts:
-                    raise damaged("INDEX-7", f"{show(index.paths[e])}: another entry is at the same place")
-                self.starts[f, offset] = e
+                    self.doubled.append(e)
+                else:
+                    self.starts[f, offset] = e
         for place in index.dropped:
             if place in self.starts:
                 raise damaged("INDEX-11", f"{show(index.paths[self.starts[place]])} is an entry and not part of the snapshot")
@@ -1202,36 +1204,53 @@ class Walk:
         self.open = None  # the member that the frames so far left unfinished
         self.lost = False  # after a frame that could not be read: no telling where in the tar we are
         self.gaps = False
+        self.continued = None  # the entry that goes on into the frame that is looked at
         self.seen = set()
         self.visited = set()
         self.dropped = set(archive.index.dropped)  # INDEX-11: places not yet come by
+        self.links = []  # what is wrong with hard links: it hits no entry
         self.begins = {}  # frame to the entries that begin in it
-        for (f, _), e in sorted(archive.starts.items()):
-            self.begins.setdefault(f, []).append(e)
+        for e in [*archive.starts.values(), *archive.doubled]:
+            self.begins.setdefault(self.index.frame[e], []).append(e)
 
     def unreadable(self, f, size):
-        """Frame f is of no use: name what it hits (READ-2) and step over it."""
+        """Frame f is of no use: name what it hits and step over it."""
         self.gaps = True
+        self.continued = self.open.entry if self.open else None
         if self.open:
             self.open.hasher = None
-            if self.open.entry is not None:
-                self.report.hit(self.index.paths[self.open.entry])
             self.open.left -= size
             if self.open.left <= 0:
                 self.lost = self.open.left < 0
                 self.open = None
         else:
             self.lost = True
-        self.hit_rest(f)
+        self.hit(f)
 
-    def hit_rest(self, f):
+    def hit(self, f):
+        """Name what frame f hits, which is damaged: what goes on into it, and what begins in it (READ-2)."""
+        if self.continued is not None:
+            self.report.hit(self.index.paths[self.continued])
         for e in self.begins.get(f, []):
-            if e not in self.visited:
-                self.visited.add(e)
-                self.report.hit(self.index.paths[e])
+            self.visited.add(e)
+            self.report.hit(self.index.paths[e])
 
     def frame(self, f, content):
-        """Take in the content of frame f."""
+        """Take in the content of frame f, and name what it hits if anything is wrong with what is in it."""
+        self.continued = self.open.entry if self.open else None
+        before = len(self.report.problems)
+        try:
+            self.take_frame(f, content)
+        except Refused as error:
+            self.report.add(error)
+            self.open, self.lost, self.gaps = None, True, True
+        if len(self.report.problems) > before:
+            self.hit(f)
+
+    def take_frame(self, f, content):
+        for e in self.archive.doubled:
+            if self.index.frame[e] == f:
+                self.report.add(damaged("INDEX-7", f"{show(self.index.paths[e])}: another entry is at the same place"))
         if self.open:
             if f == self.last:
                 raise damaged("FRAME-6", f"frame {f} begins inside {show(self.open.path)}")
@@ -1258,7 +1277,7 @@ class Walk:
         if member.type == HARDLINK and not self.gaps and member.link not in self.seen:
             target = index.find(member.link)
             if target is None or index.source[target] == 0:
-                self.report.add(damaged("TAR-2", f"{show(path)} links to what is no earlier member"))
+                self.links.append(damaged("TAR-2", f"{show(path)} links to what is no earlier member"))
         self.seen.add(path)
         member.left = member.size + -member.size % 512
         member.pad = -member.size % 512
@@ -1288,6 +1307,8 @@ class Walk:
 
     def finish(self):
         """After the last frame, when all could be read."""
+        for error in self.links:
+            self.report.add(error)
         for e in self.archive.starts.values():
             if e not in self.visited:
                 self.report.add(damaged("INDEX-7", f"{show(self.index.paths[e])}: no member at its place"))
@@ -1344,12 +1365,7 @@ def verify(path, candidates=(), stop_early=False):
                 report.add(error)
                 if error.rule == "MANIFEST-2":  # nothing is said about the rest
                     return report
-            try:
-                walk.frame(f, content)
-            except Refused as error:
-                report.add(error)
-                walk.open, walk.lost, walk.gaps = None, True, True
-                walk.hit_rest(f)
+            walk.frame(f, content)
             if stop_early and report.problems:
                 break
         if not walk.gaps:
@@ -1361,7 +1377,7 @@ def verify(path, candidates=(), stop_early=False):
 
 
 def verify_parent(archive, number, candidates, report):
-    """INDEX-9: each entry of this source is where the index says, in the right parent."""
+    """INDEX-9: each entry of this source is where the index says, in the right parent: its index tells."""
     index = archive.index
     try:
         parent = find_parent(archive, number, candidates)
@@ -1371,26 +1387,18 @@ def verify_parent(archive, number, candidates, report):
     if parent is None:
         report.notes.append(f"parent {show(index.parents[number - 1][3])} is not here: its entries are not checked")
         return
-    entries = [e for e in range(index.n) if index.source[e] == number]
-    with parent.file:
-        for e in sorted(entries, key=lambda e: (index.frame[e], index.offset[e])):
-            path = index.paths[e]
-            try:
-                if index.offset[e] % 512:
-                    raise damaged("INDEX-9", f"no member begins at offset {index.offset[e]}")
-                member, pieces = parent.open_member(index.frame[e], index.offset[e])
-                check_member(index, e, member)
-                if member.path != path or member.time != index.write_time[e]:
-                    raise damaged("INDEX-9", "the parent has another path or write time there")
-                hasher = XXH3()
-                for piece in pieces:
-                    hasher.update(piece)
-                if member.type == FILE and hasher.digest() != index.hash[e]:
-                    raise damaged("INDEX-9", "the parent has another content there")
-            except Refused as error:
-                report.add(damaged("INDEX-9", f"{show(path)} in the parent: {error.text}"))
-                if error.rule == "INDEX-8":
-                    report.hit(path)
+    parent.file.close()
+    theirs = parent.index
+
+    def facts(of, e):
+        return of.paths[e], of.type[e], of.size[e], of.write_time[e], of.link.get(e), of.hash[e]
+
+    for e in range(index.n):
+        if index.source[e] == number:
+            there = parent.starts.get((index.frame[e], index.offset[e]))
+            if there is None or facts(index, e) != facts(theirs, there):
+                report.add(damaged("INDEX-9", f"{show(index.paths[e])}: the parent has no such entry at frame {index.frame[e]}, "
+                                              f"offset {index.offset[e]}"))
 
 
 def check_member(index, e, member):

@@ -119,6 +119,23 @@ count_call(struct help_memory *memory, struct po_err *err)
     return PO_E_IO;
 }
 
+static enum po_status
+read_shared(void *ctx, uint64_t offset, void *to, size_t size, struct po_err *err)
+{
+    const struct help_memory *memory = ctx;
+
+    (void)err;
+    ck_assert(offset <= memory->size && size <= memory->size - offset);
+    memcpy(to, memory->bytes + offset, size);
+    return PO_OK;
+}
+
+struct pobackup_blob
+help_shared_blob(struct help_memory *memory)
+{
+    return (struct pobackup_blob){ .ctx = memory, .size = memory->size, .read_at = read_shared };
+}
+
 void
 help_memory_reserve(struct help_memory *memory, size_t more)
 {

@@ -52,6 +52,8 @@ struct help_memory {
 struct pobackup_sink help_sink(struct help_memory *memory);
 /* Of the size that the memory has now. */
 struct pobackup_blob help_blob(struct help_memory *memory);
+/* Likewise, but counts no calls and never fails: for several threads at once. */
+struct pobackup_blob help_shared_blob(struct help_memory *memory);
 /* Room for so much: what is put there then allocates nothing (and asserts nothing). */
 void help_memory_reserve(struct help_memory *memory, size_t more);
 void help_memory_put(struct help_memory *memory, const void *bytes, size_t size);

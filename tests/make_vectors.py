@@ -1280,6 +1280,15 @@ def make_index():
         *[("hit", path) for path in hits[2] + hits[4]])
     add("bad-read-2-header", "READ-2 INDEX-8 FRAME-3", "The content size in the header of frame 4 is damaged.",
         tree(on_data=hurt((4, 5))), *[("hit", path) for path in hits[4]])
+    add("bad-read-2-content", "READ-2 INDEX-7", "A file's content is not what the index says: its frame is damaged.",
+        Plan([Member(b"a", b"a"), Member(b"b", b"b")], [Member(b"c", b"c")], on_entries=entry(b"b", content_hash=xxh3(b"other"))), QUICK_OK,
+        ("hit", "a"), ("hit", "b"))
+    add("bad-read-2-content-long", "READ-2 INDEX-7", "The same of a file over three frames: the last of them is damaged.",
+        tree(on_entries=entry(b"box/big", content_hash=xxh3(b"other"))), QUICK_OK,
+        ("hit", "box/big"))
+    losing = Plan([Member(b"a", b"a")], [Span(Member(b"twice", b"1" * 600), 300)], [Member(b"twice", b"2")], on_data=hurt((3, 20), (4, 20)))
+    add("bad-read-2-loser", "READ-2 TAR-7 INDEX-8", "Frames 3 and 4 are damaged; frame 3 is the end of a member that does not count.", losing,
+        ("hit", "twice"))
 
 
 def make_parents():

@@ -1,155 +1,45 @@
 /*
  * Every bit of a small archive turned, every cut, every frame dropped, doubled, exchanged: nothing
- * may pass. What a turned bit in a data frame hits is worked out here from the places of the
- * entries alone: a member reaches to where the next one begins.
+ * may pass, and what a turned bit in a data frame hits is named.
+ *
+ *   test_flips [large [EVERY]]
+ *
+ * large: of an archive of 200 files; with EVERY each so many bits, cuts and bytes alone.
  */
-#include "archive/hash.h"
-#include "archive_help.h"
-#include "base/cursor.h"
+#include "sample_help.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define S(literal) (literal), (sizeof(literal) - 1)
-#define FRAMES_MAX 32
-#define ENTRIES_MAX 256
-#define FILES_SMALL 9
-#define FILES_LARGE 190 /* and ten other entries */
-#define SEEK_ENTRY 12u
-#define SEEK_REST 17u /* of the table, but for the entries */
-
-/* An archive and what its seek table says, read by hand. */
-struct sample {
-    struct help_memory memory;
-    uint32_t count;                   /* of data frames, the last one included */
-    size_t offsets[FRAMES_MAX + 1];   /* in the file */
-    uint64_t content[FRAMES_MAX + 1]; /* where each begins in all frames' content together */
-    uint32_t summary;                 /* the frame before the index */
-    uint32_t entry_count;
-    uint64_t
-        starts[ENTRIES_MAX + 1]; /* of the members in all content, and where the index begins */
-    uint32_t order[ENTRIES_MAX]; /* of the members: entry numbers */
-};
-
-static void
-read_seek_table(struct sample *s)
-{
-    const uint8_t *end = s->memory.bytes + s->memory.size;
-    const uint8_t *row;
-
-    s->count = po_load_u32le(end - 9);
-    ck_assert_uint_le(s->count, FRAMES_MAX);
-    row = end - 9 - (size_t)s->count * SEEK_ENTRY;
-    for (uint32_t i = 0; i < s->count; i++, row += SEEK_ENTRY) {
-        s->offsets[i + 1] = s->offsets[i] + po_load_u32le(row);
-        s->content[i + 1] = s->content[i] + po_load_u32le(row + 4);
-    }
-    ck_assert_uint_eq(s->offsets[s->count] + (size_t)s->count * SEEK_ENTRY + SEEK_REST,
-                      s->memory.size);
-}
-
-static void
-read_places(struct sample *s)
-{
-    struct pobackup_blob blob = help_blob(&s->memory);
-    struct pobackup_archive *archive = NULL;
-    struct po_err err;
-
-    ck_assert_msg(pobackup_open(&archive, &blob, &err) == PO_OK, "%s", err.text);
-    s->entry_count = (uint32_t)pobackup_entry_count(archive);
-    ck_assert_uint_le(s->entry_count, ENTRIES_MAX);
-    for (uint32_t i = 0; i < s->entry_count; i++) {
-        struct pobackup_entry entry;
-        uint64_t start;
-        uint32_t at = i;
-
-        ck_assert_int_eq(pobackup_entry_at(archive, i, &entry, &err), PO_OK);
-        start = s->content[entry.frame] + entry.offset;
-        if (entry.path_size == 21 && memcmp(entry.path, "pobackup/summary.json", 21) == 0)
-            s->summary = entry.frame;
-        for (; at > 0 && s->starts[at - 1] > start; at--) {
-            s->starts[at] = s->starts[at - 1];
-            s->order[at] = s->order[at - 1];
-        }
-        s->starts[at] = start;
-        s->order[at] = i;
-    }
-    ck_assert_uint_gt(s->summary, 0);
-    s->starts[s->entry_count] = s->content[s->summary + 1];
-    pobackup_close(archive);
-}
-
-static size_t files = FILES_SMALL;
-
-/* Fifteen entries, or with "large" two hundred, in frames of 64 KiB; `salt` makes archives that differ. */
-static void
-make_sample(struct sample *s, uint8_t salt)
-{
-    const struct pobackup_writer_options options = {
-        .frame_size = 65536, .level = 19, .created = 17639784001234567, .archive_id = { salt }
-    };
-    struct help_random random = { .state = salt };
-    struct help_set set = { 0 };
-    uint8_t *content = malloc(200000);
-    struct po_err err;
-    char path[40];
-
-    *s = (struct sample){ 0 };
-    ck_assert_ptr_nonnull(content);
-    memset(content, salt, 200000);
-    help_random_fill(&random, content, 60);
-    help_set_add(&set, &random, POBACKUP_DIRECTORY, S("d"), NULL, NULL, 0);
-    for (size_t i = 0; i < files; i++) {
-        (void)snprintf(path, sizeof path, "d/%zu", i);
-        help_set_add(&set, &random, POBACKUP_FILE, path, strlen(path), NULL, content,
-                     i % FILES_SMALL * 300);
-    }
-    help_set_add(&set, &random, POBACKUP_FILE, S("d/large"), NULL, content, 150000);
-    help_set_add(&set, &random, POBACKUP_FILE, S("d/\xC3\xA4"), NULL, content, 100);
-    help_set_add(&set, &random, POBACKUP_SYMLINK, S("d/link"), "1", NULL, 0);
-    help_set_add(&set, &random, POBACKUP_HARDLINK, S("d/hard"), "d/1", NULL, 0);
-    help_set_add(&set, &random, POBACKUP_FILE, S("d/empty"), NULL, NULL, 0);
-    ck_assert_msg(help_set_write(&set, &s->memory, &options, NULL, &err) == PO_OK, "%s", err.text);
-    help_set_free(&set);
-    free(content);
-    read_seek_table(s);
-    read_places(s);
-}
-
-static void
-free_sample(struct sample *s)
-{
-    help_memory_free(&s->memory);
-}
+static size_t files = HELP_FILES_SMALL;
+static size_t every = 1; /* each so many bits and lengths alone */
 
 /* ---- hits ---- */
 
 struct hits {
-    unsigned told[ENTRIES_MAX]; /* by number in the index */
-    struct sample *sample;
+    unsigned told[HELP_ENTRIES_MAX]; /* by number in the index */
+    const struct help_sample *sample;
     unsigned count;
 };
-
-static struct pobackup_archive *whole; /* to find an entry's number by its path */
 
 static void
 note_hit(void *ctx, const struct pobackup_entry *entry)
 {
     struct hits *hits = ctx;
-    int64_t number = pobackup_entry_find(whole, entry->path, entry->path_size);
+    int64_t number = pobackup_entry_find(hits->sample->archive, entry->path, entry->path_size);
 
-    ck_assert(number >= 0 && number < ENTRIES_MAX);
+    ck_assert(number >= 0 && number < HELP_ENTRIES_MAX);
     hits->told[number]++;
     hits->count++;
 }
 
 /* Exactly the entries that have a part in the frame, each once. spec-test: READ-2 */
 static void
-check_hits(const struct sample *s, const struct hits *hits, uint32_t frame, size_t bit)
+check_hits(const struct help_sample *s, const struct hits *hits, uint32_t frame, size_t bit)
 {
     for (uint32_t i = 0; i < s->entry_count; i++) {
-        bool is_hit = s->starts[i] < s->content[frame + 1] && s->starts[i + 1] > s->content[frame];
+        bool is_hit = help_sample_has_part(s, i, frame);
 
         ck_assert_msg(hits->told[s->order[i]] == (is_hit ? 1 : 0),
                       "bit %zu, frame %u: entry %u is told %u times", bit, frame, s->order[i],
@@ -160,7 +50,7 @@ check_hits(const struct sample *s, const struct hits *hits, uint32_t frame, size
 /* ---- bits ---- */
 
 static void
-check_flip(struct sample *s, size_t bit, int deep, unsigned *hit_count)
+check_flip(struct help_sample *s, size_t bit, int deep, unsigned *hit_count)
 {
     struct hits hits = { .sample = s };
     struct po_err err = { 0 };
@@ -179,6 +69,8 @@ check_flip(struct sample *s, size_t bit, int deep, unsigned *hit_count)
     if (frame > 0 && frame <= s->summary) {
         check_hits(s, &hits, frame, bit);
         ck_assert_uint_gt(hits.count, 0);
+    } else {
+        ck_assert_msg(hits.count == 0, "bit %zu: %u hits", bit, hits.count);
     }
     *hit_count += hits.count;
 }
@@ -189,24 +81,21 @@ check_flip(struct sample *s, size_t bit, int deep, unsigned *hit_count)
  */
 START_TEST(no_flipped_bit_passes_and_each_names_what_it_hits)
 {
-    struct sample s;
-    struct pobackup_blob blob;
+    struct help_sample s;
     struct po_err err;
     unsigned hit_count = 0;
+    size_t count = 0;
 
-    make_sample(&s, 1);
-    blob = help_blob(&s.memory);
-    ck_assert_int_eq(pobackup_open(&whole, &blob, &err), PO_OK);
+    help_sample_make(&s, 1, files);
     for (int deep = 0; deep < 2; deep++)
         ck_assert_msg(help_check(&s.memory, deep, NULL, NULL, &err) == PO_OK, "%s", err.text);
-    for (size_t bit = 0; bit < s.memory.size * 8; bit++)
+    for (size_t bit = 0; bit < s.memory.size * 8; bit += every, count++)
         for (int deep = 0; deep < 2; deep++)
             check_flip(&s, bit, deep, &hit_count);
-    printf("flips: %zu bytes, %u frames, %u entries: %zu bits, each quick and deep; %u hits told\n",
-           s.memory.size, s.count, s.entry_count, s.memory.size * 8, hit_count);
+    printf("flips: %zu bytes, %u frames, %zu files: %zu bits, each quick and deep; %u hits told\n",
+           s.memory.size, s.count, files, count, hit_count);
     ck_assert_uint_gt(s.summary, 3); /* the large file has frames of its own */
-    pobackup_close(whole);
-    free_sample(&s);
+    help_sample_free(&s);
 }
 END_TEST
 
@@ -230,10 +119,11 @@ check_bytes(const uint8_t *bytes, size_t size, int deep)
 /* spec-test: FILE-2, FILE-3, FILE-4 */
 START_TEST(no_cut_passes_and_no_byte_more)
 {
-    struct sample s;
+    struct help_sample s;
+    size_t count = 0;
 
-    make_sample(&s, 1);
-    for (size_t size = 0; size < s.memory.size; size++)
+    help_sample_make(&s, 1, files);
+    for (size_t size = 0; size < s.memory.size; size += every, count++)
         ck_assert_msg(check_bytes(s.memory.bytes, size, 1) ==
                           (size < 4 ? PO_E_UNSUPPORTED : PO_E_FORMAT),
                       "cut to %zu bytes", size);
@@ -245,77 +135,22 @@ START_TEST(no_cut_passes_and_no_byte_more)
         s.memory.size--;
     }
     /* From the front, too: then it may be anyone's. */
-    for (size_t size = 1; size < s.memory.size; size++) {
+    for (size_t size = 1; size < s.memory.size; size += every, count++) {
         enum po_status st = check_bytes(s.memory.bytes + size, s.memory.size - size, 1);
 
         ck_assert_msg(st == PO_E_FORMAT || st == PO_E_UNSUPPORTED, "cut by %zu bytes", size);
     }
-    printf("flips: %zu cuts at the end, %zu at the front, 256 bytes more\n", s.memory.size,
-           s.memory.size - 1);
-    free_sample(&s);
+    printf("flips: %zu cuts at the end and the front, 256 bytes more\n", count);
+    help_sample_free(&s);
 }
 END_TEST
 
 /* ---- frames ---- */
 
-/* A file of frames, each from one of two archives, with a seek table of them or another's. */
-struct shuffle {
-    const struct sample *from[FRAMES_MAX + 2];
-    uint32_t frame[FRAMES_MAX + 2];
-    uint32_t count;
-};
-
-static void
-init_shuffle(struct shuffle *shuffle, const struct sample *s)
-{
-    *shuffle = (struct shuffle){ .count = s->count };
-    for (uint32_t i = 0; i < s->count; i++) {
-        shuffle->from[i] = s;
-        shuffle->frame[i] = i;
-    }
-}
-
-static void
-put_u32(struct help_memory *memory, uint32_t value)
-{
-    uint8_t bytes[4];
-
-    po_store_u32le(bytes, value);
-    help_memory_put(memory, bytes, sizeof bytes);
-}
-
-static void
-put_frames(struct help_memory *memory, const struct shuffle *shuffle)
-{
-    for (uint32_t i = 0; i < shuffle->count; i++) {
-        const struct sample *s = shuffle->from[i];
-        uint32_t f = shuffle->frame[i];
-
-        help_memory_put(memory, s->memory.bytes + s->offsets[f], s->offsets[f + 1] - s->offsets[f]);
-    }
-}
-
-static void
-put_matching_table(struct help_memory *memory, const struct shuffle *shuffle)
-{
-    put_u32(memory, 0x184D2A5E);
-    put_u32(memory, shuffle->count * SEEK_ENTRY + 9);
-    for (uint32_t i = 0; i < shuffle->count; i++) {
-        const struct sample *s = shuffle->from[i];
-        uint32_t f = shuffle->frame[i];
-
-        put_u32(memory, (uint32_t)(s->offsets[f + 1] - s->offsets[f]));
-        put_u32(memory, (uint32_t)(s->content[f + 1] - s->content[f]));
-        put_u32(memory, po_load_u32le(s->memory.bytes + s->offsets[f + 1] - 4));
-    }
-    put_u32(memory, shuffle->count);
-    help_memory_put(memory, "\x80", 1);
-    put_u32(memory, 0x8F92EAB1);
-}
-
 /* With the table of `s` as it was, and with one that fits. */
 static unsigned
-check_shuffle(const struct shuffle *shuffle, const struct sample *s, const char *what, uint32_t f)
+check_shuffle(const struct help_shuffle *shuffle, const struct help_sample *s, const char *what,
+              uint32_t f)
 {
     for (int is_matching = 0; is_matching < 2; is_matching++)
         for (int deep = 0; deep < 2; deep++) {
@@ -323,12 +158,7 @@ check_shuffle(const struct shuffle *shuffle, const struct sample *s, const char 
             struct po_err err = { 0 };
             enum po_status st;
 
-            put_frames(&memory, shuffle);
-            if (is_matching != 0)
-                put_matching_table(&memory, shuffle);
-            else
-                help_memory_put(&memory, s->memory.bytes + s->offsets[s->count],
-                                s->memory.size - s->offsets[s->count]);
+            help_shuffle_put(&memory, shuffle, is_matching != 0 ? NULL : s);
             st = help_check(&memory, deep, NULL, NULL, &err);
             ck_assert_msg(st == PO_E_FORMAT || (st == PO_E_UNSUPPORTED && f == 0),
                           "frame %u %s, %s table: %s", f, what,
@@ -338,54 +168,37 @@ check_shuffle(const struct shuffle *shuffle, const struct sample *s, const char 
     return 4;
 }
 
-static bool
-is_same_frame(const struct sample *a, uint32_t f, const struct sample *b, uint32_t g)
-{
-    size_t size = a->offsets[f + 1] - a->offsets[f];
-
-    return size == b->offsets[g + 1] - b->offsets[g] &&
-           memcmp(a->memory.bytes + a->offsets[f], b->memory.bytes + b->offsets[g], size) == 0;
-}
-
 static unsigned
-check_dropped_and_doubled(const struct sample *s, uint32_t f)
+check_dropped_and_doubled(const struct help_sample *s, uint32_t f)
 {
-    struct shuffle shuffle;
+    struct help_shuffle shuffle;
     unsigned cases = 0;
 
-    init_shuffle(&shuffle, s);
-    for (uint32_t i = f; i + 1 < s->count; i++)
-        shuffle.frame[i]++;
-    shuffle.count--;
+    help_shuffle_init(&shuffle, s);
+    help_shuffle_drop(&shuffle, f);
     cases += check_shuffle(&shuffle, s, "dropped", f);
-    init_shuffle(&shuffle, s);
-    for (uint32_t i = s->count; i > f; i--) {
-        shuffle.from[i] = s;
-        shuffle.frame[i] = i - 1;
-    }
-    shuffle.count++;
+    help_shuffle_init(&shuffle, s);
+    help_shuffle_double(&shuffle, f);
     return cases + check_shuffle(&shuffle, s, "doubled", f);
 }
 
 /* spec-test: FILE-1, FRAME-4, INDEX-6, INDEX-8, SEEK-2, SEEK-3 */
 START_TEST(no_frame_can_be_dropped_doubled_or_exchanged)
 {
-    struct sample s;
-    struct sample other;
-    struct shuffle shuffle;
+    struct help_sample s;
+    struct help_sample other;
+    struct help_shuffle shuffle;
     unsigned cases = 0;
 
-    make_sample(&s, 1);
-    make_sample(&other, 2);
-    ck_assert_uint_eq(s.count, other.count);
+    help_sample_make(&s, 1, files);
+    help_sample_make(&other, 2, files);
     /* The way the files are put together is right. */
-    init_shuffle(&shuffle, &s);
+    help_shuffle_init(&shuffle, &s);
     {
         struct help_memory memory = { 0 };
         struct po_err err;
 
-        put_frames(&memory, &shuffle);
-        put_matching_table(&memory, &shuffle);
+        help_shuffle_put(&memory, &shuffle, NULL);
         ck_assert_uint_eq(memory.size, s.memory.size);
         ck_assert_mem_eq(memory.bytes, s.memory.bytes, memory.size);
         ck_assert_int_eq(help_check(&memory, 1, NULL, NULL, &err), PO_OK);
@@ -394,35 +207,31 @@ START_TEST(no_frame_can_be_dropped_doubled_or_exchanged)
     for (uint32_t f = 0; f < s.count; f++) {
         cases += check_dropped_and_doubled(&s, f);
         for (uint32_t g = f + 1; g < s.count; g++) {
-            init_shuffle(&shuffle, &s);
-            shuffle.frame[f] = g;
-            shuffle.frame[g] = f;
+            help_shuffle_init(&shuffle, &s);
+            help_shuffle_swap(&shuffle, f, g);
             cases += check_shuffle(&shuffle, &s, "exchanged", f);
         }
         for (uint32_t g = 0; g < other.count; g++) {
-            if (is_same_frame(&s, f, &other, g)) /* the summaries may be alike */
-                continue;
-            init_shuffle(&shuffle, &s);
-            shuffle.from[f] = &other;
-            shuffle.frame[f] = g;
-            cases += check_shuffle(&shuffle, &s, "replaced", f);
+            help_shuffle_init(&shuffle, &s);
+            if (help_shuffle_replace(&shuffle, f, &other, g))
+                cases += check_shuffle(&shuffle, &s, "replaced", f);
         }
     }
     printf("flips: %u files of shuffled frames\n", cases);
     ck_assert_uint_gt(cases, 100);
-    free_sample(&s);
-    free_sample(&other);
+    help_sample_free(&s);
+    help_sample_free(&other);
 }
 END_TEST
 
 /* Every third byte set to 0, to 0xFF, and exchanged with its neighbour. */
 START_TEST(no_changed_byte_passes)
 {
-    struct sample s;
+    struct help_sample s;
     unsigned cases = 0;
 
-    make_sample(&s, 3);
-    for (size_t at = 0; at < s.memory.size; at += 3) {
+    help_sample_make(&s, 3, files);
+    for (size_t at = 0; at < s.memory.size; at += 3 * every) {
         static const uint8_t values[] = { 0, 0xFF };
         uint8_t old = s.memory.bytes[at];
         struct po_err err;
@@ -447,8 +256,8 @@ START_TEST(no_changed_byte_passes)
         cases++;
     }
     printf("flips: %u changed bytes\n", cases);
-    ck_assert_uint_gt(cases, s.memory.size / 3);
-    free_sample(&s);
+    ck_assert_uint_gt(cases, s.memory.size / 3 / every);
+    help_sample_free(&s);
 }
 END_TEST
 
@@ -459,8 +268,12 @@ main(int argc, char **argv)
     TCase *tc = tcase_create("flips");
 
     if (argc > 1 && strcmp(argv[1], "large") == 0)
-        files = FILES_LARGE;
-    tcase_set_timeout(tc, files == FILES_SMALL ? 500 : 36000);
+        files = HELP_FILES_LARGE;
+    if (argc > 2)
+        every = strtoul(argv[2], NULL, 10);
+    if (every == 0)
+        return 3;
+    tcase_set_timeout(tc, files == HELP_FILES_SMALL ? 500 : 36000);
     tcase_add_test(tc, no_flipped_bit_passes_and_each_names_what_it_hits);
     tcase_add_test(tc, no_cut_passes_and_no_byte_more);
     tcase_add_test(tc, no_frame_can_be_dropped_doubled_or_exchanged);

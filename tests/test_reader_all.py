@@ -4,7 +4,7 @@
     test_reader_all.py PROGRAM FOLDER [--least N] [--content MIB] [-v]
 
 FOLDER holds what keep_archives.h and keep_archives.py have kept: whole archives, damaged ones, differentials without their
-parents. Each is verified by both, and the verdicts must be the same. The reader is slow: of large sets it takes the first, in
+parents. Each is verified by both; the verdicts and what is named as hit must be the same. The reader is slow: of large sets it takes the first, in
 the order of their names (which are hashes), until their contents come to so many MiB.
 """
 
@@ -47,23 +47,24 @@ def chosen(folder, limit):
 
 
 def read(path):
-    """The reader's verdict, rule and text."""
+    """The reader's verdict, rule, text, and what it names as hit."""
     try:
         report = reader.verify(str(path))
         problem = report.first()
-        return report.verdict(), problem.rule if problem else None, problem.text if problem else ""
+        return report.verdict(), problem.rule if problem else None, problem.text if problem else "", sorted(report.hits)
     except Exception as error:
-        return "failed", None, repr(error)
+        return "failed", None, repr(error), []
 
 
 def said_by(program, paths):
-    """The program's verdicts, by name."""
+    """The program's verdicts, messages and hits, by name."""
     verdicts = {}
     for at in range(0, len(paths), 100):
         done = subprocess.run([program, "verify", "--json", *map(str, paths[at:at + 100])], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, timeout=300)
         for answer in json.loads(done.stdout)["archives"]:
-            verdicts[pathlib.Path(answer["path"]).name] = answer["verdict"], answer["message"]
+            hits = [bytes.fromhex(hit["hex"]) if isinstance(hit, dict) else hit.encode() for hit in answer["hit"]]
+            verdicts[pathlib.Path(answer["path"]).name] = answer["verdict"], answer["message"], sorted(hits)
     return verdicts
 
 
@@ -81,15 +82,17 @@ def main():
     by_program = said_by(args.program, paths)
     verdicts, wrong = {}, 0
     with multiprocessing.Pool(os.cpu_count()) as pool:
-        for path, (verdict, rule, text) in zip(paths, pool.imap(read, paths)):
+        for path, (verdict, rule, text, hits) in zip(paths, pool.imap(read, paths)):
             verdicts[verdict] = verdicts.get(verdict, 0) + 1
-            other, message = by_program[path.name]
-            if verdict != other or args.verbose:
-                print(f"{path}: the reader says {verdict} ({rule}: {text}), the program {other} ({message})")
-            wrong += verdict != other
+            other, message, other_hits = by_program[path.name]
+            is_same = (verdict, hits) == (other, other_hits)
+            if not is_same or args.verbose:
+                print(f"{path}: the reader says {verdict} ({rule}: {text}) and names {hits[:5]}, "
+                      f"the program {other} ({message}) and {other_hits[:5]}")
+            wrong += not is_same
     print(f"{count} archives, {len(paths)} of them looked at ({total >> 20} MiB of content): "
           + ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items()))
-          + f"; {wrong} verdicts differ; {time.monotonic() - began:.0f} s")
+          + f"; {wrong} answers differ; {time.monotonic() - began:.0f} s")
     if len(paths) < args.least:
         print(f"fewer than {args.least} archives: do the tests still keep them?")
     return 1 if wrong or len(paths) < args.least else 0

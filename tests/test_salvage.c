@@ -115,24 +115,6 @@ END_TEST
 
 /* ---- the scan ---- */
 
-/* As help_blob, which counts: this one is for several threads at once. */
-static enum po_status
-read_at(void *ctx, uint64_t offset, void *to, size_t size, struct po_err *err)
-{
-    const struct help_memory *memory = ctx;
-
-    (void)err;
-    ck_assert(offset <= memory->size && size <= memory->size - offset);
-    memcpy(to, memory->bytes + offset, size);
-    return PO_OK;
-}
-
-static struct pobackup_blob
-shared_blob(struct help_memory *memory)
-{
-    return (struct pobackup_blob){ .ctx = memory, .size = memory->size, .read_at = read_at };
-}
-
 struct piece {
     uint64_t offset;
     uint32_t size;
@@ -141,7 +123,7 @@ struct piece {
 static void
 assert_found(struct help_memory *memory, const struct piece *pieces, uint32_t count)
 {
-    struct pobackup_blob blob = shared_blob(memory);
+    struct pobackup_blob blob = help_shared_blob(memory);
     struct po_err err;
 
     for (unsigned threads = 1; threads <= 4; threads += 3) {
@@ -337,7 +319,7 @@ salvage(struct help_memory *memory, const char *top, unsigned threads,
         struct po_salvage_result *result, struct po_err *err)
 {
     char path[OS_PATH_SIZE + 8];
-    struct pobackup_blob blob = shared_blob(memory);
+    struct pobackup_blob blob = help_shared_blob(memory);
     struct po_salvage_options options = { .directory = path, .threads = threads };
 
     (void)snprintf(path, sizeof path, "%s/out", top);

@@ -10,7 +10,7 @@ po_audit_init(struct po_audit *verify, const struct po_reader *reader, struct po
 {
     enum po_status st;
 
-    *verify = (struct po_audit){ .reader = reader };
+    *verify = (struct po_audit){ .reader = reader, .continued = PO_NONE };
     st = po_layout_init(&verify->layout, reader->index, err);
     if (st == PO_OK)
         st = po_hasher_new(&verify->hasher, err);
@@ -252,6 +252,7 @@ po_audit_join(struct po_audit *verify, const struct po_audit_part *part, const u
     struct po_audit_part again = *part;
     enum po_status st;
 
+    verify->continued = verify->is_open ? verify->open_entry : PO_NONE;
     if (part->is_damaged) {
         lose_open_member(verify);
         return PO_OK; /* told by po_audit_frame */
@@ -307,12 +308,11 @@ po_audit_documents(const struct po_reader *reader, struct po_err *err)
 }
 
 void
-po_audit_hits(const struct po_layout *layout, uint32_t frame,
+po_audit_hits(const struct po_layout *layout, uint32_t frame, uint32_t continued,
               void (*hit)(void *ctx, uint32_t entry), void *ctx)
 {
     uint32_t first;
     uint32_t count;
-    uint32_t continued = po_layout_continued(layout, frame);
 
     if (continued != PO_NONE)
         hit(ctx, continued);

@@ -33,6 +33,7 @@ struct po_audit {
     bool is_open;
     bool is_lost; /* the open member had a damaged frame: its end is passed over */
     uint32_t open_entry;
+    uint32_t continued; /* the entry that went on into the frame joined last, or PO_NONE */
     uint64_t open_content_left;
     uint64_t open_padding_left;
     bool is_damaged; /* some frame was: the number of entries cannot be checked at the end */
@@ -64,8 +65,12 @@ PO_NODISCARD enum po_status po_audit_end(struct po_audit *verify, struct po_err 
 /* Manifest and summary (sections 4 and FRAME-6); part of quick verification too. */
 PO_NODISCARD enum po_status po_audit_documents(const struct po_reader *reader, struct po_err *err);
 
-/* Calls `hit` for each entry that frame `frame` has a part of. spec: READ-2 */
-void po_audit_hits(const struct po_layout *layout, uint32_t frame,
+/*
+ * Calls `hit` for each entry that frame `frame` has a part of: `continued`, if not PO_NONE, and those
+ * that begin in it. Who has joined the frame knows what continued into it (po_audit); who has only
+ * the index takes po_layout_continued. spec: READ-2
+ */
+void po_audit_hits(const struct po_layout *layout, uint32_t frame, uint32_t continued,
                    void (*hit)(void *ctx, uint32_t entry), void *ctx);
 
 #endif

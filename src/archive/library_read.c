@@ -269,7 +269,9 @@ verify_frame(struct pobackup_archive *archive, struct po_audit *verify, uint32_t
         }
     }
     if ((st == PO_E_FORMAT || st == PO_E_UNSUPPORTED) && hits->fn != NULL)
-        po_audit_hits(&verify->layout, frame, tell_hit, hits);
+        po_audit_hits(&verify->layout, frame,
+                      deep != 0 ? verify->continued : po_layout_continued(&verify->layout, frame),
+                      tell_hit, hits);
     if (st == PO_OK)
         st = po_reader_check_seek(archive->reader, frame, archive->bytes, &err); /* hits nothing */
     if (st == PO_OK)

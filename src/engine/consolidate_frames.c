@@ -70,7 +70,7 @@ note_damage(void *ctx, uint32_t frame, const struct po_err *damage)
     struct hit hit = { .run = run, .reason = run->damage.text };
 
     name_damage(run, frame, damage);
-    po_audit_hits(&hit.run->layout, frame, note_hit, &hit);
+    po_audit_hits(&run->layout, frame, po_layout_continued(&run->layout, frame), note_hit, &hit);
 }
 
 /* ---- copying ---- */

@@ -69,7 +69,7 @@ note_first(struct run *run, const struct po_err *damage)
         *first = *damage;
 }
 
-/* Every entry that the frame has a part of is named. spec: READ-2 */
+/* Every entry that the frame has a part of is named; in a deep run it is joined before. spec: READ-2 */
 static enum po_status
 note_damage(struct run *run, uint32_t frame, const struct po_err *damage, struct po_err *err)
 {
@@ -79,7 +79,10 @@ note_damage(struct run *run, uint32_t frame, const struct po_err *damage, struct
     run->reason = damage->text;
     run->told = PO_OK;
     run->err = err;
-    po_audit_hits(&run->verify.layout, frame, tell_hit, run);
+    po_audit_hits(&run->verify.layout, frame,
+                  run->is_deep ? run->verify.continued
+                               : po_layout_continued(&run->verify.layout, frame),
+                  tell_hit, run);
     return run->told;
 }
 
@@ -89,11 +92,22 @@ join(void *ctx, struct po_frame_job *job, struct po_err *err)
     struct run *run = ctx;
     struct po_verify_result *result = run->result;
     struct po_err damage;
+    struct po_err join_damage;
+    enum po_status joined = PO_OK;
     enum po_status st = PO_OK;
 
     result->frames++;
     result->unread += job->is_unread;
     result->bytes += run->reader->seeks[job->frame].compressed_size;
+    if (run->is_deep) {
+        struct po_audit_part *part = job->user;
+
+        if (job->is_unread)
+            po_audit_lose(part, job->frame);
+        result->content_bytes += run->reader->seeks[job->frame].content_size;
+        result->files += part->matched;
+        joined = po_audit_join(&run->verify, part, job->content, &join_damage);
+    }
     if (job->status != PO_OK)
         st = note_damage(run, job->frame, &job->err, err);
     else if (po_reader_check_seek(run->reader, job->frame, job->bytes, &damage) != PO_OK) {
@@ -101,18 +115,11 @@ join(void *ctx, struct po_frame_job *job, struct po_err *err)
         if (run->frames != NULL)
             run->frames[job->frame] = PO_VERIFY_BAD;
     }
-    if (st == PO_OK && run->is_deep) {
-        struct po_audit_part *part = job->user;
-
-        if (job->is_unread)
-            po_audit_lose(part, job->frame);
-        result->content_bytes += run->reader->seeks[job->frame].content_size;
-        result->files += part->matched;
-        st = po_audit_join(&run->verify, part, job->content, &damage);
-        if (st == PO_E_FORMAT || st == PO_E_UNSUPPORTED)
-            st = note_damage(run, job->frame, &damage, err);
-        else if (st != PO_OK)
-            *err = damage;
+    if (st == PO_OK && (joined == PO_E_FORMAT || joined == PO_E_UNSUPPORTED)) {
+        st = note_damage(run, job->frame, &join_damage, err);
+    } else if (st == PO_OK && joined != PO_OK) {
+        *err = join_damage;
+        st = joined;
     }
     po_watch_progress(run->watch, result->bytes, run->wanted_bytes, result->files,
                       run->reader->index->count);
