@@ -271,6 +271,11 @@ START_TEST(a_secret_is_written_into_a_file_that_nobody_else_has_had)
     ck_assert_msg(strstr(err.text, "a: exists already") != NULL, "%s", err.text);
     assert_file("a", "secret");
     ck_assert_uint_eq(os_count("."), 2);
+#if OS_HAS_POSIX
+    ck_assert_int_eq(symlink("held", "b.partial"), 0);
+    ck_assert_int_eq(po_store_file_create_private(&other, "b", &err), PO_E_IO);
+    assert_file("b.partial", "from a run that was killed");
+#endif
 }
 END_TEST
 

@@ -65,6 +65,18 @@ class Keys(test_sign.Base):
         if test_sign.MINISIGN is not None:
             self.check(test_sign.call([test_sign.MINISIGN, "-Vm", archive, "-p", public]), 0)
 
+    def test_the_mended_copy_has_the_signature(self):
+        self.check(run("keygen", "-o", self.dir / "k", "--no-passphrase"), 0)
+        self.mail.write_bytes(os.urandom(300_000))
+        archive = self.save("--sign", self.dir / "k.key", "--recovery=10")
+        with archive.open("r+b") as file:
+            file.seek(100_000)
+            file.write(bytes(2000))
+        self.check(run("repair", archive), 0)
+        mended = self.vault / "a-repaired.tar.zst"
+        self.assertEqual(self.sidecar(mended).read_bytes(), self.sidecar(archive).read_bytes())
+        self.check(run("verify", "--trusted-key", self.dir / "k.pub", mended), 0)
+
     def test_a_key_that_others_can_read_signs_nothing(self):
         self.check(run("keygen", "-o", self.dir / "k", "--no-passphrase"), 0)
         archive = self.save()
