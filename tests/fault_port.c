@@ -140,6 +140,33 @@ done:
     return st;
 }
 
+/* Where another file lay. */
+static enum po_status
+lock_a_secret(const char *base, struct po_err *err)
+{
+    struct po_dir *dir = NULL;
+    struct po_file *file = NULL;
+    struct po_lock *lock = NULL;
+    struct po_node_info info = { 0 };
+    bool exists = false;
+    char path[100];
+    enum po_status st;
+
+    (void)snprintf(path, sizeof(path), "%s/secret", base);
+    TRY(po_dir_open_make(&dir, base, err));
+    TRY(po_file_open(&file, dir, S("secret"), PO_FILE_CREATE, 0644, err));
+    TRY(po_file_write(file, "left", 4, err));
+    TRY(po_lock_take_private(&lock, path, err));
+    TRY(po_dir_stat(dir, S("secret"), &info, &exists, err));
+    if (lock == NULL || !exists || info.size != 0 || info.mode != 0600)
+        TRY(po_fail(err, PO_E_FORMAT, "not a new file"));
+done:
+    po_lock_free(lock);
+    po_file_free(file);
+    po_dir_free(dir);
+    return st;
+}
+
 static enum po_status
 run_command(const char *base, struct po_err *err)
 {
@@ -191,7 +218,7 @@ done:
     return st;
 }
 
-static const scenario_fn scenarios[] = { write_and_publish, read_back, run_command,
+static const scenario_fn scenarios[] = { write_and_publish, read_back, lock_a_secret, run_command,
                                          start_pipeline };
 
 /*

@@ -2,6 +2,7 @@
 #include "port_help.h"
 
 #include "base/buf.h"
+#include "host/security_private.h"
 #include "port/file_win32.h"
 
 #include <shellapi.h>
@@ -537,6 +538,78 @@ START_TEST(a_lock_is_held_between_processes_until_the_holder_ends)
 }
 END_TEST
 
+/* Wine's files keep no more of it than a mode. */
+START_TEST(rights_of_our_own_are_protected_and_the_users)
+{
+    for (int is_directory = 0; is_directory < 2; is_directory++) {
+        unsigned flags = is_directory ? OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE : 0;
+        PSECURITY_DESCRIPTOR descriptor = NULL;
+        struct po_security security;
+        struct po_ace ace = { 0 };
+        struct po_sid who;
+        size_t offset = 0;
+        size_t count = 0;
+
+        ck_assert_uint_eq(po_nt_private_rights(&descriptor, is_directory != 0), 0);
+        OK(po_security_parse(&security, descriptor, GetSecurityDescriptorLength(descriptor), &err));
+        ck_assert((security.control & PO_SECURITY_DACL_PROTECTED) != 0);
+        while (po_acl_next(&security.dacl, &offset, &ace)) {
+            ck_assert_uint_eq(ace.type, PO_ACE_ALLOW);
+            ck_assert_uint_eq(ace.mask, FILE_ALL_ACCESS);
+            ck_assert_uint_eq(ace.flags, flags);
+            count++;
+        }
+        ck_assert_uint_eq(count, 3);
+        /* The last entry is the owner's: also an administrator's, whose files are the Administrators'
+         * otherwise. */
+        if (!is_directory) {
+            ck_assert(po_sid_is_equal(&security.owner, &ace.sid));
+            ck_assert(!po_security_is_open(&security, &who));
+        }
+        (void)LocalFree(descriptor);
+    }
+}
+END_TEST
+
+static bool
+is_open(const char *path)
+{
+    struct po_security security;
+    struct po_buf bytes = { 0 };
+    struct po_sid who;
+    bool answer;
+
+    OK(po_dir_put_security(root, path, strlen(path), &bytes, &err));
+    OK(po_security_parse(&security, bytes.bytes, bytes.size, &err));
+    answer = po_security_is_open(&security, &who);
+    po_buf_deinit(&bytes);
+    return answer;
+}
+
+START_TEST(a_private_lock_is_on_a_new_file_that_others_cannot_read)
+{
+    char *path = po_os_path_join(base, "secret");
+    struct po_lock *locks[2] = { NULL };
+
+    write_file(S("secret"), "left");
+    ck_assert(is_open("secret"));
+    OK(po_dir_make_hardlink(root, S("other"), S("secret"), &err));
+    OK(po_lock_take_private(&locks[0], path, &err));
+    ck_assert_ptr_nonnull(locks[0]);
+    ck_assert(!is_open("secret"));
+    OK(po_lock_take_private(&locks[1], path, &err));
+    ck_assert_ptr_null(locks[1]);
+    po_lock_free(locks[0]);
+    check_content(S("secret"), "");
+    check_content(S("other"), "left");
+    po_mem_free(path);
+    OK(po_dir_make(root, S("dir"), 0700, &err));
+    path = po_os_path_join(base, "dir");
+    ck_assert_int_eq(po_lock_take_private(&locks[0], path, &err), PO_E_IO);
+    po_mem_free(path);
+}
+END_TEST
+
 /* ---- devices and streams ---- */
 
 START_TEST(devices_are_read_and_written_in_order)
@@ -909,6 +982,8 @@ use_all_calls(void)
     OK(po_os_path_real(&real, base, &err));
     OK(po_lock_take(&lock, path, &err));
     po_lock_free(lock);
+    OK(po_lock_take_private(&lock, path, &err));
+    po_lock_free(lock);
     OK(po_sys_run("exit 0", NULL, 10000, &result, &output, &err));
     po_mem_free(path);
     po_mem_free(real);
@@ -952,6 +1027,8 @@ add_file(Suite *suite)
     tcase_add_test(tc, a_junction_is_told_and_never_followed);
     tcase_add_test(tc, a_lock_is_held_once_in_a_process);
     tcase_add_test(tc, a_lock_is_held_between_processes_until_the_holder_ends);
+    tcase_add_test(tc, rights_of_our_own_are_protected_and_the_users);
+    tcase_add_test(tc, a_private_lock_is_on_a_new_file_that_others_cannot_read);
     tcase_add_test(tc, devices_are_read_and_written_in_order);
     tcase_add_test(tc, a_pipe_is_read_whole_although_it_comes_in_pieces);
     tcase_add_test(tc, a_pipe_that_nobody_reads_any_more_is_an_error);

@@ -143,6 +143,84 @@ class Repair(Base):
         self.check(run("verify", self.vault), 0, "foreign")
 
 
+class Signed(Base):
+    def setUp(self):
+        super().setUp()
+        self.check(run("keygen", "-o", self.dir / "k", "--no-passphrase"), 0)
+        self.public = self.dir / "k.pub"
+        self.save("--recovery=5", "--sign", self.dir / "k.key")
+        self.signature = self.vault / f"{NAME}.minisig"
+        self.mended = self.vault / NAME.replace(".tar", "-repaired.tar")
+        self.copy = self.mended.with_name(f"{self.mended.name}.minisig")
+        self.damage()
+
+    def repair(self, code, *options, says=""):
+        """The member "signature" of the result. Nothing half written is left."""
+        done = self.check(run("repair", self.archive, "--json", *options), code, says)
+        self.assertEqual(done.json["outcome"], "mended")
+        self.assertEqual(list(self.dir.rglob("*.partial")), [])
+        return done.json["signature"]
+
+    def assert_signed(self, archive):
+        self.check(run("verify", "--trusted-key", self.public, archive), 0)
+        if shutil.which("minisign"):
+            subprocess.run(["minisign", "-V", "-q", "-m", archive, "-p", self.public], check=True, stdout=subprocess.DEVNULL)
+
+    def test_the_mended_copy_has_the_signature(self):
+        self.check(run("verify", "--trusted-key", self.public, self.archive), 4)
+        self.assertEqual(self.repair(0), str(self.copy))
+        self.assertEqual(self.copy.read_bytes(), self.signature.read_bytes())
+        self.assert_signed(self.mended)
+        other = self.dir / "other.tar.zst"
+        self.assertEqual(self.repair(0, "-o", other), f"{other}.minisig")
+        self.assert_signed(other)
+        self.mended.unlink()
+        self.copy.unlink()
+        (self.vault / f"{self.mended.name}.rec").unlink()
+        self.check(run("repair", self.archive), 0, f"its signature is copied: {self.copy}")
+
+    def test_in_place_it_stays(self):
+        before = self.signature.read_bytes(), self.signature.stat().st_ino
+        self.assertEqual(self.repair(0, "--in-place"), str(self.signature))
+        self.assertEqual((self.signature.read_bytes(), self.signature.stat().st_ino), before)
+        self.assert_signed(self.archive)
+        # Recovery data that are made anew leave it too.
+        with self.sidecar.open("r+b") as file:
+            file.seek(self.sidecar.stat().st_size // 2)
+            file.write(os.urandom(100))
+        done = self.check(run("repair", self.archive, "--json"), 0)
+        self.assertEqual((done.json["outcome"], done.json["signature"]), ("recovery-data", str(self.signature)))
+        self.assertEqual((self.signature.read_bytes(), self.signature.stat().st_ino), before)
+        self.signature.unlink()
+        self.signature.mkdir()
+        (self.vault / f"{NAME}.damaged").unlink()
+        self.damage()
+        self.assertIsNone(self.repair(0, "--in-place"))
+
+    def test_one_that_is_there_is_left(self):
+        self.copy.write_bytes(b"mine")
+        self.assertIsNone(self.repair(1, says=f"is whole, but its signature could not be copied: {self.copy}: exists already"))
+        self.assertEqual(self.copy.read_bytes(), b"mine")
+        # All else is done.
+        self.check(run("verify", "--recovery", self.mended), 0)
+
+    def test_what_is_no_small_file_is_not_copied(self):
+        kept = self.dir / "kept"
+        self.signature.rename(kept)
+        kinds = [(lambda: self.signature.symlink_to(kept), self.signature.unlink), (self.signature.mkdir, self.signature.rmdir),
+                 (lambda: os.mkfifo(self.signature), self.signature.unlink),
+                 (lambda: self.signature.write_bytes(bytes(100_000)), self.signature.unlink)]
+        for number, (make, remove) in enumerate(kinds):
+            make()
+            out = self.dir / f"{number}.tar.zst"
+            self.assertIsNone(self.repair(1, "-o", out, says=f"its signature could not be copied: {self.signature}: "))
+            self.assertFalse(os.path.lexists(f"{out}.minisig"))
+            self.check(run("verify", "--recovery", out), 0)
+            remove()
+        self.assertIsNone(self.repair(0))
+        self.assertFalse(self.copy.exists())
+
+
 class Protect(Base):
     @unittest.skipUnless(shutil.which("strace"), "no strace")
     def test_an_interrupted_run_is_no_success(self):

@@ -244,6 +244,41 @@ START_TEST(the_partial_file_of_a_dead_run_is_taken_over)
 }
 END_TEST
 
+/* Not taken over: whoever has it open could read on. */
+START_TEST(a_secret_is_written_into_a_file_that_nobody_else_has_had)
+{
+    struct po_store_sink *sink = NULL;
+    struct po_store_sink *other = NULL;
+    struct po_err err = { 0 };
+
+    leave_partial("a", "from a run that was killed");
+#if OS_HAS_POSIX /* Windows: test_port_win32.c */
+    ck_assert_int_eq(link("a.partial", "held"), 0);
+#else
+    write_file("held", "from a run that was killed");
+#endif
+    ck_assert_int_eq(po_store_file_create_private(&sink, "a", &err), PO_OK);
+    os_assert_mode("a.partial", 0600);
+    ck_assert_int_eq(po_store_file_create_private(&other, "a", &err), PO_E_USAGE);
+    ck_assert_msg(strstr(err.text, "another backup is writing it") != NULL, "%s", err.text);
+    put(sink, "secret");
+    commit(sink);
+    sink->ops->free(sink);
+    assert_file("a", "secret");
+    os_assert_mode("a", 0600);
+    assert_file("held", "from a run that was killed");
+    ck_assert_int_eq(po_store_file_create_private(&other, "a", &err), PO_E_USAGE);
+    ck_assert_msg(strstr(err.text, "a: exists already") != NULL, "%s", err.text);
+    assert_file("a", "secret");
+    ck_assert_uint_eq(os_count("."), 2);
+#if OS_HAS_POSIX
+    ck_assert_int_eq(symlink("held", "b.partial"), 0);
+    ck_assert_int_eq(po_store_file_create_private(&other, "b", &err), PO_E_IO);
+    assert_file("b.partial", "from a run that was killed");
+#endif
+}
+END_TEST
+
 START_TEST(the_partial_file_of_a_live_run_is_left_alone)
 {
     struct po_store_sink *sink = create("a");
@@ -524,6 +559,7 @@ store_suite(void)
     tcase_add_test(sink, an_existing_file_is_refused);
     tcase_add_test(sink, a_file_that_appears_meanwhile_is_not_replaced);
     tcase_add_test(sink, the_partial_file_of_a_dead_run_is_taken_over);
+    tcase_add_test(sink, a_secret_is_written_into_a_file_that_nobody_else_has_had);
     tcase_add_test(sink, the_partial_file_of_a_live_run_is_left_alone);
     tcase_add_test(sink, a_partial_name_that_is_no_file_is_refused_and_left);
     tcase_add_test(sink, a_path_that_names_no_file_is_refused);

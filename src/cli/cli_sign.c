@@ -1,5 +1,6 @@
 #include "cli/cli_sign.h"
 
+#include "cli/cli_lock.h"
 #include "cli/cli_secret.h"
 #include "engine/signature.h"
 #include "port/file.h"
@@ -117,6 +118,68 @@ po_cli_signer_check(const struct po_cli_signer *signer, const char *path, struct
     return st;
 }
 
+static enum po_status
+read_text(struct po_buf *text, struct po_dir *dir, const char *name, struct po_err *err)
+{
+    struct po_file *file = NULL;
+    size_t got = 0;
+    enum po_status st = po_file_open(&file, dir, name, strlen(name), PO_FILE_READ, 0, err);
+
+    if (st == PO_OK && !po_buf_reserve(text, PO_MINISIGN_TEXT_MAX + 1))
+        st = po_fail_nomem(err, PO_MINISIGN_TEXT_MAX + 1);
+    if (st == PO_OK)
+        st = po_file_read_at(file, 0, text->bytes, PO_MINISIGN_TEXT_MAX + 1, &got, err);
+    if (st == PO_OK && got > PO_MINISIGN_TEXT_MAX)
+        st = po_fail(err, PO_E_IO, "too large for a signature");
+    if (st == PO_OK)
+        text->size = got;
+    po_file_free(file);
+    return st;
+}
+
+enum po_status
+po_cli_sign_read(struct po_buf *text, bool *is_there, const char *path, struct po_err *err)
+{
+    struct po_node_info info = { 0 };
+    struct po_dir *dir = NULL;
+    struct po_buf file = { 0 };
+    const char *name = NULL;
+    enum po_status st = put_path(&file, path, err);
+
+    *is_there = false;
+    if (st == PO_OK)
+        st = po_cli_open_parent(&dir, &name, po_buf_text(&file), err);
+    if (st == PO_OK)
+        st = po_dir_stat(dir, name, strlen(name), &info, is_there, err);
+    if (st == PO_OK && *is_there) {
+        st = read_text(text, dir, name, err);
+        if (st != PO_OK)
+            (void)po_err_prefix(err, "%s", po_buf_text(&file));
+    }
+    po_dir_free(dir);
+    po_buf_deinit(&file);
+    return st;
+}
+
+enum po_status
+po_cli_sign_store(const struct po_buf *text, const char *path, struct po_err *err)
+{
+    struct po_store_sink *sink = NULL;
+    struct po_buf file = { 0 };
+    enum po_status st = put_path(&file, path, err);
+
+    if (st == PO_OK)
+        st = po_store_file_create(&sink, po_buf_text(&file), err);
+    if (st == PO_OK)
+        st = sink->ops->write(sink, text->bytes, text->size, err);
+    if (st == PO_OK)
+        st = sink->ops->commit(sink, err);
+    if (sink != NULL)
+        sink->ops->free(sink);
+    po_buf_deinit(&file);
+    return st;
+}
+
 static void
 add_written(void *ctx, const void *bytes, size_t size)
 {
@@ -139,23 +202,12 @@ po_cli_sign_write(const struct po_minisign_secret *secret, const char *path,
                   const uint8_t hash[PO_MINISIGN_HASH_SIZE], const uint8_t archive_id[PO_ID_SIZE],
                   struct po_err *err)
 {
-    struct po_store_sink *sink = NULL;
-    struct po_buf file = { 0 };
     struct po_buf text = { 0 };
-    enum po_status st = put_path(&file, path, err);
+    enum po_status st = po_signature_put(&text, secret, hash, path, archive_id, po_sys_now(), err);
 
     if (st == PO_OK)
-        st = po_signature_put(&text, secret, hash, path, archive_id, po_sys_now(), err);
-    if (st == PO_OK)
-        st = po_store_file_create(&sink, po_buf_text(&file), err);
-    if (st == PO_OK)
-        st = sink->ops->write(sink, text.bytes, text.size, err);
-    if (st == PO_OK)
-        st = sink->ops->commit(sink, err);
-    if (sink != NULL)
-        sink->ops->free(sink);
+        st = po_cli_sign_store(&text, path, err);
     po_buf_deinit(&text);
-    po_buf_deinit(&file);
     return st;
 }
 

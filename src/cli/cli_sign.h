@@ -43,6 +43,16 @@ PO_NODISCARD enum po_status po_cli_signer_tap(struct po_cli_signer *signer,
 int po_cli_signer_finish(struct po_cli *cli, struct po_cli_signer *signer, const char *path,
                          const uint8_t archive_id[PO_ID_SIZE]);
 
+/*
+ * The text of "ARCHIVE.minisig", whatever it says; *is_there = false when there is none. Anything but a
+ * small regular file is PO_E_IO, a link too.
+ */
+PO_NODISCARD enum po_status po_cli_sign_read(struct po_buf *text, bool *is_there, const char *path,
+                                             struct po_err *err);
+/* Writes it as the sidecar of another file of the same bytes. PO_E_USAGE: it is there already. */
+PO_NODISCARD enum po_status po_cli_sign_store(const struct po_buf *text, const char *path,
+                                              struct po_err *err);
+
 /* Writes the sidecar of an archive whose bytes have this hash. PO_E_USAGE: it is there already. */
 PO_NODISCARD enum po_status po_cli_sign_write(const struct po_minisign_secret *secret,
                                               const char *path,

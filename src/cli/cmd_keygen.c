@@ -133,7 +133,7 @@ write_keys(struct job *job, struct po_err *err)
     const char *public_path = po_buf_text(&job->public_path);
     struct po_store_sink *sink = NULL;
     bool is_ours = false;
-    enum po_status st = po_store_file_create(&sink, po_buf_text(&job->secret_path), err);
+    enum po_status st = po_store_file_create_private(&sink, po_buf_text(&job->secret_path), err);
 
     if (st == PO_OK)
         st = sink->ops->write(sink, job->secret_text.bytes, job->secret_text.size, err);

@@ -6,7 +6,9 @@
 #include "cli/cli_history.h"
 #include "cli/cli_lock.h"
 #include "cli/cli_rec.h"
+#include "cli/cli_sign.h"
 #include "engine/repair.h"
+#include "engine/signature.h"
 #include "engine/verify.h"
 #include "port/file.h"
 #include "port/sys.h"
@@ -24,7 +26,8 @@ struct job {
     struct pobackup_blob blob;
     struct po_cli_rec recovery;
     struct po_buf target;
-    struct po_buf kept; /* what the damaged archive is called now, in place */
+    struct po_buf kept;      /* what the damaged archive is called now, in place */
+    struct po_buf signature; /* that which lies beside the mended archive */
     bool is_in_place;
     bool is_ours;        /* an archive of pobackup, so it was verified deeply */
     const char *outcome; /* in JSON */
@@ -200,6 +203,59 @@ protect_target(struct job *job, struct po_err *err)
     return st;
 }
 
+/*
+ * The mended archive is the bytes that were signed, so their signature is its own: it lies beside it, or
+ * is copied there as it is.
+ */
+static enum po_status
+bring_signature(struct job *job, struct po_err *err)
+{
+    const char *target = po_buf_text(&job->target);
+    struct po_buf text = { 0 };
+    bool is_there = false;
+    enum po_status st = po_cli_sign_read(&text, &is_there, job->path, err);
+
+    if (st == PO_OK && is_there && !job->is_in_place)
+        st = po_cli_sign_store(&text, target, err);
+    if (st == PO_OK && is_there) {
+        po_buf_put_text(&job->signature, target);
+        po_buf_put_text(&job->signature, PO_SIGNATURE_ENDING);
+        st = po_buf_check(&job->signature, err);
+    }
+    po_buf_deinit(&text);
+    return st;
+}
+
+/* What lies beside the archive, which is whole by now. The exit code. */
+static int
+finish_sidecars(struct job *job)
+{
+    struct po_cli_out *out = &job->cli->out;
+    const char *target = po_buf_text(&job->target);
+    struct po_err err = { 0 };
+    int code = PO_EXIT_DONE;
+
+    if (bring_signature(job, &err) != PO_OK) {
+        /* In place nothing was to be done with it. */
+        if (!job->is_in_place) {
+            po_cli_out_tell(out, PO_CLI_WARNING,
+                            "%s is whole, but its signature could not be copied: %s", target,
+                            err.text);
+            code = PO_EXIT_PARTLY;
+        }
+    } else if (job->signature.size > 0 && !job->is_in_place) {
+        po_cli_out_tell(out, PO_CLI_SAY, "its signature is copied: %s",
+                        po_buf_text(&job->signature));
+    }
+    if (protect_target(job, &err) != PO_OK) {
+        po_cli_out_tell(out, PO_CLI_WARNING,
+                        "%s is whole, but its recovery data could not be written: %s", target,
+                        err.text);
+        code = PO_EXIT_PARTLY;
+    }
+    return code;
+}
+
 static void
 hint_salvage(struct job *job)
 {
@@ -242,6 +298,7 @@ run(struct job *job)
     bool is_archive_whole = po_rec_state_is_archive_whole(&job->recovery.state);
     struct po_err err = { 0 };
     enum po_status st;
+    int code;
 
     if (is_archive_whole) {
         job->is_in_place = true; /* only the sidecar is made anew */
@@ -254,8 +311,7 @@ run(struct job *job)
     }
     job->seconds = po_sys_monotonic() - began;
     if (st != PO_OK) {
-        int code = po_cli_failed(cli, &err);
-
+        code = po_cli_failed(cli, &err);
         if (st == PO_E_FORMAT)
             hint_salvage(job);
         return code;
@@ -265,16 +321,11 @@ run(struct job *job)
         po_cli_history_end(cli, NULL, PO_EXIT_DONE);
     if (!is_archive_whole)
         tell_mended(job);
-    if (protect_target(job, &err) != PO_OK) {
-        po_cli_out_tell(&cli->out, PO_CLI_WARNING,
-                        "%s is whole, but its recovery data could not be written: %s",
-                        po_buf_text(&job->target), err.text);
-        return PO_EXIT_PARTLY;
-    }
-    if (is_archive_whole)
+    code = finish_sidecars(job);
+    if (is_archive_whole && code == PO_EXIT_DONE)
         po_cli_out_tell(&cli->out, PO_CLI_SAY,
                         "%s is whole; its recovery data were damaged and are made anew", job->path);
-    return PO_EXIT_DONE;
+    return code;
 }
 
 static int
@@ -333,11 +384,16 @@ po_cmd_repair(struct po_cli *cli)
                        job.target.size > 0
                            ? po_cli_json_plain_path(po_buf_text(&job.target), job.target.size)
                            : json_null());
+    po_cli_json_member(out, "signature",
+                       job.signature.size > 0
+                           ? po_cli_json_plain_path(po_buf_text(&job.signature), job.signature.size)
+                           : json_null());
     po_cli_json_member(out, "recovery", po_cli_rec_json(&job.recovery));
     po_cli_json_member(out, "seconds", json_real(job.seconds));
     po_cli_rec_deinit(&job.recovery);
     po_store_blob_free(&job.blob);
     po_buf_deinit(&job.target);
     po_buf_deinit(&job.kept);
+    po_buf_deinit(&job.signature);
     return code;
 }

@@ -3,8 +3,6 @@
 
 #include "port/file_win32.h"
 
-#include <sddl.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Makes the directory, and those above it, where missing; `rights` are for the directory itself. */
@@ -56,45 +54,18 @@ po_dir_open_make(struct po_dir **out, const char *os_path, struct po_err *err)
     return open_make(out, os_path, NULL, err);
 }
 
-/* The user of this process, as in a descriptor's text; freed by LocalFree. NULL = not known. */
-static char *
-user_sid(void)
-{
-    union {
-        TOKEN_USER user;
-        BYTE bytes[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
-    } buffer;
-    HANDLE token = NULL;
-    DWORD size = 0;
-    char *text = NULL;
-
-    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
-        return NULL;
-    if (!GetTokenInformation(token, TokenUser, &buffer, sizeof(buffer), &size) ||
-        !ConvertSidToStringSidA(buffer.user.User.Sid, &text))
-        text = NULL;
-    (void)CloseHandle(token);
-    return text;
-}
-
 /* Nothing is inherited from above: users may read what lies in the system's own data directory. */
 enum po_status
 po_dir_open_make_private(struct po_dir **out, const char *os_path, struct po_err *err)
 {
     SECURITY_ATTRIBUTES rights = { .nLength = sizeof(rights) };
-    char *user = user_sid();
-    char text[300];
+    DWORD code = po_nt_private_rights(&rights.lpSecurityDescriptor, true);
     enum po_status st;
 
-    (void)snprintf(text, sizeof(text), "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;%s)",
-                   user == NULL ? "BA" : user);
-    (void)LocalFree(user);
-    if (ConvertStringSecurityDescriptorToSecurityDescriptorA(text, SDDL_REVISION_1,
-                                                             &rights.lpSecurityDescriptor, NULL))
+    if (code == 0)
         st = open_make(out, os_path, &rights, err);
     else
-        st =
-            po_beneath_fail_win32(err, GetLastError(), "make rights for", os_path, strlen(os_path));
+        st = po_beneath_fail_win32(err, code, "make rights for", os_path, strlen(os_path));
     (void)LocalFree(rights.lpSecurityDescriptor);
     return st;
 }

@@ -237,6 +237,13 @@ PO_NODISCARD enum po_status po_os_path_real(char **out, const char *os_path, str
 struct po_lock;
 PO_NODISCARD enum po_status po_lock_take(struct po_lock **out, const char *os_path,
                                          struct po_err *err);
+/*
+ * The same, for a file of secrets: it is always made by this call, for its owner alone (mode 0600; on
+ * Windows for the user, administrators and the system), so that nobody else has it open or owns it. One
+ * that is there, and that nobody holds, is removed first.
+ */
+PO_NODISCARD enum po_status po_lock_take_private(struct po_lock **out, const char *os_path,
+                                                 struct po_err *err);
 /* Lets go; the file stays. NULL is fine. */
 void po_lock_free(struct po_lock *lock);
 

@@ -85,6 +85,13 @@ PO_NODISCARD enum po_status po_file_wrap_stream(struct po_file **out, HANDLE han
                                                 uint64_t device, struct po_err *err);
 /* Appends the descriptor of what the handle is open for (READ_CONTROL). A code of GetLastError(). */
 DWORD po_nt_put_security(HANDLE handle, bool has_system_part, struct po_buf *out);
+/*
+ * A descriptor that leaves a new file, or a directory and what is made in it, to the user, the system
+ * and administrators, whatever the directory above has; freed by LocalFree. A code of GetLastError().
+ */
+DWORD po_nt_private_rights(PSECURITY_DESCRIPTOR *out, bool is_directory);
+/* Removes what the handle is open for (DELETE); it is gone when the handle is closed. An NTSTATUS. */
+LONG po_nt_remove(HANDLE handle);
 /* The volume's number, which is the device of all that lies on it. */
 uint64_t po_nt_device(HANDLE handle);
 

@@ -26,12 +26,22 @@ is_named(int fd, const char *os_path)
            ours.st_ino == named.st_ino;
 }
 
+/* *is_made: it was not there. Not blocking: the name may be a FIFO, which is refused later. */
+static int
+open_or_make(const char *os_path, bool *is_made)
+{
+    static const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    int opened = open(os_path, flags | O_EXCL, 0600);
+
+    *is_made = opened >= 0;
+    return opened < 0 && errno == EEXIST ? open(os_path, flags, 0600) : opened;
+}
+
 /* *fd = -1 when somebody else holds it. */
 static enum po_status
-open_locked(int *fd, const char *os_path, struct po_err *err)
+open_locked(int *fd, bool *is_made, const char *os_path, struct po_err *err)
 {
-    /* Not blocking: the name may be a FIFO, which is refused below. */
-    int opened = open(os_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    int opened = open_or_make(os_path, is_made);
     int code = errno;
     struct stat info;
     enum po_status st = PO_OK;
@@ -63,17 +73,18 @@ done:
     return st;
 }
 
-enum po_status
-po_lock_take(struct po_lock **out, const char *os_path, struct po_err *err)
+static enum po_status
+take(struct po_lock **out, const char *os_path, bool is_private, struct po_err *err)
 {
     struct po_lock *lock = po_mem_new(1, sizeof(*lock));
+    bool is_made = false;
     int fd = -1;
     enum po_status st = PO_OK;
 
     if (lock == NULL)
         return po_fail_nomem(err, sizeof(*lock));
     for (int tries = 0; tries < TRIES_MAX; tries++) {
-        st = open_locked(&fd, os_path, err);
+        st = open_locked(&fd, &is_made, os_path, err);
         if (st != PO_OK)
             goto done;
         if (fd < 0) {
@@ -82,17 +93,35 @@ po_lock_take(struct po_lock **out, const char *os_path, struct po_err *err)
         }
         /* Between the opening and the locking the former holder may have renamed or removed it. */
         if (is_named(fd, os_path)) {
-            lock->fd = fd;
-            *out = lock;
-            lock = NULL;
-            goto done;
+            if (is_made || !is_private) {
+                lock->fd = fd;
+                *out = lock;
+                lock = NULL;
+                goto done;
+            }
+            if (unlink(os_path) != 0)
+                st = po_fail_errno(err, errno, "%s: remove what was there", os_path);
         }
         (void)close(fd);
+        if (st != PO_OK)
+            goto done;
     }
     st = po_fail(err, PO_E_IO, "%s: renamed or removed whenever it was locked", os_path);
 done:
     po_mem_free(lock);
     return st;
+}
+
+enum po_status
+po_lock_take(struct po_lock **out, const char *os_path, struct po_err *err)
+{
+    return take(out, os_path, false, err);
+}
+
+enum po_status
+po_lock_take_private(struct po_lock **out, const char *os_path, struct po_err *err)
+{
+    return take(out, os_path, true, err);
 }
 
 void

@@ -38,9 +38,8 @@ mark_deleted(HANDLE handle)
     return NtSetInformationFile(handle, &io, &gone, sizeof(gone), FileDispositionInformation);
 }
 
-/* Removes what the handle is open for; it is gone when the handle is closed. */
-static LONG
-remove_open(HANDLE handle)
+LONG
+po_nt_remove(HANDLE handle)
 {
     FILE_BASIC_INFORMATION plain = { .FileAttributes = FILE_ATTRIBUTE_NORMAL };
     LONG status = mark_deleted(handle);
@@ -64,7 +63,7 @@ remove_child(HANDLE directory, const wchar_t *name, size_t length, bool *is_dire
         status = po_nt_info(handle, &info);
     if (status >= 0) {
         *is_directory = info.type == PO_NODE_DIRECTORY;
-        status = remove_open(handle);
+        status = po_nt_remove(handle);
     }
     po_nt_close(&handle);
     return status;

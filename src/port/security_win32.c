@@ -6,6 +6,8 @@
 #include "port/file_win32.h"
 
 #include <errno.h>
+#include <sddl.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DESCRIPTOR_SIZE_FIRST ((DWORD)512)
@@ -127,4 +129,51 @@ po_dir_set_windows_facts(struct po_dir *dir, const char *path, size_t path_size,
     po_nt_close(&handle);
     po_place_close(&place);
     return st;
+}
+
+/* ---- rights of our own ---- */
+
+/* The user of this process, as in a descriptor's text; freed by LocalFree. NULL = not known. */
+static char *
+user_sid(void)
+{
+    union {
+        TOKEN_USER user;
+        BYTE bytes[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
+    } buffer;
+    HANDLE token = NULL;
+    DWORD size = 0;
+    char *text = NULL;
+
+    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
+        return NULL;
+    if (!GetTokenInformation(token, TokenUser, &buffer, sizeof(buffer), &size) ||
+        !ConvertSidToStringSidA(buffer.user.User.Sid, &text))
+        text = NULL;
+    (void)CloseHandle(token);
+    return text;
+}
+
+/*
+ * A file's owner is the user, by name: what an administrator makes would be the Administrators' by
+ * default, and the entry of the user then that of somebody else.
+ */
+DWORD
+po_nt_private_rights(PSECURITY_DESCRIPTOR *out, bool is_directory)
+{
+    const char *flags = is_directory ? "OICI" : "";
+    char *user = user_sid();
+    char text[500] = "";
+    size_t size = 0;
+    DWORD code = 0;
+
+    if (user != NULL && !is_directory)
+        size = (size_t)snprintf(text, sizeof(text), "O:%s", user);
+    (void)snprintf(text + size, sizeof(text) - size,
+                   "D:P(A;%s;FA;;;SY)(A;%s;FA;;;BA)(A;%s;FA;;;%s)", flags, flags, flags,
+                   user == NULL ? "BA" : user);
+    (void)LocalFree(user);
+    if (!ConvertStringSecurityDescriptorToSecurityDescriptorA(text, SDDL_REVISION_1, out, NULL))
+        code = GetLastError();
+    return code;
 }

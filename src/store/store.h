@@ -42,6 +42,12 @@ struct po_store_sink_ops {
  */
 PO_NODISCARD enum po_status po_store_file_create(struct po_store_sink **out, const char *os_path,
                                                  struct po_err *err);
+/*
+ * The same for a secret: nobody but the owner can read FILE, or has FILE.partial open, on Windows too,
+ * where others have the rights of their directory (po_lock_take_private).
+ */
+PO_NODISCARD enum po_status po_store_file_create_private(struct po_store_sink **out,
+                                                         const char *os_path, struct po_err *err);
 /* The same, but FILE may exist: it stays as it is until the commit puts the new one in its place. */
 PO_NODISCARD enum po_status po_store_file_replace(struct po_store_sink **out, const char *os_path,
                                                   struct po_err *err);

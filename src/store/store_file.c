@@ -21,6 +21,7 @@ struct file_sink {
     struct po_lock *lock; /* on what is, or was until the rename, FILE.partial */
     bool has_partial;     /* FILE.partial is ours: to be removed by free */
     bool may_replace;     /* a FILE that is there gives way */
+    bool is_private;      /* a secret */
     struct po_file *file;
     uint64_t size; /* written until now */
     enum state state;
@@ -259,7 +260,9 @@ open_empty(struct file_sink *file_sink, struct po_err *err)
 static enum po_status
 open_partial(struct file_sink *file_sink, struct po_err *err)
 {
-    enum po_status st = po_lock_take(&file_sink->lock, file_sink->partial_path, err);
+    enum po_status st = file_sink->is_private
+                            ? po_lock_take_private(&file_sink->lock, file_sink->partial_path, err)
+                            : po_lock_take(&file_sink->lock, file_sink->partial_path, err);
 
     if (st != PO_OK)
         return st;
@@ -274,7 +277,8 @@ open_partial(struct file_sink *file_sink, struct po_err *err)
 }
 
 static enum po_status
-create(struct po_store_sink **out, const char *os_path, bool may_replace, struct po_err *err)
+create(struct po_store_sink **out, const char *os_path, bool may_replace, bool is_private,
+       struct po_err *err)
 {
     struct file_sink *file_sink = po_mem_new(1, sizeof(*file_sink));
     enum po_status st;
@@ -283,6 +287,7 @@ create(struct po_store_sink **out, const char *os_path, bool may_replace, struct
         return po_fail_nomem(err, sizeof(*file_sink));
     file_sink->sink.ops = &file_sink_ops;
     file_sink->may_replace = may_replace;
+    file_sink->is_private = is_private;
     st = set_paths(file_sink, os_path, err);
     if (st != PO_OK)
         goto done;
@@ -300,11 +305,17 @@ done:
 enum po_status
 po_store_file_create(struct po_store_sink **out, const char *os_path, struct po_err *err)
 {
-    return create(out, os_path, false, err);
+    return create(out, os_path, false, false, err);
+}
+
+enum po_status
+po_store_file_create_private(struct po_store_sink **out, const char *os_path, struct po_err *err)
+{
+    return create(out, os_path, false, true, err);
 }
 
 enum po_status
 po_store_file_replace(struct po_store_sink **out, const char *os_path, struct po_err *err)
 {
-    return create(out, os_path, true, err);
+    return create(out, os_path, true, false, err);
 }
