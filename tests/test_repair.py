@@ -255,6 +255,24 @@ class Protect(Base):
                 self.check(run(*verb), 2, "another pobackup is working on this vault")
 
 
+class Sidecar(Base):
+    def test_a_mended_copy_has_the_same_recovery_data(self):
+        """Copied where they are whole, else made anew."""
+        self.save("--recovery=5")
+        archive, sidecar = self.archive.read_bytes(), self.sidecar.read_bytes()
+        for damages_sidecar in False, True:
+            with self.subTest(damages_sidecar=damages_sidecar):
+                self.damage()
+                if damages_sidecar:
+                    with self.sidecar.open("r+b") as file:
+                        file.seek(len(sidecar) // 2)
+                        file.write(bytes(3000))
+                mended = self.vault / f"mended-{damages_sidecar}.tar.zst"
+                self.check(run("repair", self.archive, "-o", mended))
+                self.assertEqual(mended.read_bytes(), archive)
+                self.assertEqual(mended.with_name(f"{mended.name}.rec").read_bytes(), sidecar)
+
+
 @unittest.skipUnless(shutil.which("strace"), "no strace")
 class BadSector(Base):
     """One read of the archive fails, as where a disk has a bad sector."""

@@ -1,5 +1,6 @@
 #include "cli/cli_rec.h"
 
+#include "base/mem.h"
 #include "base/text.h"
 #include "cli/cli_archive.h"
 #include "cli/cli_vault.h"
@@ -7,11 +8,14 @@
 #include "engine/repair.h"
 #include "engine/vault.h"
 #include "engine/verify.h"
+#include "engine/watch.h"
 #include "port/file.h"
 #include "port/sys.h"
 #include "store/store.h"
 
 #include <string.h>
+
+#define COPIED_AT_ONCE (1u << 20)
 
 void
 po_cli_rec_put_path(struct po_buf *path, const char *archive_path)
@@ -256,6 +260,52 @@ po_cli_rec_write(struct po_cli *cli, const char *archive_path, const struct poba
                          : po_store_file_create(&sink, po_buf_text(&path), err);
     if (st == PO_OK)
         st = po_engine_protect(archive, sink, &options, header, err);
+    if (st == PO_OK)
+        st = sink->ops->commit(sink, err);
+    if (sink != NULL)
+        sink->ops->free(sink);
+    po_buf_deinit(&path);
+    return st;
+}
+
+static enum po_status
+copy_blob(struct po_cli *cli, const struct pobackup_blob *blob, struct po_store_sink *sink,
+          struct po_err *err)
+{
+    uint8_t *bytes = po_mem_new(COPIED_AT_ONCE, 1);
+    enum po_status st = PO_OK;
+
+    if (bytes == NULL)
+        return po_fail_nomem(err, COPIED_AT_ONCE);
+    for (uint64_t at = 0; at < blob->size && st == PO_OK;) {
+        uint64_t left = blob->size - at;
+        size_t size = left < COPIED_AT_ONCE ? (size_t)left : COPIED_AT_ONCE;
+
+        st = po_watch_check(&cli->watch, err);
+        if (st == PO_OK)
+            st = blob->read_at(blob->ctx, at, bytes, size, err);
+        if (st == PO_OK)
+            st = sink->ops->write(sink, bytes, size, err);
+        at += size;
+    }
+    po_mem_free(bytes);
+    return st;
+}
+
+enum po_status
+po_cli_rec_copy(struct po_cli *cli, const struct po_cli_rec *recovery, const char *archive_path,
+                struct po_err *err)
+{
+    struct po_store_sink *sink = NULL;
+    struct po_buf path = { 0 };
+    enum po_status st;
+
+    po_cli_rec_put_path(&path, archive_path);
+    st = po_buf_check(&path, err);
+    if (st == PO_OK)
+        st = po_store_file_create(&sink, po_buf_text(&path), err);
+    if (st == PO_OK)
+        st = copy_blob(cli, &recovery->sidecar, sink, err);
     if (st == PO_OK)
         st = sink->ops->commit(sink, err);
     if (sink != NULL)

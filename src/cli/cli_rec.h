@@ -53,6 +53,9 @@ PO_NODISCARD enum po_status po_cli_rec_write(struct po_cli *cli, const char *arc
                                              const struct po_rec_layout *layout,
                                              const uint8_t *digest, bool may_replace,
                                              struct po_rec_header *header, struct po_err *err);
+/* A copy of what was opened, beside an archive that is the same byte for byte; of a sidecar that is whole. */
+PO_NODISCARD enum po_status po_cli_rec_copy(struct po_cli *cli, const struct po_cli_rec *recovery,
+                                            const char *archive_path, struct po_err *err);
 struct po_cli_rec_wish {
     unsigned percent;
     bool may_replace;

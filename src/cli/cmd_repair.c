@@ -184,7 +184,7 @@ mend(struct job *job, struct po_err *err)
     return st;
 }
 
-/* The mended archive has recovery data too, made of itself: those that are there may be damaged. */
+/* The mended archive has recovery data too; where those that are there are damaged, made of itself. */
 static enum po_status
 protect_target(struct job *job, struct po_err *err)
 {
@@ -192,8 +192,10 @@ protect_target(struct job *job, struct po_err *err)
     struct pobackup_blob blob = { 0 };
     enum po_status st;
 
-    if (job->is_in_place && po_rec_state_is_whole(&job->recovery.state))
-        return PO_OK;
+    if (po_rec_state_is_whole(&job->recovery.state))
+        return job->is_in_place
+                   ? PO_OK
+                   : po_cli_rec_copy(job->cli, &job->recovery, po_buf_text(&job->target), err);
     st = po_store_file_open(&blob, po_buf_text(&job->target), err);
     if (st != PO_OK)
         return st;
