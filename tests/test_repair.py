@@ -268,7 +268,7 @@ class Sidecar(Base):
                         file.seek(len(sidecar) // 2)
                         file.write(bytes(3000))
                 mended = self.vault / f"mended-{damages_sidecar}.tar.zst"
-                self.check(run("repair", self.archive, "-o", mended))
+                self.check(run("repair", self.archive, "-o", mended), 0)
                 self.assertEqual(mended.read_bytes(), archive)
                 self.assertEqual(mended.with_name(f"{mended.name}.rec").read_bytes(), sidecar)
 
