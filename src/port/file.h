@@ -202,6 +202,8 @@ PO_NODISCARD enum po_status po_file_set_write_time(struct po_file *file, int64_t
 PO_NODISCARD enum po_status po_file_sync(struct po_file *file, struct po_err *err);
 /* It will be read from front to back: a hint, never fails. */
 void po_file_hint_sequential(struct po_file *file);
+/* What was written may go to the disk now, which po_file_sync then need not wait for: a hint, never fails. */
+void po_file_hint_write(struct po_file *file);
 /* Closes and reports what the system held back until then. Frees in any case. */
 PO_NODISCARD enum po_status po_file_close(struct po_file *file, struct po_err *err);
 /* Closes, reporting nothing. NULL is fine. */

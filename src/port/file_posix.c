@@ -330,6 +330,17 @@ po_file_hint_sequential(struct po_file *file)
 #endif
 }
 
+void
+po_file_hint_write(struct po_file *file)
+{
+#if defined(SYNC_FILE_RANGE_WRITE)
+    if (!file->is_stream)
+        (void)sync_file_range(file->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+#else
+    (void)file;
+#endif
+}
+
 enum po_status
 po_file_close(struct po_file *file, struct po_err *err)
 {

@@ -405,6 +405,13 @@ po_file_hint_sequential(struct po_file *file)
     (void)file;
 }
 
+/* It begins by itself within a second. */
+void
+po_file_hint_write(struct po_file *file)
+{
+    (void)file;
+}
+
 enum po_status
 po_file_close(struct po_file *file, struct po_err *err)
 {

@@ -8,6 +8,8 @@
 
 #define PARTIAL_SUFFIX ".partial"
 #define ARCHIVE_MODE 0600u
+/* After so many bytes the disk is told to begin: then little is left to wait for at the end. */
+#define WRITEBACK (16u << 20)
 
 enum state { STATE_WRITING, STATE_FAILED, STATE_COMMITTED };
 
@@ -23,7 +25,8 @@ struct file_sink {
     bool may_replace;     /* a FILE that is there gives way */
     bool is_private;      /* a secret */
     struct po_file *file;
-    uint64_t size; /* written until now */
+    uint64_t size;      /* written until now */
+    uint64_t unstarted; /* bytes that nobody has told the system to write */
     enum state state;
 };
 
@@ -86,6 +89,11 @@ file_sink_write_at(struct po_store_sink *sink, uint64_t offset, const void *byte
     }
     if (offset + size > file_sink->size)
         file_sink->size = offset + size;
+    file_sink->unstarted += size;
+    if (file_sink->unstarted >= WRITEBACK) {
+        po_file_hint_write(file_sink->file);
+        file_sink->unstarted = 0;
+    }
     return PO_OK;
 }
 
