@@ -8,6 +8,7 @@
 #include "engine/recover.h"
 #include "engine/restore.h"
 
+#include <ftw.h>
 #include <sys/wait.h>
 
 #define REG "Post.OfficeRegKeyBackup.reg"
@@ -404,6 +405,48 @@ START_TEST(what_took_a_place_since_the_crash_is_kept)
 }
 END_TEST
 
+static int
+remove_old(const char *path, const struct stat *info, int type, struct FTW *ftw)
+{
+    char text[8] = "";
+    FILE *file;
+
+    (void)info;
+    (void)ftw;
+    if (type != FTW_F)
+        return 0;
+    file = fopen(path, "rb");
+    ck_assert_ptr_nonnull(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file);
+    if (strcmp(text, "old 1") == 0)
+        ck_assert_int_eq(unlink(path), 0);
+    return 0;
+}
+
+/* Somebody has cleared away what was set aside: the new one has its place all the same. */
+START_TEST(a_new_file_is_not_set_aside_when_the_old_one_is_gone)
+{
+    unsigned nth = 0;
+    unsigned times = 0;
+    bool is_taken_back = false;
+
+    for (make_site(); dies(restore, ++nth); make_site()) {
+        if (!rig_exists("site/" BOX "/user01/1.MSG") ||
+            strcmp(rig_read("site/" BOX "/user01/1.MSG"), "new 1") != 0)
+            continue;
+        ck_assert_int_eq(nftw(rig_at("site"), remove_old, 16, FTW_PHYS), 0);
+        recover(false, &is_taken_back);
+        ck_assert(!is_taken_back);
+        ck_assert_str_eq(rig_read("site/" BOX "/user01/1.MSG"), "new 1");
+        forget();
+        assert_picture(restored, nth, "finished");
+        times++;
+    }
+    ck_assert_uint_ge(times, 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -422,6 +465,7 @@ main(void)
     tcase_add_test(crash, what_was_taken_back_is_not_taken_back_again);
     tcase_add_test(crash, what_came_into_a_made_directory_stays);
     tcase_add_test(crash, what_took_a_place_since_the_crash_is_kept);
+    tcase_add_test(crash, a_new_file_is_not_set_aside_when_the_old_one_is_gone);
     suite_add_tcase(suite, crash);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
