@@ -3,7 +3,8 @@
 
     coverage.py BUILD [--files]
 
-A file that no object was made of, as the one for Windows here, does not count. Exit code 1: below what is due.
+What counts are the lines of src/'s .c files that an object was made of: none of what is for Windows alone, none of the tests, no headers.
+A line counts once, however many objects or functions have it. Exit code 1: a folder is below what is due; 2: the counters cannot be had.
 """
 import collections
 import gzip
@@ -21,58 +22,68 @@ DUE = {"archive": 90, "registry": 90, "engine": 90}  # percent
 def counters(build):
     """Of each source file below src/: line number -> how often it was run."""
     lines = collections.defaultdict(dict)
-    notes = sorted(build.rglob("*.gcno"))
     with tempfile.TemporaryDirectory() as folder:
-        for note in notes:
-            if "/tests/" in str(note):
+        for note in sorted(build.rglob("*.gcno")):
+            if note.relative_to(build).parts[0] == "tests":
                 continue
-            done = subprocess.run(["gcov", "--json-format", str(note.resolve())], cwd=folder, stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.DEVNULL, check=False)
-            for path in pathlib.Path(folder).glob("*.gcov.json.gz"):
-                for file in json.loads(gzip.decompress(path.read_bytes()))["files"] if done.returncode == 0 else ():
-                    name = os.path.relpath(os.path.join(str(build), file["file"]), ROOT / "src")
-                    if name.startswith("..") or not name.endswith(".c"):
+            # Without a .gcda, as nothing ran of it: zeros.
+            done = subprocess.run(["gcov", "--json-format", str(note)], cwd=folder, capture_output=True, text=True, check=False)
+            made = list(pathlib.Path(folder).glob("*.gcov.json.gz"))
+            if done.returncode != 0 or not made:
+                raise OSError(f"gcov {note}: {done.stderr.strip() or 'no output'}")
+            for path in made:
+                for file in json.loads(gzip.decompress(path.read_bytes()))["files"]:
+                    source = pathlib.Path(os.path.normpath(build / file["file"]))
+                    # A file that is gone has left its object in the build folder.
+                    if source.suffix != ".c" or not source.is_relative_to(ROOT / "src") or not source.exists():
                         continue
+                    counts = lines[str(source.relative_to(ROOT / "src"))]
                     for line in file["lines"]:
-                        number = line["line_number"]
-                        lines[name][number] = max(lines[name].get(number, 0), line["count"])
+                        counts[line["line_number"]] = max(counts.get(line["line_number"], 0), line["count"])
                 path.unlink()
     return lines
 
 
 def ranges(numbers):
-    parts, start, last = [], None, None
-    for number in sorted(numbers) + [None]:
-        if start is not None and number != last + 1:
-            parts.append(f"{start}-{last}" if last > start else str(start))
-            start = None
-        if start is None:
-            start = number
-        last = number
-    return ", ".join(parts)
+    parts = []
+    for number in sorted(numbers):
+        if parts and parts[-1][1] == number - 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
 
 
 def main():
-    build = pathlib.Path(sys.argv[1]).resolve()
-    lines = counters(build)
+    arguments = [argument for argument in sys.argv[1:] if argument != "--files"]
+    if len(arguments) != 1:
+        print("usage: coverage.py BUILD [--files]", file=sys.stderr)
+        return 3
+    try:
+        lines = counters(pathlib.Path(arguments[0]).resolve())
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 2
     folders = collections.defaultdict(lambda: [0, 0])
     for name, counts in sorted(lines.items()):
+        if not counts:  # tables alone
+            continue
         run = sum(count > 0 for count in counts.values())
-        folder = name.split("/")[0]
-        folders[folder][0] += run
-        folders[folder][1] += len(counts)
+        folder = folders[name.split("/")[0]]
+        folder[0] += run
+        folder[1] += len(counts)
         if "--files" in sys.argv:
-            print(f"{100 * run / len(counts):5.1f} %  {name}: {ranges([number for number, count in counts.items() if count == 0])[:300]}")
-    too_few = []
+            print(f"{100 * run / len(counts):5.1f} %  {name}: {ranges(number for number, count in counts.items() if count == 0)}")
+    too_few = [folder for folder in DUE if folder not in folders]
     for folder, (run, total) in sorted(folders.items()):
         share = 100 * run / total
         due = DUE.get(folder)
         print(f"{folder:10} {share:5.1f} % of {total} lines" + (f" (due {due})" if due else ""))
         if due and share < due:
             too_few.append(folder)
-    if not folders:
-        print("no counters: was it built with --coverage, and run?")
-    return 1 if too_few or not folders else 0
+    if too_few:
+        print("below what is due: " + ", ".join(too_few))
+    return 1 if too_few else 0
 
 
 sys.exit(main())

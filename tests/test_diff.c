@@ -962,6 +962,43 @@ START_TEST(the_registry_of_a_site_is_compared_by_values)
 }
 END_TEST
 
+START_TEST(a_registry_in_a_parent_is_compared_with_a_site_by_hash)
+{
+    static const uint8_t digest[PO_DIGEST_SIZE] = { 1 };
+    const struct row a[] = { { .path = REG, .content = REG_HEADER REG_KEY }, { 0 } };
+    struct archive *archive = make(a, FRAME_SIZE, 0);
+    char text[sizeof REG_HEADER REG_KEY "\r\n"];
+    char name[512];
+
+    forge_parent(archive, REG, digest, 1, 0);
+    put_rows(a);
+    diff_site(archive);
+    assert_told("", 1);
+    ck_assert_uint_eq(told.result.unproven, 1);
+    site_name(name, sizeof name, REG);
+    /* Another in size, or in its bytes alone. */
+    for (size_t i = 0; i < 2; i++) {
+        memcpy(text, REG_HEADER REG_KEY "\r\n", sizeof text);
+        text[sizeof text - 3 - i] = ' ';
+        os_write(name, text, sizeof text - 1 - 2 * i);
+        po_buf_clear(&told.lines);
+        diff_site(archive);
+        assert_told("* " REG " (content)\n", 0);
+        ck_assert_uint_eq(told.result.unproven, 0);
+    }
+    drop(archive);
+}
+END_TEST
+
+START_TEST(a_directory_in_the_registrys_place_differs_in_type)
+{
+    const struct row a[] = { { .path = REG, .type = POBACKUP_DIRECTORY }, { 0 } };
+    const struct row b[] = { { .path = REG, .content = REG_HEADER }, { 0 } };
+
+    assert_site(a, b, "* " REG " (type)\n", 0);
+}
+END_TEST
+
 START_TEST(a_site_without_registry_lacks_it)
 {
     const struct row a[] = { { .path = REG, .content = REG_HEADER }, { 0 } };
@@ -1032,6 +1069,8 @@ diff_suite(void)
     os_add_posix_test(sites, a_file_that_may_not_be_read_is_neither_same_nor_different);
     tcase_add_test(sites, a_site_that_changes_meanwhile_is_told_as_it_is_found);
     tcase_add_test(sites, the_registry_of_a_site_is_compared_by_values);
+    tcase_add_test(sites, a_registry_in_a_parent_is_compared_with_a_site_by_hash);
+    tcase_add_test(sites, a_directory_in_the_registrys_place_differs_in_type);
     tcase_add_test(sites, a_site_without_registry_lacks_it);
     tcase_add_test(
         sites, a_registry_that_the_archive_lacks_is_added_and_one_that_is_no_file_is_unreadable);

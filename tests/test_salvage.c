@@ -1,6 +1,7 @@
 #include "archive/entry.h"
 #include "archive/frame.h"
 #include "archive/frame_probe.h"
+#include "archive/manifest.h"
 #include "archive_help.h"
 #include "base/mem.h"
 #include "engine/salvage_parts.h"
@@ -100,11 +101,23 @@ START_TEST(what_no_frame_of_an_archive_is_is_not_probed)
         { 0x28, 0xB5, 0x2F, 0xFE, 0x24, 1, 9, 0, 0, 'x' },       /* another magic number */
     };
     static const uint8_t good[18] = { 0x28, 0xB5, 0x2F, 0xFD, 0x24, 1, 9, 0, 0, 'x' };
+    static const uint8_t wide[24] = { 0x28, 0xB5, 0x2F, 0xFD, 0xE4, 1, 0, 0,  0,
+                                      0,    0,    0,    0,    9,    0, 0, 'x' };
+    static const uint8_t wider[24] = { 0x28, 0xB5, 0x2F, 0xFD, 0xE4, 1, 0, 0,  0,
+                                       1,    0,    0,    0,    9,    0, 0, 'x' };
     struct bytes bytes = { good, sizeof good };
     struct po_probe probe;
 
     ck_assert(po_probe_frame(&probe, 0, peek, &bytes));
     ck_assert_uint_eq(probe.compressed_size, 14);
+    /* The content's size in eight bytes. */
+    bytes = (struct bytes){ wide, sizeof wide };
+    ck_assert(po_probe_frame(&probe, 0, peek, &bytes));
+    ck_assert_uint_eq(probe.content_size, 1);
+    ck_assert_uint_eq(probe.compressed_size, 21);
+    bytes.bytes = wider;
+    ck_assert(!po_probe_frame(&probe, 0, peek, &bytes));
+    bytes.size = sizeof bad[0];
     for (size_t i = 0; i < HELP_COUNT(bad); i++) {
         bytes.bytes = bad[i];
         if (po_probe_frame(&probe, 0, peek, &bytes))
@@ -399,6 +412,104 @@ START_TEST(what_is_told_as_written_is_right_wherever_it_is_cut)
 }
 END_TEST
 
+/* ---- what a summary says ---- */
+
+static const struct po_problem left_out[] = { { (char *)(uintptr_t) "d/changed", 9,
+                                                (char *)(uintptr_t) "x" } };
+static const struct po_problem gone[] = { { (char *)(uintptr_t) "d/\xED\xA0\x80", 5, NULL },
+                                          { (char *)(uintptr_t) "d/gone", 6, NULL },
+                                          { (char *)(uintptr_t) "d/never", 7, NULL } };
+static bool says_more; /* summaries that are written now list these */
+static size_t listed_max;
+
+enum po_status __real_po_summary_put(struct po_buf *out, const struct po_summary *summary,
+                                     struct po_err *err);
+enum po_status __wrap_po_summary_put(struct po_buf *out, const struct po_summary *summary,
+                                     struct po_err *err);
+
+enum po_status
+__wrap_po_summary_put(struct po_buf *out, const struct po_summary *summary, struct po_err *err)
+{
+    struct po_summary more = *summary;
+
+    if (says_more) {
+        more.skipped = left_out;
+        more.skipped_count = HELP_COUNT(left_out);
+        more.vanished = gone;
+        more.vanished_count = HELP_COUNT(gone);
+        more.listed_max = listed_max;
+    }
+    return __real_po_summary_put(out, &more, err);
+}
+
+/* An archive whose index alone is damaged. */
+static void
+make_without_index(struct help_memory *memory)
+{
+    static const char *const paths[] = { "d/changed", "d/gone", "d/good", "d/\xED\xA0\x80",
+                                         "other" };
+    struct help_random random = help_random_begin("summary", 1);
+    struct help_set set = { 0 };
+    struct pobackup_blob blob;
+    struct po_reader *reader = NULL;
+    uint8_t digest[POBACKUP_DIGEST_SIZE];
+    struct po_err err;
+
+    for (size_t i = 0; i < HELP_COUNT(paths); i++)
+        help_set_add(&set, &random, POBACKUP_FILE, paths[i], strlen(paths[i]), NULL, "content", 7);
+    says_more = true;
+    ck_assert_int_eq(help_set_write(&set, memory, &writer_options, digest, &err), PO_OK);
+    says_more = false;
+    blob = help_blob(memory);
+    ck_assert_int_eq(po_reader_open(&reader, &blob, &err), PO_OK);
+    memory->bytes[reader->offsets[reader->trailer.index_frame] + 20] ^= 0x55;
+    po_reader_free(reader);
+    help_set_free(&set);
+}
+
+/* Why a file is doubted; NULL: it is not. */
+static const char *
+doubt_of(const struct po_salvage_result *result, const char *path)
+{
+    uint32_t entry = po_index_find(result->reader->index, path, strlen(path));
+
+    ck_assert_msg(entry != PO_NONE, "%s was not found", path);
+    ck_assert_int_eq(result->verdicts[entry],
+                     result->doubts[entry] == NULL ? PO_SALVAGE_CERTAIN : PO_SALVAGE_DOUBTFUL);
+    return result->doubts[entry];
+}
+
+/* With all frames there in their order the summary is believed: what it lists is doubted, and no
+ * other; unless it does not list all. */
+START_TEST(the_summary_says_which_members_do_not_count)
+{
+    static const char *const listed[] = { "d/changed", "d/gone", "d/\xED\xA0\x80" };
+    static const char *const others[] = { "d/good", "other" };
+    static const char reason[] =
+        "whole, but the summary says that it could not be read well, or was gone";
+    struct help_memory memory = { 0 };
+    struct po_salvage_result result = { 0 };
+    char top[OS_PATH_SIZE];
+    struct po_err err;
+
+    listed_max = _i == 0 ? 0 : 2;
+    make_without_index(&memory);
+    os_temp_make(top, "salvage");
+    ck_assert_int_eq(salvage(&memory, top, 1, &result, &err), PO_OK);
+    ck_assert(!result.has_index);
+    ck_assert(!po_salvage_is_complete(&result));
+    for (size_t i = 0; i < HELP_COUNT(others); i++)
+        ck_assert_int_eq(doubt_of(&result, others[i]) == NULL, _i == 0);
+    for (size_t i = 0; i < HELP_COUNT(listed); i++) {
+        ck_assert_ptr_nonnull(doubt_of(&result, listed[i]));
+        ck_assert_int_eq(strcmp(doubt_of(&result, listed[i]), reason) == 0, _i == 0);
+    }
+    po_salvage_result_deinit(&result);
+    os_temp_remove(top);
+    help_memory_free(&memory);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -413,6 +524,7 @@ main(void)
     tcase_add_test(tc, a_frame_in_a_frame_is_its_content_while_that_is_whole);
     tcase_add_test(tc, a_failing_read_ends_the_scan);
     tcase_add_loop_test(tc, a_member_goes_on_where_it_fits_to_the_byte, 0, (int)HELP_COUNT(joins));
+    tcase_add_loop_test(tc, the_summary_says_which_members_do_not_count, 0, 2);
     tcase_add_loop_test(tc, what_is_told_as_written_is_right_wherever_it_is_cut, 0, 20);
     suite_add_tcase(suite, tc);
     return help_run(suite);

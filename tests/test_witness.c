@@ -115,14 +115,105 @@ START_TEST(another_name_is_seen_in_any_locale)
 }
 END_TEST
 
+/* ---- the rest of a header ---- */
+
+#define HEADER_TYPE 156
+#define HEADER_SIZE 124
+#define HEADER_TIME 136
+#define HEADER_SUM 148
+#define HEADER_SUM_SIZE 8
+#define HEADER_MAGIC 257
+
+/* The header of the frame's file. */
+static uint8_t *
+header_of(struct frame *frame)
+{
+    for (size_t at = 0; at + 512 <= frame->size; at += 512)
+        if (memcmp(frame->content + at + HEADER_MAGIC, "ustar", 5) == 0 &&
+            frame->content[at + HEADER_TYPE] == '0')
+            return frame->content + at;
+    ck_abort_msg("no header of a file");
+    return NULL;
+}
+
+static void
+sum_up(uint8_t *header)
+{
+    char text[HEADER_SUM_SIZE];
+    unsigned sum = 0;
+
+    memset(header + HEADER_SUM, ' ', HEADER_SUM_SIZE);
+    for (size_t i = 0; i < 512; i++)
+        sum += header[i];
+    (void)snprintf(text, sizeof text, "%06o", sum);
+    memcpy(header + HEADER_SUM, text, 7);
+}
+
+static const struct {
+    size_t at;
+    const char *text;
+    const char *reason;
+} facts[] = {
+    { HEADER_TYPE, "5", "libarchive reads another type than the index has (INDEX-7)" },
+    { HEADER_TYPE, "2", "libarchive reads another type than the index has (INDEX-7)" },
+    { HEADER_SIZE, "00000000001", "libarchive reads another size than the index has (INDEX-7)" },
+    { HEADER_TIME, "00000000001",
+      "libarchive reads another write time than the index has (INDEX-7)" },
+};
+
+START_TEST(another_type_size_or_time_is_seen)
+{
+    struct frame frame = { 0 };
+    uint8_t *header;
+
+    open_frame(&frame, "mail/a");
+    header = header_of(&frame);
+    memcpy(header + facts[_i].at, facts[_i].text, strlen(facts[_i].text));
+    sum_up(header);
+    ck_assert_int_eq(ask(&frame), PO_E_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, facts[_i].reason));
+    close_frame(&frame);
+}
+END_TEST
+
+/* Our own sum is right: it is not our change alone that is seen. */
+START_TEST(the_same_header_is_the_same)
+{
+    struct frame frame = { 0 };
+
+    open_frame(&frame, "mail/a");
+    sum_up(header_of(&frame));
+    ck_assert_msg(ask(&frame) == PO_OK, "%s", err.text);
+    close_frame(&frame);
+}
+END_TEST
+
+START_TEST(what_libarchive_cannot_read_is_told_in_its_words)
+{
+    struct frame frame = { 0 };
+
+    open_frame(&frame, "mail/a");
+    header_of(&frame)[HEADER_SUM] ^= 1;
+    ck_assert_int_eq(ask(&frame), PO_E_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.text, "libarchive: "));
+    ck_assert_ptr_nonnull(strstr(err.text, "(TAR-1)"));
+    close_frame(&frame);
+}
+END_TEST
+
 int
 main(void)
 {
     Suite *suite = suite_create("witness");
     TCase *tc = tcase_create("names");
+    TCase *rest = tcase_create("facts");
 
     tcase_add_loop_test(tc, another_name_is_seen_in_any_locale, 0,
                         (int)(HELP_COUNT(names) * HELP_COUNT(locales)));
     suite_add_tcase(suite, tc);
+    tcase_add_loop_test(rest, another_type_size_or_time_is_seen, 0, (int)HELP_COUNT(facts));
+    tcase_add_test(rest, the_same_header_is_the_same);
+    tcase_add_test(rest, what_libarchive_cannot_read_is_told_in_its_words);
+    suite_add_tcase(suite, rest);
     return help_run(suite);
 }

@@ -24,12 +24,6 @@ static const uint8_t kdf_scrypt[2] = { 'S', 'c' };
 static const uint8_t kdf_none[2] = { 0, 0 };
 static const uint8_t checksum_blake2b[2] = { 'B', '2' };
 
-void
-po_minisign_wipe(void *bytes, size_t size)
-{
-    sodium_memzero(bytes, size);
-}
-
 /* It is shown as a little-endian number. */
 void
 po_minisign_put_id(struct po_buf *out, const uint8_t key_id[PO_MINISIGN_ID_SIZE])

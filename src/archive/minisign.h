@@ -60,8 +60,6 @@ struct po_minisign_lock {
 
 /* A key id as minisign shows it, 16 digits. */
 void po_minisign_put_id(struct po_buf *out, const uint8_t key_id[PO_MINISIGN_ID_SIZE]);
-/* Keys do not stay in memory. */
-void po_minisign_wipe(void *bytes, size_t size);
 
 /* ---- keys ---- */
 
