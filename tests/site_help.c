@@ -413,11 +413,9 @@ sink_name(struct po_store_sink *base)
     return "memory";
 }
 
-static const struct po_store_sink_ops sink_ops = { .write = sink_write,
-                                                   .read_back = sink_read_back,
-                                                   .commit = sink_commit,
-                                                   .free = sink_free,
-                                                   .name = sink_name };
+static const struct po_store_sink_ops sink_ops = {
+    .write = sink_write, .read_back = sink_read_back, .commit = sink_commit, .free = sink_free
+};
 
 void
 help_sink_init(struct help_sink *sink)

@@ -31,8 +31,6 @@ struct po_store_sink_ops {
     PO_NODISCARD enum po_status (*commit)(struct po_store_sink *sink, struct po_err *err);
     /* Abandons unless committed. NULL is fine. */
     void (*free)(struct po_store_sink *sink);
-    /* Final name for messages; lives as long as the sink. */
-    const char *(*name)(struct po_store_sink *sink);
 };
 
 /*

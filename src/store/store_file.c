@@ -56,12 +56,6 @@ file_sink_free(struct po_store_sink *sink)
     po_mem_free(file_sink);
 }
 
-static const char *
-file_sink_name(struct po_store_sink *sink)
-{
-    return sink_of(sink)->path;
-}
-
 /* A sink that has failed or is committed takes no more calls. */
 static enum po_status
 check_writing(const struct file_sink *file_sink, struct po_err *err)
@@ -210,7 +204,6 @@ static const struct po_store_sink_ops file_sink_ops = {
     .read_back = file_sink_read_back,
     .commit = file_sink_commit,
     .free = file_sink_free,
-    .name = file_sink_name,
 };
 
 /* Fills in the paths and opens the directory. */

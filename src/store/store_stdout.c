@@ -28,13 +28,6 @@ stdout_sink_free(struct po_store_sink *sink)
     po_mem_free(sink_of(sink));
 }
 
-static const char *
-stdout_sink_name(struct po_store_sink *sink)
-{
-    (void)sink;
-    return NAME;
-}
-
 static enum po_status
 check_writing(const struct stdout_sink *stdout_sink, struct po_err *err)
 {
@@ -91,7 +84,6 @@ static const struct po_store_sink_ops stdout_sink_ops = {
     .write = stdout_sink_write,
     .commit = stdout_sink_commit,
     .free = stdout_sink_free,
-    .name = stdout_sink_name,
 };
 
 enum po_status

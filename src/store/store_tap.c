@@ -51,20 +51,11 @@ tap_free(struct po_store_sink *sink)
     po_mem_free(tap_of(sink));
 }
 
-static const char *
-tap_name(struct po_store_sink *sink)
-{
-    struct po_store_sink *inner = tap_of(sink)->inner;
-
-    return inner->ops->name(inner);
-}
-
 static const struct po_store_sink_ops tap_ops = {
     .write = tap_write,
     .read_back = tap_read_back,
     .commit = tap_commit,
     .free = tap_free,
-    .name = tap_name,
 };
 
 /* The same, for a sink that has nothing to read back. */
@@ -72,7 +63,6 @@ static const struct po_store_sink_ops tap_ops_blind = {
     .write = tap_write,
     .commit = tap_commit,
     .free = tap_free,
-    .name = tap_name,
 };
 
 enum po_status
