@@ -406,13 +406,6 @@ sink_free(struct po_store_sink *base)
     (void)base;
 }
 
-static const char *
-sink_name(struct po_store_sink *base)
-{
-    (void)base;
-    return "memory";
-}
-
 static const struct po_store_sink_ops sink_ops = {
     .write = sink_write, .read_back = sink_read_back, .commit = sink_commit, .free = sink_free
 };
