@@ -2,6 +2,7 @@
 #include "restore_help.h"
 
 #include "engine/restore.h"
+#include "engine/verify.h"
 
 #define REG "Post.OfficeRegKeyBackup.reg"
 #define BOX "Post.OfficemailboxBackup"
@@ -65,6 +66,19 @@ START_TEST(a_directory_in_the_archive_is_no_registry)
 }
 END_TEST
 
+/* It is what the site had. */
+START_TEST(a_directory_in_the_archive_is_no_damage_of_it)
+{
+    struct po_verify_result verified;
+
+    rig_make(&archive, folder, RIG_COUNT(folder));
+    ck_assert_msg(po_engine_verify(archive.reader, true, 1, NULL, &verified, &err) == PO_OK, "%s",
+                  err.text);
+    ck_assert(verified.is_registry_bad);
+    po_verify_result_deinit(&verified);
+}
+END_TEST
+
 START_TEST(a_directory_in_the_registrys_place_is_in_the_way)
 {
     rig_write("site/" REG "/file", "x");
@@ -101,6 +115,7 @@ main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_directory_in_the_archive_is_no_registry);
+    tcase_add_test(tests, a_directory_in_the_archive_is_no_damage_of_it);
     tcase_add_test(tests, a_directory_in_the_registrys_place_is_in_the_way);
     tcase_add_test(tests, a_site_without_a_registry_has_no_place_for_it);
     tcase_add_test(tests, patterns_that_match_nothing_are_refused);

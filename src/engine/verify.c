@@ -148,30 +148,47 @@ check_rest(struct run *run, struct po_err *err)
 /* Whether the registry's export can be imported again. It is what the site had, so a bad one is no
  * damage. */
 static enum po_status
+parse_registry(const struct run *run, uint32_t entry, struct po_err *bad, struct po_err *err)
+{
+    const struct po_index *index = run->reader->index;
+    struct po_buf bytes = { 0 };
+    struct po_reg *document = NULL;
+    size_t content_at;
+    enum po_status st;
+
+    if (po_index_type(index, entry) != POBACKUP_FILE ||
+        po_index_size(index, entry) > REGISTRY_SIZE_MAX) {
+        (void)po_fail(bad, PO_E_FORMAT, "no file, or larger than any registry");
+        return PO_OK;
+    }
+    st = po_reader_content(run->reader, entry, REGISTRY_SIZE_MAX, &bytes, &content_at, err);
+    if (st == PO_OK) {
+        st = po_reg_parse(&document, bytes.bytes, bytes.size, PO_REG_CODE_PAGE_AUTO, bad);
+        if (st == PO_E_FORMAT || st == PO_E_UNSUPPORTED)
+            st = PO_OK;
+        else if (st != PO_OK)
+            *err = *bad;
+    }
+    po_reg_free(document);
+    po_buf_deinit(&bytes);
+    return st;
+}
+
+static enum po_status
 check_registry(struct run *run, struct po_err *err)
 {
     const char *member = po_part_member(PO_PART_REGISTRY);
     uint32_t entry = po_index_find(run->reader->index, member, strlen(member));
-    struct po_buf bytes = { 0 };
-    struct po_reg *document = NULL;
-    size_t content_at;
-    struct po_err bad;
+    struct po_err bad = { 0 };
     enum po_status st;
 
     if (entry == PO_NONE || po_index_source(run->reader->index, entry) != 0)
         return PO_OK;
-    st = po_reader_content(run->reader, entry, REGISTRY_SIZE_MAX, &bytes, &content_at, err);
-    if (st == PO_OK) {
-        st = po_reg_parse(&document, bytes.bytes, bytes.size, PO_REG_CODE_PAGE_AUTO, &bad);
-        if (st == PO_E_FORMAT || st == PO_E_UNSUPPORTED) {
-            run->result->is_registry_bad = true;
-            po_watch_item(run->watch, member, strlen(member), bad.text);
-            st = PO_OK;
-        } else if (st != PO_OK)
-            *err = bad;
+    st = parse_registry(run, entry, &bad, err);
+    if (st == PO_OK && bad.status != PO_OK) {
+        run->result->is_registry_bad = true;
+        po_watch_item(run->watch, member, strlen(member), bad.text);
     }
-    po_reg_free(document);
-    po_buf_deinit(&bytes);
     return st;
 }
 
