@@ -272,6 +272,16 @@ class Sidecar(Base):
                 self.assertEqual(mended.read_bytes(), archive)
                 self.assertEqual(mended.with_name(f"{mended.name}.rec").read_bytes(), sidecar)
 
+    def test_recovery_data_that_are_there_already_stay(self):
+        self.save("--recovery=5")
+        self.damage()
+        mended = self.vault / "mended.tar.zst"
+        there = mended.with_name("mended.tar.zst.rec")
+        there.write_bytes(b"somebody's")
+        self.check(run("repair", self.archive, "-o", mended), 1, "its recovery data could not be written")
+        self.assertEqual(there.read_bytes(), b"somebody's")
+        self.check(run("verify", mended), 0)
+
 
 @unittest.skipUnless(shutil.which("strace"), "no strace")
 class BadSector(Base):
@@ -325,6 +335,21 @@ class BadSector(Base):
                 self.assertIn(name, done.stderr)
             partly += done.returncode == 1
         self.assertGreater(partly, 5)
+
+    def test_the_one_file_that_is_wanted_cannot_be_read(self):
+        self.verb = "extract"
+        self.save()
+        name = "Post.OfficemailboxBackup/m7.MSG"
+        words = "extract", self.archive
+        told = 0
+        done, reads = self.strace((*words, *self.place(), name))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for number in range(1, reads + 1):
+            done, _ = self.strace((*words, *self.place(), name), "-e", f"inject=pread64:error=EIO:when={number}")
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertEqual(self.files(self.out) if self.out.exists() else {}, {})
+            told += f"{name}: frame" in done.stderr and "cannot be read" in done.stderr
+        self.assertEqual(told, 1)
 
     def test_salvage_reads_again_and_gives_all(self):
         self.verb = "salvage"

@@ -238,6 +238,33 @@ po_cli_rec_json(const struct po_cli_rec *recovery)
 
 /* ---- making it ---- */
 
+static enum po_status
+begin_sidecar(struct po_store_sink **sink, const char *archive_path, bool may_replace,
+              struct po_err *err)
+{
+    struct po_buf path = { 0 };
+    enum po_status st;
+
+    po_cli_rec_put_path(&path, archive_path);
+    st = po_buf_check(&path, err);
+    if (st == PO_OK)
+        st = may_replace ? po_store_file_replace(sink, po_buf_text(&path), err)
+                         : po_store_file_create(sink, po_buf_text(&path), err);
+    po_buf_deinit(&path);
+    return st;
+}
+
+/* `st`: how it was written. */
+static enum po_status
+end_sidecar(struct po_store_sink *sink, enum po_status st, struct po_err *err)
+{
+    if (st == PO_OK)
+        st = sink->ops->commit(sink, err);
+    if (sink != NULL)
+        sink->ops->free(sink);
+    return st;
+}
+
 enum po_status
 po_cli_rec_write(struct po_cli *cli, const char *archive_path, const struct pobackup_blob *archive,
                  unsigned percent, const struct po_rec_layout *layout, const uint8_t *digest,
@@ -250,22 +277,11 @@ po_cli_rec_write(struct po_cli *cli, const char *archive_path, const struct poba
                                                 .digest = digest,
                                                 .watch = &cli->watch };
     struct po_store_sink *sink = NULL;
-    struct po_buf path = { 0 };
-    enum po_status st;
+    enum po_status st = begin_sidecar(&sink, archive_path, may_replace, err);
 
-    po_cli_rec_put_path(&path, archive_path);
-    st = po_buf_check(&path, err);
-    if (st == PO_OK)
-        st = may_replace ? po_store_file_replace(&sink, po_buf_text(&path), err)
-                         : po_store_file_create(&sink, po_buf_text(&path), err);
     if (st == PO_OK)
         st = po_engine_protect(archive, sink, &options, header, err);
-    if (st == PO_OK)
-        st = sink->ops->commit(sink, err);
-    if (sink != NULL)
-        sink->ops->free(sink);
-    po_buf_deinit(&path);
-    return st;
+    return end_sidecar(sink, st, err);
 }
 
 static enum po_status
@@ -297,21 +313,11 @@ po_cli_rec_copy(struct po_cli *cli, const struct po_cli_rec *recovery, const cha
                 struct po_err *err)
 {
     struct po_store_sink *sink = NULL;
-    struct po_buf path = { 0 };
-    enum po_status st;
+    enum po_status st = begin_sidecar(&sink, archive_path, false, err);
 
-    po_cli_rec_put_path(&path, archive_path);
-    st = po_buf_check(&path, err);
-    if (st == PO_OK)
-        st = po_store_file_create(&sink, po_buf_text(&path), err);
     if (st == PO_OK)
         st = copy_blob(cli, &recovery->sidecar, sink, err);
-    if (st == PO_OK)
-        st = sink->ops->commit(sink, err);
-    if (sink != NULL)
-        sink->ops->free(sink);
-    po_buf_deinit(&path);
-    return st;
+    return end_sidecar(sink, st, err);
 }
 
 /* ---- protecting ---- */
