@@ -311,3 +311,13 @@ __wrap_syscall(long number, ...)
         return -1;
     return __real_syscall(number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
 }
+
+int
+fault_free_descriptor(void)
+{
+    int fd = dup(0);
+
+    if (fd < 0 || close(fd) != 0)
+        abort(); /* standard input is there */
+    return fd;
+}

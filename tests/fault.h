@@ -43,5 +43,7 @@ void fault_disarm(void);
 unsigned long fault_calls(enum fault_kind kind);
 /* Whether a fault of this kind has struck since the last fault_arm for it. */
 bool fault_has_struck(enum fault_kind kind);
+/* The lowest file descriptor that is free: another one afterwards, and something stayed open. */
+int fault_free_descriptor(void);
 
 #endif

@@ -138,16 +138,6 @@ assert_archive(const struct po_backup_result *result)
     free(bytes);
 }
 
-static int
-first_free_descriptor(void)
-{
-    int fd = dup(0);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(close(fd), 0);
-    return fd;
-}
-
 static bool
 is_empty(const char *path)
 {
@@ -173,7 +163,7 @@ static bool
 check_one(enum fault_kind kind, unsigned long nth, bool for_ever, struct outcomes *outcomes)
 {
     struct po_backup_result result = { 0 };
-    int free_before = first_free_descriptor();
+    int free_before = fault_free_descriptor();
     bool has_struck;
     enum po_status st;
 
@@ -183,7 +173,7 @@ check_one(enum fault_kind kind, unsigned long nth, bool for_ever, struct outcome
     st = back_up(&result);
     fault_disarm();
     has_struck = fault_has_struck(kind);
-    ck_assert_msg(free_before == first_free_descriptor(), "kind %d, call %lu: a descriptor stays",
+    ck_assert_msg(free_before == fault_free_descriptor(), "kind %d, call %lu: a descriptor stays",
                   (int)kind, nth);
     help_assert_services(&host);
     ck_assert(!result.are_services_lost);

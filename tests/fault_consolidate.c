@@ -145,16 +145,6 @@ assert_out(void)
     help_close(&archive);
 }
 
-static int
-first_free_descriptor(void)
-{
-    int fd = dup(0);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(close(fd), 0);
-    return fd;
-}
-
 static const int codes[FAULT_KIND_COUNT] = {
     [FAULT_MEMORY] = ENOMEM, [FAULT_READ] = EIO,    [FAULT_WRITE] = ENOSPC, [FAULT_RENAME] = EIO,
     [FAULT_SYNC] = EIO,      [FAULT_OPEN] = EMFILE, [FAULT_OTHER] = EIO
@@ -164,7 +154,7 @@ static const int codes[FAULT_KIND_COUNT] = {
 static bool
 check_one(enum fault_kind kind, unsigned long nth, bool for_ever, unsigned *failed)
 {
-    int free_before = first_free_descriptor();
+    int free_before = fault_free_descriptor();
     bool has_struck;
     enum po_status st;
 
@@ -173,7 +163,7 @@ check_one(enum fault_kind kind, unsigned long nth, bool for_ever, unsigned *fail
     st = consolidate();
     fault_disarm();
     has_struck = fault_has_struck(kind);
-    ck_assert_msg(free_before == first_free_descriptor(), "kind %d, call %lu: a descriptor stays",
+    ck_assert_msg(free_before == fault_free_descriptor(), "kind %d, call %lu: a descriptor stays",
                   (int)kind, nth);
     if (st == PO_OK) {
         assert_out();

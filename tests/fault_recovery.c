@@ -185,16 +185,6 @@ is_former_there(const struct job *job)
            memcmp(bytes, job->former, SIZE) == 0;
 }
 
-static int
-first_free_descriptor(void)
-{
-    int fd = dup(0);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(close(fd), 0);
-    return fd;
-}
-
 static const int codes[FAULT_KIND_COUNT] = {
     [FAULT_MEMORY] = ENOMEM, [FAULT_READ] = EIO,    [FAULT_WRITE] = ENOSPC, [FAULT_RENAME] = EIO,
     [FAULT_SYNC] = EIO,      [FAULT_OPEN] = EMFILE, [FAULT_OTHER] = EIO
@@ -206,7 +196,7 @@ check_one(const struct job *job, enum fault_kind kind, unsigned long nth, bool f
           unsigned *failed)
 {
     char partial[64];
-    int free_before = first_free_descriptor();
+    int free_before = fault_free_descriptor();
     bool has_struck;
     enum po_status st;
 
@@ -217,7 +207,7 @@ check_one(const struct job *job, enum fault_kind kind, unsigned long nth, bool f
     st = job->run();
     fault_disarm();
     has_struck = fault_has_struck(kind);
-    ck_assert_msg(free_before == first_free_descriptor(), "kind %d, call %lu: a descriptor stays",
+    ck_assert_msg(free_before == fault_free_descriptor(), "kind %d, call %lu: a descriptor stays",
                   (int)kind, nth);
     if (st == PO_OK) {
         assert_output(job);

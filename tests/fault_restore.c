@@ -168,16 +168,6 @@ struct outcomes {
     unsigned undone;
 };
 
-static int
-first_free_descriptor(void)
-{
-    int fd = dup(0);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(close(fd), 0);
-    return fd;
-}
-
 static enum po_status
 restore(const char *site, const char *journals, struct po_restore_result *result,
         struct po_err *err)
@@ -237,7 +227,7 @@ check_one(enum fault_kind kind, unsigned long nth, bool for_ever, struct outcome
 {
     struct po_restore_result result = { 0 };
     struct po_err err = { .text = "nothing was said" };
-    int free_before = first_free_descriptor();
+    int free_before = fault_free_descriptor();
     bool has_struck;
     enum po_status st;
     char *before;
@@ -255,7 +245,7 @@ check_one(enum fault_kind kind, unsigned long nth, bool for_ever, struct outcome
     st = restore(site, journals, &result, &err);
     fault_disarm();
     has_struck = fault_has_struck(kind);
-    ck_assert_msg(free_before == first_free_descriptor(), "kind %d, call %lu: a descriptor stays",
+    ck_assert_msg(free_before == fault_free_descriptor(), "kind %d, call %lu: a descriptor stays",
                   (int)kind, nth);
     for (size_t i = 0; i < RIG_COUNT(old_texts); i++)
         ck_assert_msg(is_somewhere(old_texts[i]), "kind %d, call %lu%s: lost: %s: %s", (int)kind,

@@ -248,23 +248,13 @@ assert_recovery(const struct outcome *outcome, const struct outcome *clean, enum
                   "read, call %lu on: nothing is unread", nth);
 }
 
-static int
-first_free_descriptor(void)
-{
-    int fd = dup(0);
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(close(fd), 0);
-    return fd;
-}
-
 static void
 fail_each(int number, enum po_status wanted)
 {
     const struct job *job = &jobs[number % JOBS];
     enum fault_kind kind = kinds[number / JOBS / 2];
     bool for_ever = number / JOBS % 2 == 1;
-    int free_before = first_free_descriptor();
+    int free_before = fault_free_descriptor();
     struct outcome clean;
     struct outcome outcome = { 0 };
     unsigned long nth = 0;
@@ -280,7 +270,7 @@ fail_each(int number, enum po_status wanted)
         assert_verdict(&outcome, &clean, kind, nth);
         if (job->has_recovery && !outcome.has_struck)
             assert_recovery(&outcome, &clean, kind, nth, for_ever);
-        ck_assert_int_eq(free_before, first_free_descriptor());
+        ck_assert_int_eq(free_before, fault_free_descriptor());
         failed += outcome.st != clean.st || outcome.rec_st != PO_OK;
     } while (outcome.has_struck || outcome.has_rec_struck);
     printf("%s, kind %d%s: %lu calls: %u failed\n", job->name, (int)kind,
