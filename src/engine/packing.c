@@ -1,5 +1,6 @@
 #include "engine/packing.h"
 
+#include "archive/blake2b4.h"
 #include "base/mem.h"
 #include "port/thread.h"
 
@@ -11,6 +12,35 @@ struct po_packing_slot {
     size_t used;
     struct po_frame_info info;
 };
+
+/* A frame that is written already. */
+struct po_packing_kept {
+    uint8_t *bytes;
+    size_t size;
+    uint32_t frame;
+};
+
+/* Buffers of a frame's size: a slot and a scratch for each compressor, two slots more. */
+#define BUFFERS_PER_THREAD 2u
+#define BUFFERS_FIXED 2u
+
+void
+po_packing_fit(struct po_packing *packing, const struct po_budget *budget)
+{
+    struct po_budget without = *budget;
+    struct po_budget with;
+
+    without.per_thread = BUFFERS_PER_THREAD;
+    without.fixed = BUFFERS_FIXED;
+    with = without;
+    with.fixed += PO_BLAKE2B_LANES;
+    po_budget_fit(&without);
+    po_budget_fit(&with);
+    packing->threads = without.threads;
+    packing->frame_size = without.buffer / PO_TAR_BLOCK * PO_TAR_BLOCK;
+    packing->keeps = po_blake2b4_best() != PO_BLAKE2B4_ONE_BY_ONE &&
+                     with.threads == without.threads && with.buffer == without.buffer;
+}
 
 /* A po_flush_fn: hands the packer's full frame to the compressors and gives it the next slot. */
 static enum po_status
@@ -33,8 +63,8 @@ flush(void *ctx, struct po_frame_buf *frame, struct po_err *err)
     return PO_OK;
 }
 
-/* On a compressor thread. The compressed frame goes back into the slot: so a slot needs one buffer,
- * and a thread one more. */
+/* On a compressor thread. The compressed frame goes back into the slot: so a slot needs one buffer, and a
+ * thread one more, of which but the part is used that a frame compresses to. */
 static enum po_status
 compress(void *ctx, void *item, unsigned worker, struct po_err *err)
 {
@@ -63,6 +93,10 @@ po_packing_free(struct po_packing *packing)
     }
     for (size_t i = 0; packing->slots != NULL && i < packing->slot_count; i++)
         po_mem_free_pages(packing->slots[i].bytes, capacity);
+    for (unsigned i = 0; packing->kept != NULL && i < PO_BLAKE2B_LANES; i++)
+        po_mem_free_pages(packing->kept[i].bytes, capacity);
+    po_mem_free(packing->kept);
+    packing->kept = NULL;
     po_mem_free(packing->encoders);
     po_mem_free(packing->scratch);
     po_mem_free(packing->slots);
@@ -78,6 +112,22 @@ new_encoder(const struct po_packing *packing, struct po_frame_encoder **out, str
 {
     return po_frame_encoder_new(out, packing->level == 0 ? 3 : packing->level, packing->frame_size,
                                 !packing->is_unchecked, err);
+}
+
+static enum po_status
+new_kept(struct po_packing *packing, struct po_err *err)
+{
+    size_t capacity = po_frame_encoded_bound(packing->frame_size);
+
+    packing->kept = po_mem_new(PO_BLAKE2B_LANES, sizeof *packing->kept);
+    if (packing->kept == NULL)
+        return po_fail_nomem(err, PO_BLAKE2B_LANES * sizeof *packing->kept);
+    for (unsigned i = 0; i < PO_BLAKE2B_LANES; i++) {
+        packing->kept[i].bytes = po_mem_new_pages(capacity);
+        if (packing->kept[i].bytes == NULL)
+            return po_fail_nomem(err, capacity);
+    }
+    return PO_OK;
 }
 
 enum po_status
@@ -105,10 +155,43 @@ po_packing_new(struct po_packing *packing, struct po_err *err)
         if (packing->scratch[i] == NULL)
             return po_fail_nomem(err, capacity);
         st = new_encoder(packing, &packing->encoders[i], err);
+        if (st == PO_OK && packing->keeps)
+            po_frame_encoder_leave_digest(packing->encoders[i]);
     }
+    if (st == PO_OK && packing->keeps)
+        st = new_kept(packing, err);
     po_packer_init(&packing->packer, (struct po_frame_buf){ .capacity = packing->frame_size },
                    flush, packing);
     return st;
+}
+
+/* The digests of all that is kept. */
+static void
+put_digests(struct po_packing *packing)
+{
+    struct po_blake2b_job jobs[PO_BLAKE2B_LANES] = { 0 };
+
+    for (unsigned i = 0; i < packing->kept_count; i++) {
+        jobs[i].bytes = packing->kept[i].bytes;
+        jobs[i].size = packing->kept[i].size;
+    }
+    po_blake2b4(po_blake2b4_best(), jobs);
+    for (unsigned i = 0; i < packing->kept_count; i++)
+        po_writer_set_digest(packing->writer, packing->kept[i].frame, jobs[i].digest);
+    packing->kept_count = 0;
+}
+
+/* The frame written last. A copy: in exchange for the slot's buffer more memory would be used. */
+static void
+keep(struct po_packing *packing, const struct po_packing_slot *slot)
+{
+    struct po_packing_kept *kept = &packing->kept[packing->kept_count++];
+
+    memcpy(kept->bytes, slot->bytes, slot->info.compressed_size);
+    kept->size = slot->info.compressed_size;
+    kept->frame = packing->writer->frame_count - 1;
+    if (packing->kept_count == PO_BLAKE2B_LANES)
+        put_digests(packing);
 }
 
 /* On the writer's thread, until the pool is closed and empty. */
@@ -123,6 +206,8 @@ write_main(void *ctx)
         void *item = NULL;
         enum po_status st = po_ordered_next(packing->pool, &item, &err);
 
+        if (st == PO_OK && item == NULL && packing->keeps)
+            put_digests(packing);
         if (st != PO_OK || item == NULL)
             return; /* a failure is the pool's, and so the packer's */
         slot = item;
@@ -131,6 +216,8 @@ write_main(void *ctx)
             po_ordered_abort(packing->pool, &err);
             return;
         }
+        if (packing->keeps)
+            keep(packing, slot);
         po_ordered_release(packing->pool);
     }
 }
