@@ -13,16 +13,21 @@ struct po_packing_slot {
     struct po_frame_info info;
 };
 
-/* A frame that is written already. */
+/* Frames that are written already, one behind the other, as many as there is room for. */
 struct po_packing_kept {
     uint8_t *bytes;
-    size_t size;
-    uint32_t frame;
+    size_t capacity;
+    size_t used;
+    struct po_blake2b_job jobs[PO_BLAKE2B_LANES];
+    uint32_t frames[PO_BLAKE2B_LANES];
+    unsigned count;
 };
 
 /* Buffers of a frame's size: a slot and a scratch for each compressor, two slots more. */
 #define BUFFERS_PER_THREAD 2u
 #define BUFFERS_FIXED 2u
+/* What is kept takes as much as so many; most are compressed to less than half. */
+#define KEPT_FRAMES 2u
 
 void
 po_packing_fit(struct po_packing *packing, const struct po_budget *budget)
@@ -33,7 +38,7 @@ po_packing_fit(struct po_packing *packing, const struct po_budget *budget)
     without.per_thread = BUFFERS_PER_THREAD;
     without.fixed = BUFFERS_FIXED;
     with = without;
-    with.fixed += PO_BLAKE2B_LANES;
+    with.fixed += KEPT_FRAMES;
     po_budget_fit(&without);
     po_budget_fit(&with);
     packing->threads = without.threads;
@@ -93,8 +98,8 @@ po_packing_free(struct po_packing *packing)
     }
     for (size_t i = 0; packing->slots != NULL && i < packing->slot_count; i++)
         po_mem_free_pages(packing->slots[i].bytes, capacity);
-    for (unsigned i = 0; packing->kept != NULL && i < PO_BLAKE2B_LANES; i++)
-        po_mem_free_pages(packing->kept[i].bytes, capacity);
+    if (packing->kept != NULL)
+        po_mem_free_pages(packing->kept->bytes, packing->kept->capacity);
     po_mem_free(packing->kept);
     packing->kept = NULL;
     po_mem_free(packing->encoders);
@@ -117,17 +122,14 @@ new_encoder(const struct po_packing *packing, struct po_frame_encoder **out, str
 static enum po_status
 new_kept(struct po_packing *packing, struct po_err *err)
 {
-    size_t capacity = po_frame_encoded_bound(packing->frame_size);
+    struct po_packing_kept *kept = po_mem_new(1, sizeof *kept);
 
-    packing->kept = po_mem_new(PO_BLAKE2B_LANES, sizeof *packing->kept);
-    if (packing->kept == NULL)
-        return po_fail_nomem(err, PO_BLAKE2B_LANES * sizeof *packing->kept);
-    for (unsigned i = 0; i < PO_BLAKE2B_LANES; i++) {
-        packing->kept[i].bytes = po_mem_new_pages(capacity);
-        if (packing->kept[i].bytes == NULL)
-            return po_fail_nomem(err, capacity);
-    }
-    return PO_OK;
+    packing->kept = kept;
+    if (kept == NULL)
+        return po_fail_nomem(err, sizeof *kept);
+    kept->capacity = KEPT_FRAMES * po_frame_encoded_bound(packing->frame_size);
+    kept->bytes = po_mem_new_pages(kept->capacity);
+    return kept->bytes == NULL ? po_fail_nomem(err, kept->capacity) : PO_OK;
 }
 
 enum po_status
@@ -169,29 +171,34 @@ po_packing_new(struct po_packing *packing, struct po_err *err)
 static void
 put_digests(struct po_packing *packing)
 {
-    struct po_blake2b_job jobs[PO_BLAKE2B_LANES] = { 0 };
+    struct po_packing_kept *kept = packing->kept;
 
-    for (unsigned i = 0; i < packing->kept_count; i++) {
-        jobs[i].bytes = packing->kept[i].bytes;
-        jobs[i].size = packing->kept[i].size;
+    if (kept->count == 1)
+        po_blake2b(kept->jobs[0].bytes, kept->jobs[0].size, kept->jobs[0].digest);
+    else
+        po_blake2b4(po_blake2b4_best(), kept->jobs);
+    for (unsigned i = 0; i < kept->count; i++) {
+        po_writer_set_digest(packing->writer, kept->frames[i], kept->jobs[i].digest);
+        kept->jobs[i].bytes = NULL;
     }
-    po_blake2b4(po_blake2b4_best(), jobs);
-    for (unsigned i = 0; i < packing->kept_count; i++)
-        po_writer_set_digest(packing->writer, packing->kept[i].frame, jobs[i].digest);
-    packing->kept_count = 0;
+    kept->count = 0;
+    kept->used = 0;
 }
 
-/* The frame written last. A copy: in exchange for the slot's buffer more memory would be used. */
+/* The frame written last. */
 static void
 keep(struct po_packing *packing, const struct po_packing_slot *slot)
 {
-    struct po_packing_kept *kept = &packing->kept[packing->kept_count++];
+    struct po_packing_kept *kept = packing->kept;
+    size_t size = slot->info.compressed_size;
 
-    memcpy(kept->bytes, slot->bytes, slot->info.compressed_size);
-    kept->size = slot->info.compressed_size;
-    kept->frame = packing->writer->frame_count - 1;
-    if (packing->kept_count == PO_BLAKE2B_LANES)
+    if (kept->count == PO_BLAKE2B_LANES || size > kept->capacity - kept->used)
         put_digests(packing);
+    memcpy(kept->bytes + kept->used, slot->bytes, size);
+    kept->jobs[kept->count].bytes = kept->bytes + kept->used;
+    kept->jobs[kept->count].size = size;
+    kept->frames[kept->count++] = packing->writer->frame_count - 1;
+    kept->used += size;
 }
 
 /* On the writer's thread, until the pool is closed and empty. */

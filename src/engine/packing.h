@@ -35,7 +35,6 @@ struct po_packing {
     uint8_t **scratch;                  /* one a worker: where it encodes to */
     struct po_packing_slot *filling;    /* the packer's slot */
     struct po_packing_kept *kept;       /* written frames whose digests are made together */
-    unsigned kept_count;
 };
 
 /* A mail server's disk is the limit by then. */
