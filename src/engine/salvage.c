@@ -100,7 +100,7 @@ judge_nothing(const struct po_salvage_result *result, const struct pobackup_blob
 
     if (result->unread.count > 0 && result->scan.count == 0) {
         *err = result->unread.first;
-        return err->status;
+        return PO_E_IO;
     }
     if (result->scan.count > 0)
         return po_fail(err, PO_E_UNSUPPORTED,

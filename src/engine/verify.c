@@ -92,7 +92,7 @@ join(void *ctx, struct po_frame_job *job, struct po_err *err)
     struct run *run = ctx;
     struct po_verify_result *result = run->result;
     struct po_err damage;
-    struct po_err join_damage;
+    struct po_err join_damage = { 0 };
     enum po_status joined = PO_OK;
     enum po_status st = PO_OK;
 
