@@ -154,13 +154,15 @@ check_members(const struct po_audit *verify, const uint8_t *content, size_t size
 
 enum po_status
 po_audit_frame(const struct po_audit *verify, struct po_frame_decoder *decoder, uint32_t frame,
-               const uint8_t *bytes, uint8_t *content, struct po_audit_part *part,
-               struct po_err *err)
+               const uint8_t *bytes, const uint8_t *digest, uint8_t *content,
+               struct po_audit_part *part, struct po_err *err)
 {
     const struct po_seek_entry *seek = &verify->reader->seeks[frame];
     uint32_t first;
     uint32_t count;
-    enum po_status st = po_reader_check_frame(verify->reader, frame, bytes, true, err);
+    enum po_status st = digest != NULL
+                            ? po_reader_check_hashes(verify->reader, frame, bytes, digest, err)
+                            : po_reader_check_frame(verify->reader, frame, bytes, true, err);
 
     *part = (struct po_audit_part){ .frame = frame, .open_entry = PO_NONE };
     if (st == PO_OK) {

@@ -44,14 +44,16 @@ PO_NODISCARD enum po_status po_audit_init(struct po_audit *verify, const struct 
 void po_audit_deinit(struct po_audit *verify);
 
 /*
- * Checks a frame's digests, decodes it into `content` and checks the members in it. PO_E_FORMAT or
+ * Checks a frame's digests (`digest`, its BLAKE2b, may be NULL: it is computed), decodes it into
+ * `content` and checks the members in it. PO_E_FORMAT or
  * PO_E_UNSUPPORTED: part->is_damaged is set too, and verification may go on with the next frame.
  * Any number of threads, each with its own decoder and buffers.
  */
 PO_NODISCARD enum po_status po_audit_frame(const struct po_audit *verify,
                                            struct po_frame_decoder *decoder, uint32_t frame,
-                                           const uint8_t *bytes, uint8_t *content,
-                                           struct po_audit_part *part, struct po_err *err);
+                                           const uint8_t *bytes, const uint8_t *digest,
+                                           uint8_t *content, struct po_audit_part *part,
+                                           struct po_err *err);
 
 /* Of a frame that nobody could read: as of a damaged one. */
 void po_audit_lose(struct po_audit_part *part, uint32_t frame);

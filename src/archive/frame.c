@@ -18,6 +18,7 @@
 struct po_frame_encoder {
     ZSTD_CCtx *zstd;
     ZSTD_DCtx *check; /* NULL: frames are not checked */
+    bool leaves_digest;
 };
 
 struct po_frame_decoder {
@@ -84,13 +85,26 @@ po_frame_encoded_bound(size_t content_size)
 }
 
 void
-po_frame_describe(struct po_frame_info *info, const uint8_t *bytes, size_t compressed_size,
-                  size_t content_size)
+po_frame_encoder_leave_digest(struct po_frame_encoder *encoder)
+{
+    encoder->leaves_digest = true;
+}
+
+static void
+describe(struct po_frame_info *info, const uint8_t *bytes, size_t compressed_size,
+         size_t content_size)
 {
     info->content_size = (uint32_t)content_size;
     info->compressed_size = (uint32_t)compressed_size;
     info->checksum = compressed_size >= 4 ? po_load_u32le(bytes + compressed_size - 4) : 0;
     po_xxh3(bytes, compressed_size, info->xxh3);
+}
+
+void
+po_frame_describe(struct po_frame_info *info, const uint8_t *bytes, size_t compressed_size,
+                  size_t content_size)
+{
+    describe(info, bytes, compressed_size, content_size);
     po_blake2b(bytes, compressed_size, info->blake2b);
 }
 
@@ -218,7 +232,12 @@ po_frame_encode(struct po_frame_encoder *encoder, uint8_t *content, size_t conte
         if (st != PO_OK)
             return st;
     }
-    po_frame_describe(info, out, size, content_size);
+    if (!encoder->leaves_digest) {
+        po_frame_describe(info, out, size, content_size);
+    } else {
+        describe(info, out, size, content_size);
+        memset(info->blake2b, 0, sizeof info->blake2b);
+    }
     return PO_OK;
 }
 

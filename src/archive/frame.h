@@ -27,6 +27,8 @@ PO_NODISCARD enum po_status po_frame_encoder_new(struct po_frame_encoder **out, 
                                                  uint32_t frame_size, bool check,
                                                  struct po_err *err);
 void po_frame_encoder_free(struct po_frame_encoder *encoder);
+/* Frames get no BLAKE2b (zeros) from now on: it is made of several at once (blake2b4.h). */
+void po_frame_encoder_leave_digest(struct po_frame_encoder *encoder);
 
 /* The capacity that `out` of po_frame_encode needs. */
 size_t po_frame_encoded_bound(size_t content_size);

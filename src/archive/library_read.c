@@ -259,7 +259,7 @@ verify_frame(struct pobackup_archive *archive, struct po_audit *verify, uint32_t
     else if (st == PO_OK) {
         struct po_err join_err = { .status = PO_OK };
 
-        st = po_audit_frame(verify, archive->decoder, frame, archive->bytes, archive->content,
+        st = po_audit_frame(verify, archive->decoder, frame, archive->bytes, NULL, archive->content,
                             &part, &err);
         if (st == PO_OK || part.is_damaged)
             joined = po_audit_join(verify, &part, archive->content, &join_err);

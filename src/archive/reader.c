@@ -22,12 +22,11 @@ po_reader_fetch(const struct po_reader *reader, uint32_t frame, uint8_t *bytes, 
 }
 
 enum po_status
-po_reader_check_frame(const struct po_reader *reader, uint32_t frame, const uint8_t *bytes,
-                      bool deep, struct po_err *err)
+po_reader_check_hashes(const struct po_reader *reader, uint32_t frame, const uint8_t *bytes,
+                       const uint8_t *digest, struct po_err *err)
 {
     struct po_frame_info expected;
     uint8_t hash[PO_HASH_SIZE];
-    uint8_t digest[PO_DIGEST_SIZE];
     size_t size = reader->seeks[frame].compressed_size;
 
     po_index_frame_info(reader->index, frame, &expected);
@@ -35,13 +34,21 @@ po_reader_check_frame(const struct po_reader *reader, uint32_t frame, const uint
     if (memcmp(hash, expected.xxh3, sizeof hash) != 0)
         return po_fail(err, PO_E_FORMAT, "frame %u: its hash does not match" PO_RULE("INDEX-8"),
                        frame);
-    if (deep) {
-        po_blake2b(bytes, size, digest);
-        if (memcmp(digest, expected.blake2b, sizeof digest) != 0)
-            return po_fail(err, PO_E_FORMAT,
-                           "frame %u: its digest does not match" PO_RULE("INDEX-8"), frame);
-    }
+    if (digest != NULL && memcmp(digest, expected.blake2b, sizeof expected.blake2b) != 0)
+        return po_fail(err, PO_E_FORMAT, "frame %u: its digest does not match" PO_RULE("INDEX-8"),
+                       frame);
     return PO_OK;
+}
+
+enum po_status
+po_reader_check_frame(const struct po_reader *reader, uint32_t frame, const uint8_t *bytes,
+                      bool deep, struct po_err *err)
+{
+    uint8_t digest[PO_DIGEST_SIZE];
+
+    if (deep)
+        po_blake2b(bytes, reader->seeks[frame].compressed_size, digest);
+    return po_reader_check_hashes(reader, frame, bytes, deep ? digest : NULL, err);
 }
 
 enum po_status

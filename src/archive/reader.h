@@ -33,6 +33,10 @@ void po_reader_free(struct po_reader *reader);
  * `bytes`. */
 PO_NODISCARD enum po_status po_reader_fetch(const struct po_reader *reader, uint32_t frame,
                                             uint8_t *bytes, struct po_err *err);
+/* Its XXH3, and its BLAKE2b as that was computed already; NULL: not that. */
+PO_NODISCARD enum po_status po_reader_check_hashes(const struct po_reader *reader, uint32_t frame,
+                                                   const uint8_t *bytes, const uint8_t *digest,
+                                                   struct po_err *err);
 /* Its XXH3 (and with `deep` its BLAKE2b). */
 PO_NODISCARD enum po_status po_reader_check_frame(const struct po_reader *reader, uint32_t frame,
                                                   const uint8_t *bytes, bool deep,

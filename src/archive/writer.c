@@ -24,6 +24,12 @@ po_writer_deinit(struct po_writer *writer)
     writer->frames = NULL;
 }
 
+void
+po_writer_set_digest(struct po_writer *writer, uint32_t frame, const uint8_t digest[PO_DIGEST_SIZE])
+{
+    memcpy(writer->frames[frame].blake2b, digest, PO_DIGEST_SIZE);
+}
+
 enum po_status
 po_writer_put_frame(struct po_writer *writer, const uint8_t *bytes,
                     const struct po_frame_info *info, struct po_err *err)

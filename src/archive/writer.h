@@ -25,6 +25,9 @@ void po_writer_init(struct po_writer *writer, const struct pobackup_sink *sink,
                     const uint8_t archive_id[PO_ID_SIZE], int64_t created);
 void po_writer_deinit(struct po_writer *writer);
 
+/* The BLAKE2b of a frame that was written without. */
+void po_writer_set_digest(struct po_writer *writer, uint32_t frame,
+                          const uint8_t digest[PO_DIGEST_SIZE]);
 /* Writes one encoded frame. */
 PO_NODISCARD enum po_status po_writer_put_frame(struct po_writer *writer, const uint8_t *bytes,
                                                 const struct po_frame_info *info,

@@ -69,8 +69,6 @@ static void
 fit_memory(struct po_backup_run *run)
 {
     struct po_budget budget = { .used = list_bytes(run),
-                                .per_thread = PO_PACKING_BUFFERS_PER_THREAD,
-                                .fixed = PO_PACKING_BUFFERS_FIXED,
                                 .threads = run->threads,
                                 .buffer = run->frame_size,
                                 .buffer_min = PO_PACKING_FRAME_SIZE_MIN_DEFAULT };
@@ -79,10 +77,10 @@ fit_memory(struct po_backup_run *run)
         budget.buffer_min = PO_FRAME_CONTENT_MIN;
     if (run->options->frame_size != 0)
         budget.buffer_min = budget.buffer;
-    po_budget_fit(&budget);
+    po_packing_fit(&run->packing, &budget);
     if (run->options->threads == 0)
-        run->threads = budget.threads;
-    run->frame_size = budget.buffer / PO_TAR_BLOCK * PO_TAR_BLOCK;
+        run->threads = run->packing.threads;
+    run->frame_size = run->packing.frame_size;
 }
 
 static void

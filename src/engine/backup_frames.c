@@ -33,6 +33,7 @@ po_backup_frames_new(struct po_backup_run *run, struct po_err *err)
                                         .threads = run->threads,
                                         .level = run->options->level,
                                         .is_unchecked = run->options->is_unchecked,
+                                        .keeps = run->packing.keeps,
                                         .flushing = flushing,
                                         .ctx = run };
     return st == PO_OK ? po_packing_new(&run->packing, err) : st;

@@ -68,8 +68,6 @@ set_packing(struct po_consolidate_run *run)
 {
     const struct po_consolidate_options *options = run->options;
     struct po_budget budget = { .used = used_bytes(run),
-                                .per_thread = PO_PACKING_BUFFERS_PER_THREAD,
-                                .fixed = PO_PACKING_BUFFERS_FIXED,
                                 .threads = options->threads,
                                 .buffer = options->frame_size,
                                 .buffer_min = PO_PACKING_FRAME_SIZE_MIN_DEFAULT };
@@ -83,9 +81,9 @@ set_packing(struct po_consolidate_run *run)
         if (budget.threads > PO_PACKING_THREADS_DEFAULT)
             budget.threads = PO_PACKING_THREADS_DEFAULT;
     }
-    po_budget_fit(&budget);
-    run->packing.threads = options->threads == 0 ? budget.threads : options->threads;
-    run->packing.frame_size = budget.buffer / PO_TAR_BLOCK * PO_TAR_BLOCK;
+    po_packing_fit(&run->packing, &budget);
+    if (options->threads != 0)
+        run->packing.threads = options->threads;
     run->packing.level = options->level;
 }
 

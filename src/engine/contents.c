@@ -97,7 +97,7 @@ read_frame(const struct pass *pass, struct po_frame_job *job, struct po_frame_de
     const struct po_reader *reader = pass->run->reader;
     const struct po_seek_entry *seek = &reader->seeks[job->frame];
     struct slot *slot = job->user;
-    enum po_status st = po_reader_check_frame(reader, job->frame, job->bytes, true, err);
+    enum po_status st = po_reader_check_hashes(reader, job->frame, job->bytes, job->digest, err);
 
     slot->open_entry = PO_NONE;
     if (st != PO_OK)
@@ -179,6 +179,7 @@ po_contents_run(const struct po_contents_run *run, struct po_err *err)
     struct po_frames_run frames = { .reader = run->reader,
                                     .threads = run->threads,
                                     .is_narrow = run->is_narrow,
+                                    .wants_digests = true,
                                     .watch = run->watch,
                                     .ctx = &pass,
                                     .user_size = sizeof(struct slot),

@@ -212,9 +212,10 @@ decode(const struct extract *x, struct po_frame_job *job, struct po_frame_decode
     enum po_status st;
 
     if (x->is_audited)
-        return po_audit_frame(&x->audit, decoder, job->frame, job->bytes, job->content,
+        return po_audit_frame(&x->audit, decoder, job->frame, job->bytes, job->digest, job->content,
                               &((struct found *)job->user)->part, &job->err);
-    st = po_reader_check_frame(x->reader, job->frame, job->bytes, x->is_deep, &job->err);
+    st = po_reader_check_hashes(x->reader, job->frame, job->bytes, x->is_deep ? job->digest : NULL,
+                                &job->err);
     if (st != PO_OK)
         return st;
     st = po_frame_decode(decoder, job->bytes, seek->compressed_size, job->content,
@@ -480,6 +481,7 @@ write_files(struct extract *x, uint8_t *frames, unsigned threads, struct po_err 
                                  .ctx = x,
                                  .user_size = sizeof(struct found),
                                  .goes_on_unread = true,
+                                 .wants_digests = x->is_deep || x->is_audited,
                                  .work = work_on_frame,
                                  .join = join_frame };
     enum po_status st = po_target_directories(x->target, err);

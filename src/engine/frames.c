@@ -1,5 +1,6 @@
 #include "engine/frames.h"
 
+#include "archive/blake2b4.h"
 #include "base/mem.h"
 #include "engine/budget.h"
 #include "engine/watch.h"
@@ -7,6 +8,18 @@
 #include "port/sys.h"
 
 #include <string.h>
+
+/* More would wait for the one thread that makes the digests, which is some six times as fast as one of them. */
+#define AHEAD_WORKERS_MAX 6u
+
+/* What a job will have. */
+struct ahead {
+    uint32_t frame;
+    uint8_t *bytes;
+    uint8_t digest[PO_DIGEST_SIZE];
+    bool is_unread;
+    struct po_err err;
+};
 
 /* All that one run needs; the slots are the only memory that grows with the frames' size. */
 struct run {
@@ -17,7 +30,12 @@ struct run {
     void **items;
     unsigned workers;
     size_t slots;
-    uint32_t next; /* frame to hand out */
+    uint32_t next; /* frame to fetch, or of a raw run to hand out */
+    enum po_blake2b4_way way;
+    struct ahead ahead[PO_BLAKE2B_LANES]; /* fetched, with their digests made side by side */
+    unsigned ahead_count;
+    unsigned ahead_next;
+    bool goes_ahead;
 };
 
 static void
@@ -33,40 +51,55 @@ free_run(struct run *run)
         po_mem_free_pages(run->jobs[i].content, reader->content_max);
         po_mem_free(run->jobs[i].user);
     }
+    for (unsigned i = 0; i < PO_BLAKE2B_LANES; i++)
+        po_mem_free_pages(run->ahead[i].bytes, reader->compressed_max);
     po_mem_free(run->decoders);
     po_mem_free(run->jobs);
     po_mem_free(run->items);
 }
 
+/* What cannot be read goes on as that, if the run does. */
 static enum po_status
-fetch(const struct run *run, struct po_frame_job *job, struct po_err *err)
+fetch(const struct run *run, uint32_t frame, uint8_t *bytes, bool *is_unread, struct po_err *why,
+      struct po_err *err)
 {
-    enum po_status st = po_reader_fetch(run->options->reader, job->frame, job->bytes, &job->err);
+    enum po_status st = po_reader_fetch(run->options->reader, frame, bytes, why);
 
-    job->is_unread = st == PO_E_IO && run->options->goes_on_unread;
-    if (st != PO_OK && !job->is_unread)
-        *err = job->err;
-    if (!job->is_unread)
-        return st;
-    (void)po_err_prefix(&job->err, "frame %u cannot be read", job->frame);
-    if (run->options->user_size > 0)
-        memset(job->user, 0, run->options->user_size);
-    return PO_OK;
+    *is_unread = st == PO_E_IO && run->options->goes_on_unread;
+    if (*is_unread) {
+        (void)po_err_prefix(why, "frame %u cannot be read", frame);
+        return PO_OK;
+    }
+    if (st != PO_OK)
+        *err = *why;
+    return st;
+}
+
+static enum po_status
+fetch_job(const struct run *run, struct po_frame_job *job, struct po_err *err)
+{
+    return fetch(run, job->frame, job->bytes, &job->is_unread, &job->err, err);
 }
 
 static enum po_status
 work(void *ctx, void *item, unsigned worker, struct po_err *err)
 {
     struct run *run = ctx;
+    const struct po_frames_run *options = run->options;
     struct po_frame_job *job = item;
-    enum po_status st = run->options->is_raw ? fetch(run, job, err) : PO_OK;
+    enum po_status st = options->is_raw ? fetch_job(run, job, err) : PO_OK;
 
     if (st != PO_OK)
         return st;
     job->status = job->is_unread ? PO_E_IO : PO_OK;
-    if (job->is_unread)
+    if (job->is_unread) {
+        if (options->user_size > 0)
+            memset(job->user, 0, options->user_size);
         return PO_OK;
-    run->options->work(run->options->ctx, job, run->decoders[worker]);
+    }
+    if (options->wants_digests && !run->goes_ahead)
+        po_blake2b(job->bytes, options->reader->seeks[job->frame].compressed_size, job->digest);
+    options->work(options->ctx, job, run->decoders[worker]);
     if (job->status == PO_OK || job->status == PO_E_FORMAT || job->status == PO_E_UNSUPPORTED)
         return PO_OK;
     *err = job->err;
@@ -91,37 +124,55 @@ new_slot(struct run *run, size_t slot, struct po_err *err)
     return PO_OK;
 }
 
-/* A compressed buffer and a content buffer for each worker, and one pair more. */
+/* How many threads there is room for: of each a compressed buffer and a content buffer, one such pair more,
+ * and what is fetched ahead. */
 static unsigned
-default_workers(const struct run *run)
+workers_that_fit(const struct run *run, unsigned wished, unsigned ahead)
 {
     const struct po_reader *reader = run->options->reader;
     uint32_t pair =
         reader->compressed_max + (run->options->is_raw ? 0 : (uint32_t)reader->content_max);
-    struct po_budget budget = { .used = reader->index->size,
+    struct po_budget budget = { .used =
+                                    reader->index->size + (uint64_t)ahead * reader->compressed_max,
                                 .per_thread = 1,
                                 .fixed = 1,
-                                .threads = po_sys_cpu_count(),
+                                .threads = wished,
                                 .buffer = pair,
                                 .buffer_min = pair };
 
-    /* One that waits for the disk. More would only disturb the system's reading ahead, and so does a
-     * hint that all will be read. */
-    if (run->options->is_raw)
-        budget.threads++;
     po_budget_fit(&budget);
     return budget.threads;
 }
 
-/* No more slots than frames: a file of one frame has one buffer. */
-static void
-fit_to_frames(struct run *run)
+static uint32_t
+count_wanted(const struct po_frames_run *options)
 {
-    const struct po_frames_run *options = run->options;
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < options->reader->index->frame_count && count < run->slots; i++)
+    for (uint32_t i = 0; i < options->reader->index->frame_count; i++)
         count += options->wanted == NULL || options->wanted[i] != 0;
+    return count;
+}
+
+/* No more slots than frames: a file of one frame has one buffer. */
+static void
+choose_sizes(struct run *run)
+{
+    const struct po_frames_run *options = run->options;
+    uint32_t count = count_wanted(options);
+    unsigned wished = options->threads;
+
+    /* One that waits for the disk. More would only disturb the system's reading ahead, and so does a
+     * hint that all will be read. */
+    if (wished == 0)
+        wished = po_sys_cpu_count() + (options->is_raw ? 1 : 0);
+    run->workers = options->threads == 0 ? workers_that_fit(run, wished, 0) : wished;
+    run->slots = run->workers + (options->is_narrow ? 0 : 1);
+    run->way = po_blake2b4_best();
+    run->goes_ahead = options->wants_digests && !options->is_raw && !options->is_narrow &&
+                      run->way != PO_BLAKE2B4_ONE_BY_ONE && run->workers <= AHEAD_WORKERS_MAX &&
+                      count >= 2 * PO_BLAKE2B_LANES &&
+                      workers_that_fit(run, run->workers, PO_BLAKE2B_LANES) == run->workers;
     if (run->slots > count)
         run->slots = count;
     if (run->workers > count)
@@ -129,15 +180,25 @@ fit_to_frames(struct run *run)
 }
 
 static enum po_status
+new_ahead(struct run *run, struct po_err *err)
+{
+    size_t size = run->options->reader->compressed_max;
+
+    for (unsigned i = 0; i < PO_BLAKE2B_LANES; i++) {
+        run->ahead[i].bytes = po_mem_new_pages(size);
+        if (run->ahead[i].bytes == NULL)
+            return po_fail_nomem(err, size);
+    }
+    return PO_OK;
+}
+
+static enum po_status
 init_run(struct run *run, struct po_err *err)
 {
     struct po_ordered_options options = { .work = work, .ctx = run };
-    unsigned threads = run->options->threads;
     enum po_status st = PO_OK;
 
-    run->workers = threads == 0 ? default_workers(run) : threads;
-    run->slots = run->workers + (run->options->is_narrow ? 0 : 1);
-    fit_to_frames(run);
+    choose_sizes(run);
     run->decoders = po_mem_new(run->workers, sizeof(struct po_frame_decoder *));
     run->jobs = po_mem_new(run->slots, sizeof *run->jobs);
     run->items = po_mem_new(run->slots, sizeof(void *));
@@ -147,6 +208,8 @@ init_run(struct run *run, struct po_err *err)
         st = po_frame_decoder_new(&run->decoders[i], err);
     for (size_t i = 0; i < run->slots && st == PO_OK; i++)
         st = new_slot(run, i, err);
+    if (st == PO_OK && run->goes_ahead)
+        st = new_ahead(run, err);
     if (st != PO_OK)
         return st;
     options.workers = run->workers;
@@ -164,6 +227,56 @@ next_wanted(const struct po_frames_run *options, uint32_t *frame)
     return *frame < options->reader->index->frame_count;
 }
 
+/* The next frames, and their digests. */
+static enum po_status
+look_ahead(struct run *run, struct po_err *err)
+{
+    struct po_blake2b_job digests[PO_BLAKE2B_LANES] = { 0 };
+    enum po_status st = PO_OK;
+
+    run->ahead_next = 0;
+    run->ahead_count = 0;
+    while (run->ahead_count < PO_BLAKE2B_LANES && st == PO_OK &&
+           next_wanted(run->options, &run->next)) {
+        struct po_blake2b_job *digest = &digests[run->ahead_count];
+        struct ahead *ahead = &run->ahead[run->ahead_count++];
+
+        ahead->frame = run->next++;
+        st = fetch(run, ahead->frame, ahead->bytes, &ahead->is_unread, &ahead->err, err);
+        digest->bytes = ahead->is_unread ? NULL : ahead->bytes;
+        digest->size = run->options->reader->seeks[ahead->frame].compressed_size;
+    }
+    if (st != PO_OK)
+        return st;
+    po_blake2b4(run->way, digests);
+    for (unsigned i = 0; i < run->ahead_count; i++)
+        memcpy(run->ahead[i].digest, digests[i].digest, PO_DIGEST_SIZE);
+    return PO_OK;
+}
+
+/* The job takes the bytes, and leaves its own buffer. */
+static enum po_status
+take_ahead(struct run *run, struct po_frame_job *job, bool *is_filled, struct po_err *err)
+{
+    struct ahead *ahead;
+    uint8_t *free_bytes = job->bytes;
+
+    if (run->ahead_next == run->ahead_count && look_ahead(run, err) != PO_OK)
+        return err->status;
+    if (run->ahead_next == run->ahead_count)
+        return PO_OK;
+    ahead = &run->ahead[run->ahead_next++];
+    *is_filled = true;
+    job->frame = ahead->frame;
+    job->bytes = ahead->bytes;
+    job->is_unread = ahead->is_unread;
+    if (ahead->is_unread)
+        job->err = ahead->err;
+    memcpy(job->digest, ahead->digest, PO_DIGEST_SIZE);
+    ahead->bytes = free_bytes;
+    return PO_OK;
+}
+
 /* Fetches the next frame that is wanted; of a raw run it only hands out its number. */
 static enum po_status
 fill(void *ctx, void *item, bool *is_filled, struct po_err *err)
@@ -171,11 +284,13 @@ fill(void *ctx, void *item, bool *is_filled, struct po_err *err)
     struct run *run = ctx;
     struct po_frame_job *job = item;
 
+    if (run->goes_ahead)
+        return take_ahead(run, job, is_filled, err);
     if (!next_wanted(run->options, &run->next))
         return PO_OK;
     *is_filled = true;
     job->frame = run->next++;
-    return run->options->is_raw ? PO_OK : fetch(run, job, err);
+    return run->options->is_raw ? PO_OK : fetch_job(run, job, err);
 }
 
 static enum po_status

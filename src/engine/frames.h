@@ -17,6 +17,7 @@ struct po_frame_job {
     enum po_status status; /* what `work` found: PO_E_FORMAT and PO_E_UNSUPPORTED go on to `join`,
                               anything else ends the run */
     struct po_err err;
+    uint8_t digest[PO_DIGEST_SIZE]; /* BLAKE2b of bytes, if the run wants digests */
     bool is_unread; /* the disk did not give it back: status and err say so, user is zeros */
     void *user;     /* one a slot, of user_size bytes */
 };
@@ -28,6 +29,7 @@ struct po_frames_run {
     bool is_narrow;        /* with threads: no buffers but one a worker, which so wait for `join` */
     bool is_raw;           /* no content buffers: only the compressed bytes are looked at, which the
                               workers themselves fetch */
+    bool wants_digests;    /* before `work` each job has its digest: of several at once */
     bool goes_on_unread;   /* a frame that cannot be read (PO_E_IO) goes on to `join`, past `work`;
                               else it ends the run */
     const struct po_watch *watch;

@@ -1,5 +1,6 @@
 #include "engine/packing.h"
 
+#include "archive/blake2b4.h"
 #include "base/mem.h"
 #include "port/thread.h"
 
@@ -11,6 +12,40 @@ struct po_packing_slot {
     size_t used;
     struct po_frame_info info;
 };
+
+/* Frames that are written already, one behind the other, as many as there is room for. */
+struct po_packing_kept {
+    uint8_t *bytes;
+    size_t capacity;
+    size_t used;
+    struct po_blake2b_job jobs[PO_BLAKE2B_LANES];
+    uint32_t frames[PO_BLAKE2B_LANES];
+    unsigned count;
+};
+
+/* Buffers of a frame's size: a slot and a scratch for each compressor, two slots more. */
+#define BUFFERS_PER_THREAD 2u
+#define BUFFERS_FIXED 2u
+/* What is kept takes as much as so many; most are compressed to less than half. */
+#define KEPT_FRAMES 2u
+
+void
+po_packing_fit(struct po_packing *packing, const struct po_budget *budget)
+{
+    struct po_budget without = *budget;
+    struct po_budget with;
+
+    without.per_thread = BUFFERS_PER_THREAD;
+    without.fixed = BUFFERS_FIXED;
+    with = without;
+    with.fixed += KEPT_FRAMES;
+    po_budget_fit(&without);
+    po_budget_fit(&with);
+    packing->threads = without.threads;
+    packing->frame_size = without.buffer / PO_TAR_BLOCK * PO_TAR_BLOCK;
+    packing->keeps = po_blake2b4_best() != PO_BLAKE2B4_ONE_BY_ONE &&
+                     with.threads == without.threads && with.buffer == without.buffer;
+}
 
 /* A po_flush_fn: hands the packer's full frame to the compressors and gives it the next slot. */
 static enum po_status
@@ -33,8 +68,8 @@ flush(void *ctx, struct po_frame_buf *frame, struct po_err *err)
     return PO_OK;
 }
 
-/* On a compressor thread. The compressed frame goes back into the slot: so a slot needs one buffer,
- * and a thread one more. */
+/* On a compressor thread. The compressed frame goes back into the slot: so a slot needs one buffer, and a
+ * thread one more, of which but the part is used that a frame compresses to. */
 static enum po_status
 compress(void *ctx, void *item, unsigned worker, struct po_err *err)
 {
@@ -63,6 +98,10 @@ po_packing_free(struct po_packing *packing)
     }
     for (size_t i = 0; packing->slots != NULL && i < packing->slot_count; i++)
         po_mem_free_pages(packing->slots[i].bytes, capacity);
+    if (packing->kept != NULL)
+        po_mem_free_pages(packing->kept->bytes, packing->kept->capacity);
+    po_mem_free(packing->kept);
+    packing->kept = NULL;
     po_mem_free(packing->encoders);
     po_mem_free(packing->scratch);
     po_mem_free(packing->slots);
@@ -78,6 +117,19 @@ new_encoder(const struct po_packing *packing, struct po_frame_encoder **out, str
 {
     return po_frame_encoder_new(out, packing->level == 0 ? 3 : packing->level, packing->frame_size,
                                 !packing->is_unchecked, err);
+}
+
+static enum po_status
+new_kept(struct po_packing *packing, struct po_err *err)
+{
+    struct po_packing_kept *kept = po_mem_new(1, sizeof *kept);
+
+    packing->kept = kept;
+    if (kept == NULL)
+        return po_fail_nomem(err, sizeof *kept);
+    kept->capacity = KEPT_FRAMES * po_frame_encoded_bound(packing->frame_size);
+    kept->bytes = po_mem_new_pages(kept->capacity);
+    return kept->bytes == NULL ? po_fail_nomem(err, kept->capacity) : PO_OK;
 }
 
 enum po_status
@@ -105,10 +157,48 @@ po_packing_new(struct po_packing *packing, struct po_err *err)
         if (packing->scratch[i] == NULL)
             return po_fail_nomem(err, capacity);
         st = new_encoder(packing, &packing->encoders[i], err);
+        if (st == PO_OK && packing->keeps)
+            po_frame_encoder_leave_digest(packing->encoders[i]);
     }
+    if (st == PO_OK && packing->keeps)
+        st = new_kept(packing, err);
     po_packer_init(&packing->packer, (struct po_frame_buf){ .capacity = packing->frame_size },
                    flush, packing);
     return st;
+}
+
+/* The digests of all that is kept. */
+static void
+put_digests(struct po_packing *packing)
+{
+    struct po_packing_kept *kept = packing->kept;
+
+    if (kept->count == 1)
+        po_blake2b(kept->jobs[0].bytes, kept->jobs[0].size, kept->jobs[0].digest);
+    else
+        po_blake2b4(po_blake2b4_best(), kept->jobs);
+    for (unsigned i = 0; i < kept->count; i++) {
+        po_writer_set_digest(packing->writer, kept->frames[i], kept->jobs[i].digest);
+        kept->jobs[i].bytes = NULL;
+    }
+    kept->count = 0;
+    kept->used = 0;
+}
+
+/* The frame written last. */
+static void
+keep(struct po_packing *packing, const struct po_packing_slot *slot)
+{
+    struct po_packing_kept *kept = packing->kept;
+    size_t size = slot->info.compressed_size;
+
+    if (kept->count == PO_BLAKE2B_LANES || size > kept->capacity - kept->used)
+        put_digests(packing);
+    memcpy(kept->bytes + kept->used, slot->bytes, size);
+    kept->jobs[kept->count].bytes = kept->bytes + kept->used;
+    kept->jobs[kept->count].size = size;
+    kept->frames[kept->count++] = packing->writer->frame_count - 1;
+    kept->used += size;
 }
 
 /* On the writer's thread, until the pool is closed and empty. */
@@ -123,6 +213,8 @@ write_main(void *ctx)
         void *item = NULL;
         enum po_status st = po_ordered_next(packing->pool, &item, &err);
 
+        if (st == PO_OK && item == NULL && packing->keeps)
+            put_digests(packing);
         if (st != PO_OK || item == NULL)
             return; /* a failure is the pool's, and so the packer's */
         slot = item;
@@ -131,6 +223,8 @@ write_main(void *ctx)
             po_ordered_abort(packing->pool, &err);
             return;
         }
+        if (packing->keeps)
+            keep(packing, slot);
         po_ordered_release(packing->pool);
     }
 }

@@ -7,10 +7,12 @@
 #define PO_ENGINE_PACKING_H
 
 #include "archive/writer.h"
+#include "engine/budget.h"
 #include "pipeline/ordered.h"
 #include "store/store.h"
 
 struct po_packing_slot;
+struct po_packing_kept;
 
 struct po_packing {
     struct po_writer *writer;
@@ -18,6 +20,7 @@ struct po_packing {
     unsigned threads; /* compressors */
     int level;        /* as zstd's; 0 = 3 */
     bool is_unchecked;
+    bool keeps; /* frames, some buffers full, for faster digests */
     /* For each full frame, on the packing thread: for progress, and to end it. */
     enum po_status (*flushing)(void *ctx, struct po_err *err);
     void *ctx;
@@ -31,17 +34,19 @@ struct po_packing {
     struct po_frame_encoder **encoders; /* one a worker */
     uint8_t **scratch;                  /* one a worker: where it encodes to */
     struct po_packing_slot *filling;    /* the packer's slot */
+    struct po_packing_kept *kept;       /* written frames whose digests are made together */
 };
 
-/* Buffers of a frame's size, for po_budget_fit: a slot and a scratch for each compressor, two slots
- * more. */
-#define PO_PACKING_BUFFERS_PER_THREAD 2u
-#define PO_PACKING_BUFFERS_FIXED 2u
 /* A mail server's disk is the limit by then. */
 #define PO_PACKING_THREADS_DEFAULT 4u
 /* Below that a frame compresses visibly worse: rather a thread less. */
 #define PO_PACKING_FRAME_SIZE_MIN_DEFAULT ((uint32_t)4 << 20)
 
+/*
+ * Fits threads, frame_size and keeps into the memory that there is, `budget` saying what is wished for;
+ * its numbers of buffers are set here.
+ */
+void po_packing_fit(struct po_packing *packing, const struct po_budget *budget);
 /* Buffers and compressors, for all passes; freed in any case. What stands above the packer is set. */
 PO_NODISCARD enum po_status po_packing_new(struct po_packing *packing, struct po_err *err);
 void po_packing_free(struct po_packing *packing);

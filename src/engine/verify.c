@@ -39,8 +39,8 @@ work(void *ctx, struct po_frame_job *job, struct po_frame_decoder *decoder)
     struct run *run = ctx;
 
     if (run->is_deep)
-        job->status = po_audit_frame(&run->verify, decoder, job->frame, job->bytes, job->content,
-                                     job->user, &job->err);
+        job->status = po_audit_frame(&run->verify, decoder, job->frame, job->bytes, job->digest,
+                                     job->content, job->user, &job->err);
     else
         job->status = po_reader_check_frame(run->reader, job->frame, job->bytes, false, &job->err);
 }
@@ -212,6 +212,7 @@ verify(struct run *run, unsigned threads, struct po_err *err)
                                           .wanted = run->frames,
                                           .threads = threads,
                                           .is_raw = !run->is_deep,
+                                          .wants_digests = run->is_deep,
                                           .goes_on_unread = true,
                                           .watch = run->watch,
                                           .ctx = run,
