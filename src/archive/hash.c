@@ -3,7 +3,11 @@
 #include "base/mem.h"
 
 #include <sodium.h>
+#if defined(POBACKUP_XXHASH_DISPATCH)
+#include <xxh_x86dispatch.h> /* as xxhash.h, with the widest vectors that the processor has */
+#else
 #include <xxhash.h>
+#endif
 
 struct po_hasher {
     XXH3_state_t *xxh3; /* needs 64-byte alignment: its own allocator gives it */
