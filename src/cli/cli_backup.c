@@ -102,7 +102,9 @@ save_archive(struct po_cli *cli, struct po_host *host, const char *dest, struct 
     po_cli_base_choose(cli, host, dest, options->purpose != NULL, &base);
     if (base.is_diff)
         po_cli_target_set_diff(path);
-    st = po_buf_check(path, &err);
+    st = po_cli_target_set_free(path, dest, &err);
+    if (st == PO_OK)
+        st = po_buf_check(path, &err);
     if (st == PO_OK)
         st = po_cli_signer_check(signer, po_buf_text(path), &err);
     if (st == PO_OK && strcmp(po_buf_text(path), "-") != 0 && po_cli_rec_exists(po_buf_text(path)))

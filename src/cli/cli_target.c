@@ -163,6 +163,41 @@ po_cli_target_set_diff(struct po_buf *path)
     po_buf_put_text(path, DIFF_ENDING);
 }
 
+static enum po_status
+is_taken(struct po_buf *path, bool *is_taken, struct po_err *err)
+{
+    struct po_node_info info = { 0 };
+    enum po_status st = po_buf_check(path, err);
+
+    return st == PO_OK ? po_os_stat(po_buf_text(path), &info, is_taken, err) : st;
+}
+
+enum po_status
+po_cli_target_set_free(struct po_buf *path, const char *dest, struct po_err *err)
+{
+    const size_t ending = strlen(FULL_ENDING); /* a differential's is as long */
+    char tail[sizeof FULL_ENDING];
+    bool exists = false;
+    enum po_status st;
+
+    if (!po_cli_target_is_directory(dest))
+        return PO_OK;
+    st = is_taken(path, &exists, err);
+    if (st != PO_OK || !exists)
+        return st;
+    memcpy(tail, po_buf_text(path) + path->size - ending, sizeof tail);
+    path->size -= ending;
+    for (unsigned number = 2; exists && st == PO_OK; number++) {
+        size_t size = path->size;
+
+        po_buf_printf(path, "-%u%s", number, tail);
+        st = is_taken(path, &exists, err);
+        if (exists)
+            path->size = size;
+    }
+    return st;
+}
+
 bool
 po_cli_target_is_directory(const char *dest)
 {

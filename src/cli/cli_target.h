@@ -21,6 +21,10 @@ bool po_cli_target_path(struct po_cli *cli, struct po_host *host, const char *de
 void po_cli_target_put_name(struct po_buf *out, const char *host, int64_t created);
 /* The name that it made for a full becomes that of a differential. */
 void po_cli_target_set_diff(struct po_buf *path);
+/* When DEST is a directory and the name that was made is taken, by an archive of the same second: "-2" (-3, ...)
+ * stands before its ending. */
+PO_NODISCARD enum po_status po_cli_target_set_free(struct po_buf *path, const char *dest,
+                                                   struct po_err *err);
 bool po_cli_target_is_diff(const char *path);
 /* Whether DEST is a directory that is there. */
 bool po_cli_target_is_directory(const char *dest);
