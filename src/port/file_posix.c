@@ -20,6 +20,8 @@
 
 struct po_file {
     int fd;
+    uid_t uid; /* as it was opened; of a standard one not set */
+    gid_t gid;
     bool is_standard;           /* not ours to close */
     bool is_stream;             /* no offsets: a pipe, a device, standard input or output */
     uint64_t position;          /* of a stream: bytes read or written so far */
@@ -77,6 +79,8 @@ wrap_fd(struct po_file **out, int fd, bool is_regular_only, const char *path, si
         goto done;
     }
     file->fd = fd;
+    file->uid = info.st_uid;
+    file->gid = info.st_gid;
     file->is_stream = !S_ISREG(info.st_mode);
     file->end = S_ISREG(info.st_mode) ? (uint64_t)info.st_size : 0;
     *out = file;
@@ -271,6 +275,8 @@ po_file_set_size(struct po_file *file, uint64_t size, struct po_err *err)
 enum po_status
 po_file_set_owner(struct po_file *file, uint32_t uid, uint32_t gid, struct po_err *err)
 {
+    if (uid == file->uid && gid == file->gid)
+        return PO_OK;
     if (fchown(file->fd, (uid_t)uid, (gid_t)gid) != 0)
         return po_fail_errno(err, errno, "set the owner %u:%u", uid, gid);
     return PO_OK;

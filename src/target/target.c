@@ -8,6 +8,9 @@
 #include <string.h>
 
 /* What stock tools give an entry whose owner the archive does not record. */
+/* From this size on the disk begins to write a file when it is whole, and not when all are: so the sync at the
+ * end has less to wait for. For smaller ones telling it takes longer than that saves. */
+#define EARLY_WRITE_MIN ((size_t)64 << 10)
 #define FILE_MODE_DEFAULT 0644u
 #define DIRECTORY_MODE_DEFAULT 0755u
 /* Until a file has its content and its owner, nobody else may read it. */
@@ -202,6 +205,8 @@ fill(struct po_target *target, uint32_t entry, struct po_file *file, const uint8
         return st;
     }
     po_target_file_facts(target, entry, file);
+    if (size >= EARLY_WRITE_MIN)
+        po_file_hint_write(file);
     return po_file_close(file, err);
 }
 
