@@ -324,6 +324,11 @@ stat_plain(int fd, const char *name, bool follows, struct po_node_info *info)
 
 #if defined(STATX_BTIME)
 
+/* What is used, and no more: on a network the rest (time of access, blocks) may have to be asked for. */
+#define WANTED                                                                                     \
+    (STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_UID | STATX_GID | STATX_MTIME | STATX_CTIME |   \
+     STATX_INO | STATX_SIZE | STATX_BTIME)
+
 int
 po_beneath_stat(int fd, const char *name, bool follows, struct po_node_info *info)
 {
@@ -331,7 +336,7 @@ po_beneath_stat(int fd, const char *name, bool follows, struct po_node_info *inf
     int flags =
         AT_NO_AUTOMOUNT | (follows ? 0 : AT_SYMLINK_NOFOLLOW) | (*name == '\0' ? AT_EMPTY_PATH : 0);
 
-    if (statx(fd, name, flags, STATX_BASIC_STATS | STATX_BTIME, &stx) != 0) {
+    if (statx(fd, name, flags, WANTED, &stx) != 0) {
         /* As with openat2: an older system or a filter. */
         if (errno == ENOSYS || errno == EPERM)
             return stat_plain(fd, name, follows, info);

@@ -4,11 +4,17 @@
 #include "base/mem.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "source/list_ahead.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define ATTRIBUTE_REPARSE_POINT 0x400u /* of Windows */
+/*
+ * A tree of fewer nodes is listed before threads are started. And a large directory's own
+ * directories are handed to the threads after that many children, not all at its end.
+ */
+#define SMALL_TREE 64u
 
 /* One directory being listed. */
 struct listing {
@@ -18,6 +24,9 @@ struct listing {
     size_t member_size;
     struct po_buf path; /* archive path of the directory, then of a child */
     size_t dir_size;
+    struct po_list_ahead *ahead;
+    size_t next;     /* the first entry that was not handed out, if it is a directory */
+    size_t children; /* seen in this tree */
 };
 
 void
@@ -393,15 +402,60 @@ add_child(void *ctx, const char *name, size_t name_size, const struct po_node_in
     return st;
 }
 
-/* Lists the directory of entry `number`. */
+/* Where the path of an entry goes on below the root. */
+static size_t
+relative_at(const struct listing *listing, const struct po_entry *entry)
+{
+    return entry->path_size == listing->member_size ? entry->path_size : listing->member_size + 1;
+}
+
+/*
+ * Hands the directories that are known to those who list ahead, in the list's order; many at a time,
+ * for it may wake threads.
+ */
+static enum po_status
+hand_out(struct listing *listing, struct po_err *err)
+{
+    const struct po_entry_list *list = listing->walk->list;
+    enum po_status st = PO_OK;
+
+    if (po_list_ahead_count(listing->ahead) > PO_LIST_AHEAD_MAX / 2)
+        return PO_OK;
+    for (; listing->next < list->count && st == PO_OK; listing->next++) {
+        const struct po_entry *entry = &list->entries[listing->next];
+        size_t at = relative_at(listing, entry);
+
+        if (entry->type != POBACKUP_DIRECTORY)
+            continue;
+        if (po_list_ahead_count(listing->ahead) == PO_LIST_AHEAD_MAX)
+            break;
+        st = po_list_ahead_submit(listing->ahead, po_entry_path(list, entry) + at,
+                                  entry->path_size - at, err);
+    }
+    if (st == PO_OK && listing->children >= SMALL_TREE)
+        po_list_ahead_start(listing->ahead);
+    return st;
+}
+
+static enum po_status
+see_child(void *ctx, const char *name, size_t name_size, const struct po_node_info *info,
+          const struct po_err *failure, struct po_err *err)
+{
+    struct listing *listing = ctx;
+    enum po_status st = PO_OK;
+
+    if (++listing->children % SMALL_TREE == 0)
+        st = hand_out(listing, err);
+    return st == PO_OK ? add_child(ctx, name, name_size, info, failure, err) : st;
+}
+
+/* Lists the directory of entry `number`, the first that was handed out and not listed. */
 static enum po_status
 list_directory(struct listing *listing, size_t number, struct po_err *err)
 {
     struct po_walk *walk = listing->walk;
     const struct po_entry *entry = &walk->list->entries[number];
     bool is_root = entry->path_size == listing->member_size;
-    size_t relative_at = is_root ? entry->path_size : listing->member_size + 1;
-    char *relative = NULL;
     struct po_err failure = { .status = PO_OK };
     enum po_status st;
 
@@ -412,13 +466,10 @@ list_directory(struct listing *listing, size_t number, struct po_err *err)
     if (listing->path.failed)
         return po_buf_check(&listing->path, err);
     listing->dir_size = listing->path.size;
-    /* The callback changes listing->path: the name of the directory needs a place of its own. */
-    relative = po_mem_copy(listing->path.bytes + relative_at, listing->dir_size - relative_at);
-    if (relative == NULL)
-        return po_fail_nomem(err, listing->dir_size);
-    st = po_dir_list(listing->root, relative, listing->dir_size - relative_at, add_child, listing,
-                     &failure);
-    po_mem_free(relative);
+    st = hand_out(listing, err);
+    if (st != PO_OK)
+        return st;
+    st = po_list_ahead_next(listing->ahead, see_child, listing, &failure);
     if (st == PO_E_IO && !is_root) {
         /* Unreadable, or gone since: named; the directory itself is saved, with what was seen. */
         listing->path.size = listing->dir_size;
@@ -441,15 +492,19 @@ po_walk_tree(struct po_walk *walk, struct po_dir *root, const char *member, stru
     size_t at = walk->list->count;
     enum po_status st = po_dir_stat(root, "", 0, &info, &exists, err);
 
+    listing.next = at;
     if (st == PO_OK)
         st = add_entry(walk, member, listing.member_size, &info, err);
     if (st == PO_OK && has_extras(walk, &info))
         st = add_extras(walk, root, "", 0, err);
+    if (st == PO_OK)
+        st = po_list_ahead_new(&listing.ahead, root, err);
     /* The list is its own queue: directories found are listed in their turn. No recursion, whatever
      * the depth. */
     for (; st == PO_OK && at < walk->list->count; at++)
         if (walk->list->entries[at].type == POBACKUP_DIRECTORY)
             st = list_directory(&listing, at, err);
+    po_list_ahead_free(listing.ahead);
     po_buf_deinit(&listing.path);
     return st;
 }

@@ -1,6 +1,6 @@
 /*
- * The source module: what a backup reads. walk.h lists a tree into entries; readahead.h reads small
- * files by several threads, in order.
+ * The source module: what a backup reads. walk.h lists a tree into entries, its directories
+ * listed by several threads (list_ahead.h); readahead.h reads small files by several threads, in order.
  */
 #ifndef PO_SOURCE_WALK_H
 #define PO_SOURCE_WALK_H
@@ -59,7 +59,7 @@ struct po_walk {
  * Adds the directory `root` under the archive path `member`, and all that lies below it, parents
  * first. Names in one directory come in the system's order. FIFOs, sockets and devices are
  * problems; so is what cannot be examined, and an alternate stream of a link. PO_E_CANCELLED when
- * asked to.
+ * asked to. What it calls, it calls on this thread.
  */
 PO_NODISCARD enum po_status po_walk_tree(struct po_walk *walk, struct po_dir *root,
                                          const char *member, struct po_err *err);
