@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* On Windows GCC does not align a stack for such vectors (its bug 54412). */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(_WIN32)
+#if defined(__x86_64__) && defined(__GNUC__) && defined(__ELF__)
 #define HAS_LANES 1
 #else
 #define HAS_LANES 0
