@@ -10,9 +10,9 @@
 #endif
 
 static void
-one_by_one(struct po_blake2b_job jobs[PO_BLAKE2B_LANES])
+one_by_one(struct po_blake2b_job *jobs, unsigned count)
 {
-    for (unsigned i = 0; i < PO_BLAKE2B_LANES; i++)
+    for (unsigned i = 0; i < count; i++)
         if (jobs[i].bytes != NULL)
             po_blake2b(jobs[i].bytes, jobs[i].size, jobs[i].digest);
 }
@@ -20,6 +20,7 @@ one_by_one(struct po_blake2b_job jobs[PO_BLAKE2B_LANES])
 #if HAS_LANES
 
 #define LANES PO_BLAKE2B_LANES
+#define JOBS_AT_ONCE 64u /* bits that say which are taken */
 #define BLOCK 128u
 #define WORDS 16u
 #define ROUNDS 12u
@@ -112,21 +113,36 @@ struct state {
     const uint8_t *at[LANES]; /* the next block */
     size_t left[LANES];       /* bytes from there on */
     uint64_t done[LANES];
-    bool is_active[LANES];
+    struct po_blake2b_job *job[LANES]; /* NULL: the lane has nothing to do */
 };
 
-INLINE void
-begin(struct state *state, const struct po_blake2b_job jobs[LANES])
+/* The longest job that no lane has had, so that a lane is not left alone with it at the end. */
+static struct po_blake2b_job *
+take_job(struct po_blake2b_job *jobs, unsigned count, uint64_t *is_taken)
 {
+    unsigned found = count;
+
+    for (unsigned i = 0; i < count; i++)
+        if (jobs[i].bytes != NULL && (*is_taken >> i & 1) == 0 &&
+            (found == count || jobs[i].size > jobs[found].size))
+            found = i;
+    if (found == count)
+        return NULL;
+    *is_taken |= UINT64_C(1) << found;
+    return &jobs[found];
+}
+
+INLINE void
+begin_lane(struct state *state, unsigned lane, struct po_blake2b_job *job)
+{
+    state->job[lane] = job;
+    if (job == NULL)
+        return;
     for (unsigned i = 0; i < 8; i++)
-        state->h[i] = (po_v4){ 0 } + iv[i];
-    state->h[0] ^= (po_v4){ 0 } + (uint64_t)PARAMETERS;
-    for (unsigned lane = 0; lane < LANES; lane++) {
-        state->at[lane] = jobs[lane].bytes;
-        state->left[lane] = jobs[lane].size;
-        state->done[lane] = 0;
-        state->is_active[lane] = jobs[lane].bytes != NULL;
-    }
+        state->h[i][lane] = iv[i] ^ (i == 0 ? (uint64_t)PARAMETERS : 0);
+    state->at[lane] = job->bytes;
+    state->left[lane] = job->size;
+    state->done[lane] = 0;
 }
 
 /* The active lane that has the least left; LANES: none is active. */
@@ -136,7 +152,7 @@ shortest(const struct state *state)
     unsigned found = LANES;
 
     for (unsigned lane = 0; lane < LANES; lane++)
-        if (state->is_active[lane] && (found == LANES || state->left[lane] < state->left[found]))
+        if (state->job[lane] != NULL && (found == LANES || state->left[lane] < state->left[found]))
             found = lane;
     return found;
 }
@@ -149,7 +165,7 @@ run_blocks(struct state *state, unsigned least)
     po_v4 counts = { 0 };
 
     for (unsigned lane = 0; lane < LANES; lane++) {
-        if (!state->is_active[lane]) {
+        if (state->job[lane] == NULL) {
             state->at[lane] = state->at[least];
             state->left[lane] = state->left[least];
         }
@@ -169,7 +185,7 @@ run_blocks(struct state *state, unsigned least)
 
 /* The last block of one lane, padded with zeros, and its digest. The other lanes stay as they are. */
 INLINE void
-end_lane(struct state *state, unsigned lane, uint8_t digest[PO_DIGEST_SIZE])
+end_lane(const struct state *state, unsigned lane)
 {
     uint8_t block[BLOCK] = { 0 };
     const uint8_t *const blocks[LANES] = { block, block, block, block };
@@ -182,34 +198,36 @@ end_lane(struct state *state, unsigned lane, uint8_t digest[PO_DIGEST_SIZE])
     for (unsigned i = 0; i < PO_DIGEST_SIZE / 8; i++) {
         uint64_t word = h[i][lane];
 
-        memcpy(digest + (size_t)i * 8, &word, sizeof(word));
+        memcpy(state->job[lane]->digest + (size_t)i * 8, &word, sizeof(word));
     }
-    state->is_active[lane] = false;
 }
 
 INLINE void
-run_lanes(struct po_blake2b_job jobs[LANES])
+run_lanes(struct po_blake2b_job *jobs, unsigned count)
 {
-    struct state state;
+    struct state state = { 0 };
+    uint64_t is_taken = 0;
     unsigned least;
 
-    begin(&state, jobs);
+    for (unsigned lane = 0; lane < LANES; lane++)
+        begin_lane(&state, lane, take_job(jobs, count, &is_taken));
     while ((least = shortest(&state)) < LANES) {
         run_blocks(&state, least);
-        end_lane(&state, least, jobs[least].digest);
+        end_lane(&state, least);
+        begin_lane(&state, least, take_job(jobs, count, &is_taken));
     }
 }
 
 __attribute__((target("avx2"))) static void
-run_avx2(struct po_blake2b_job jobs[LANES])
+run_avx2(struct po_blake2b_job *jobs, unsigned count)
 {
-    run_lanes(jobs);
+    run_lanes(jobs, count);
 }
 
 __attribute__((target("avx512f,avx512vl"))) static void
-run_avx512(struct po_blake2b_job jobs[LANES])
+run_avx512(struct po_blake2b_job *jobs, unsigned count)
 {
-    run_lanes(jobs);
+    run_lanes(jobs, count);
 }
 
 bool
@@ -228,14 +246,21 @@ po_blake2b4_has(enum po_blake2b4_way way)
 }
 
 void
-po_blake2b4(enum po_blake2b4_way way, struct po_blake2b_job jobs[PO_BLAKE2B_LANES])
+po_blake2b4(enum po_blake2b4_way way, struct po_blake2b_job *jobs, unsigned count)
 {
-    if (way == PO_BLAKE2B4_AVX512)
-        run_avx512(jobs);
-    else if (way == PO_BLAKE2B4_AVX2)
-        run_avx2(jobs);
-    else
-        one_by_one(jobs);
+    unsigned at = 0;
+
+    while (at < count) {
+        unsigned some = count - at < JOBS_AT_ONCE ? count - at : JOBS_AT_ONCE;
+
+        if (way == PO_BLAKE2B4_AVX512)
+            run_avx512(jobs + at, some);
+        else if (way == PO_BLAKE2B4_AVX2)
+            run_avx2(jobs + at, some);
+        else
+            one_by_one(jobs + at, some);
+        at += some;
+    }
 }
 
 #else
@@ -247,10 +272,10 @@ po_blake2b4_has(enum po_blake2b4_way way)
 }
 
 void
-po_blake2b4(enum po_blake2b4_way way, struct po_blake2b_job jobs[PO_BLAKE2B_LANES])
+po_blake2b4(enum po_blake2b4_way way, struct po_blake2b_job *jobs, unsigned count)
 {
     (void)way;
-    one_by_one(jobs);
+    one_by_one(jobs, count);
 }
 
 #endif

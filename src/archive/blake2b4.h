@@ -1,6 +1,6 @@
 /*
- * blake2b4.h - BLAKE2b-256 (RFC 7693) of four byte strings side by side, one in each lane of the processor's
- * vectors: three to four times as fast as one after the other. Where the processor has no such vectors
+ * blake2b4.h - BLAKE2b-256 (RFC 7693) of byte strings, four side by side, one in each lane of the processor's
+ * vectors: three to four times as fast as one after the other. A lane that is done takes the next string. Where the processor has no such vectors
  * (AVX2), it is libsodium's, one after the other.
  */
 #ifndef PO_ARCHIVE_BLAKE2B4_H
@@ -9,6 +9,8 @@
 #include "archive/hash.h"
 
 #define PO_BLAKE2B_LANES 4u
+/* So many at once, and strings of different lengths leave few lanes idle. */
+#define PO_BLAKE2B_JOBS 8u
 
 /* One string; of none (bytes NULL) the digest is not set. */
 struct po_blake2b_job {
@@ -28,6 +30,6 @@ enum po_blake2b4_way {
 bool po_blake2b4_has(enum po_blake2b4_way way);
 /* The first that it can. */
 enum po_blake2b4_way po_blake2b4_best(void);
-void po_blake2b4(enum po_blake2b4_way way, struct po_blake2b_job jobs[PO_BLAKE2B_LANES]);
+void po_blake2b4(enum po_blake2b4_way way, struct po_blake2b_job *jobs, unsigned count);
 
 #endif

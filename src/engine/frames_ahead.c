@@ -4,6 +4,9 @@
 #include "base/mem.h"
 #include "port/thread.h"
 
+/* Hashed together at first, when the caller waits; then twice as many, and so on. */
+#define BATCH_FIRST 2u
+
 /* A frame in the ring. */
 struct place {
     struct po_frame_ahead item;
@@ -122,16 +125,16 @@ take_place(struct po_frames_ahead *ahead, uint32_t frame, bool is_first)
 
 /* ---- the thread ---- */
 
-/* Fetches as many as are hashed at once, or as there is room for; at least one. *count = 0: that was all. */
+/* Fetches `most`, or as many as there is room for; at least one. *count = 0: that was all. */
 static enum po_status
-fetch_some(struct po_frames_ahead *ahead, uint32_t *next, struct place *some[PO_BLAKE2B_LANES],
-           unsigned *count, struct po_err *err)
+fetch_some(struct po_frames_ahead *ahead, uint32_t *next, unsigned most,
+           struct place *some[PO_BLAKE2B_JOBS], unsigned *count, struct po_err *err)
 {
     const struct po_frames_ahead_options *options = &ahead->options;
     enum po_status st = PO_OK;
 
     *count = 0;
-    while (*count < PO_BLAKE2B_LANES && st == PO_OK &&
+    while (*count < most && st == PO_OK &&
            po_frames_next_wanted(options->reader, options->wanted, next)) {
         struct place *place = take_place(ahead, *next, *count == 0);
         struct po_frame_ahead *item;
@@ -150,9 +153,9 @@ fetch_some(struct po_frames_ahead *ahead, uint32_t *next, struct place *some[PO_
 }
 
 static void
-hash_some(const struct po_frames_ahead *ahead, struct place *some[PO_BLAKE2B_LANES], unsigned count)
+hash_some(const struct po_frames_ahead *ahead, struct place *some[PO_BLAKE2B_JOBS], unsigned count)
 {
-    struct po_blake2b_job jobs[PO_BLAKE2B_LANES] = { 0 };
+    struct po_blake2b_job jobs[PO_BLAKE2B_JOBS] = { 0 };
 
     for (unsigned i = 0; i < count; i++) {
         jobs[i].bytes = some[i]->item.is_unread ? NULL : some[i]->item.bytes;
@@ -161,7 +164,7 @@ hash_some(const struct po_frames_ahead *ahead, struct place *some[PO_BLAKE2B_LAN
     if (count == 1 && jobs[0].bytes != NULL)
         po_blake2b(jobs[0].bytes, jobs[0].size, jobs[0].digest);
     else
-        po_blake2b4(ahead->way, jobs);
+        po_blake2b4(ahead->way, jobs, count);
     for (unsigned i = 0; i < count; i++)
         for (size_t b = 0; b < PO_DIGEST_SIZE; b++)
             some[i]->item.digest[b] = jobs[i].digest[b];
@@ -172,16 +175,18 @@ fetch_main(void *ctx)
 {
     struct po_frames_ahead *ahead = ctx;
     uint32_t next = 0;
+    unsigned most = BATCH_FIRST;
     bool is_over = false;
 
     while (!is_over) {
-        struct place *some[PO_BLAKE2B_LANES] = { 0 };
+        struct place *some[PO_BLAKE2B_JOBS] = { 0 };
         struct po_err err = { 0 };
         unsigned count = 0;
-        enum po_status st = fetch_some(ahead, &next, some, &count, &err);
+        enum po_status st = fetch_some(ahead, &next, most, some, &count, &err);
 
         hash_some(ahead, some, count);
         is_over = count == 0 || st != PO_OK;
+        most = most < PO_BLAKE2B_JOBS / 2 ? most * 2 : PO_BLAKE2B_JOBS;
         po_mutex_lock(ahead->mutex);
         ahead->ready += count;
         ahead->is_over = is_over;
@@ -212,7 +217,7 @@ po_frames_ahead_new(struct po_frames_ahead **out, const struct po_frames_ahead_o
     ahead->options = *options;
     ahead->way = po_blake2b4_best();
     ahead->capacity = (size_t)po_frames_ahead_size(options);
-    ahead->place_count = options->held_max + 2 * (size_t)PO_BLAKE2B_LANES;
+    ahead->place_count = options->held_max + 2 * (size_t)PO_BLAKE2B_JOBS;
     ahead->ring = po_mem_new_pages(ahead->capacity);
     ahead->places = po_mem_new(ahead->place_count, sizeof *ahead->places);
     st = ahead->ring == NULL || ahead->places == NULL ? po_fail_nomem(err, ahead->capacity)

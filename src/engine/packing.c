@@ -18,8 +18,8 @@ struct po_packing_kept {
     uint8_t *bytes;
     size_t capacity;
     size_t used;
-    struct po_blake2b_job jobs[PO_BLAKE2B_LANES];
-    uint32_t frames[PO_BLAKE2B_LANES];
+    struct po_blake2b_job jobs[PO_BLAKE2B_JOBS];
+    uint32_t frames[PO_BLAKE2B_JOBS];
     unsigned count;
 };
 
@@ -176,7 +176,7 @@ put_digests(struct po_packing *packing)
     if (kept->count == 1)
         po_blake2b(kept->jobs[0].bytes, kept->jobs[0].size, kept->jobs[0].digest);
     else
-        po_blake2b4(po_blake2b4_best(), kept->jobs);
+        po_blake2b4(po_blake2b4_best(), kept->jobs, kept->count);
     for (unsigned i = 0; i < kept->count; i++) {
         po_writer_set_digest(packing->writer, kept->frames[i], kept->jobs[i].digest);
         kept->jobs[i].bytes = NULL;
@@ -192,7 +192,7 @@ keep(struct po_packing *packing, const struct po_packing_slot *slot)
     struct po_packing_kept *kept = packing->kept;
     size_t size = slot->info.compressed_size;
 
-    if (kept->count == PO_BLAKE2B_LANES || size > kept->capacity - kept->used)
+    if (kept->count == PO_BLAKE2B_JOBS || size > kept->capacity - kept->used)
         put_digests(packing);
     memcpy(kept->bytes + kept->used, slot->bytes, size);
     kept->jobs[kept->count].bytes = kept->bytes + kept->used;
