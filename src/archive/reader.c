@@ -117,29 +117,48 @@ take_part(struct po_buf *out, const uint8_t *content, size_t content_size, size_
     *left -= part;
 }
 
+/* Where a frame is decoded, with room for the largest of those that were asked for: mostly one, and small. */
+struct frame_room {
+    struct po_frame_decoder *decoder;
+    struct po_buf bytes;
+    struct po_buf content;
+};
+
 static enum po_status
-read_content(const struct po_reader *reader, uint32_t entry, struct po_frame_decoder *decoder,
-             uint8_t *bytes, uint8_t *content, struct po_buf *out, size_t *content_at,
-             struct po_err *err)
+decode(const struct po_reader *reader, uint32_t frame, struct frame_room *room, struct po_err *err)
+{
+    const struct po_seek_entry *seek = &reader->seeks[frame];
+
+    if (!po_buf_reserve(&room->bytes, seek->compressed_size) ||
+        !po_buf_reserve(&room->content, seek->content_size))
+        return po_fail_nomem(err, seek->content_size);
+    return po_reader_decode(reader, room->decoder, frame, room->bytes.bytes, room->content.bytes,
+                            err);
+}
+
+static enum po_status
+read_content(const struct po_reader *reader, uint32_t entry, struct frame_room *room,
+             struct po_buf *out, size_t *content_at, struct po_err *err)
 {
     uint32_t frame = po_index_frame(reader->index, entry);
     uint64_t left = po_index_size(reader->index, entry);
     size_t start = out->size;
     size_t at = 0;
     uint8_t hash[PO_HASH_SIZE];
-    enum po_status st = po_reader_decode(reader, decoder, frame, bytes, content, err);
+    enum po_status st = decode(reader, frame, room, err);
 
     if (st == PO_OK)
-        st = po_reader_member(reader, entry, content, reader->seeks[frame].content_size, &at, err);
+        st = po_reader_member(reader, entry, room->content.bytes, reader->seeks[frame].content_size,
+                              &at, err);
     if (st == PO_OK)
-        take_part(out, content, reader->seeks[frame].content_size, at, &left);
+        take_part(out, room->content.bytes, reader->seeks[frame].content_size, at, &left);
     *content_at = at;
     while (st == PO_OK && left > 0 && !out->failed) {
         if (++frame >= reader->index->frame_count)
             return broken(err, "a member that goes on behind the last frame" PO_RULE("FRAME-4"));
-        st = po_reader_decode(reader, decoder, frame, bytes, content, err);
+        st = decode(reader, frame, room, err);
         if (st == PO_OK)
-            take_part(out, content, reader->seeks[frame].content_size, 0, &left);
+            take_part(out, room->content.bytes, reader->seeks[frame].content_size, 0, &left);
     }
     if (st == PO_OK)
         st = po_buf_check(out, err);
@@ -155,27 +174,21 @@ enum po_status
 po_reader_content(const struct po_reader *reader, uint32_t entry, uint64_t size_max,
                   struct po_buf *out, size_t *content_at, struct po_err *err)
 {
-    struct po_frame_decoder *decoder = NULL;
-    uint8_t *bytes = NULL;
-    uint8_t *content = NULL;
+    struct frame_room room = { 0 };
     enum po_status st;
 
     if (po_index_type(reader->index, entry) != POBACKUP_FILE ||
         po_index_source(reader->index, entry) != 0 ||
         po_index_size(reader->index, entry) > size_max)
         return broken(err, "no file of this archive, or too large");
-    st = po_frame_decoder_new(&decoder, err);
-    bytes = po_mem_new(1, reader->compressed_max);
-    content = po_mem_new(1, reader->content_max);
-    if (st == PO_OK && (bytes == NULL || content == NULL))
-        st = po_fail_nomem(err, reader->content_max);
+    st = po_frame_decoder_new(&room.decoder, err);
     /* Also for an empty content there is then a place where it begins. */
     if (st == PO_OK && !po_buf_reserve(out, 1))
         st = po_buf_check(out, err);
     if (st == PO_OK)
-        st = read_content(reader, entry, decoder, bytes, content, out, content_at, err);
-    po_mem_free(content);
-    po_mem_free(bytes);
-    po_frame_decoder_free(decoder);
+        st = read_content(reader, entry, &room, out, content_at, err);
+    po_buf_deinit(&room.content);
+    po_buf_deinit(&room.bytes);
+    po_frame_decoder_free(room.decoder);
     return st;
 }
