@@ -82,17 +82,15 @@ po_mem_new_pages(size_t size)
 
     if (size > (size_t)PTRDIFF_MAX - extra)
         return NULL;
-    raw = malloc(size + extra);
+    /* Zeroed, so that no stale heap bytes can reach an archive. A block of this size comes from the system as zeros,
+     * and whichever thread writes to a page first has its fault: several at once, and none for what stays
+     * unused. */
+    raw = calloc(1, size + extra);
     if (raw == NULL)
         return NULL;
     block = raw + sizeof(void *);
     block += (PAGE_SIZE_MIN - (uintptr_t)block % PAGE_SIZE_MIN) % PAGE_SIZE_MIN;
     memcpy(block - sizeof(void *), &raw, sizeof(raw));
-    /*
-     * Zeroed as a whole and not one byte a page: the same page faults, and no stale heap bytes can
-     * reach an archive.
-     */
-    memset(block, 0, size);
     return block;
 }
 

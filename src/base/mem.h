@@ -28,8 +28,8 @@ char *po_mem_strdup(const char *text);
 void po_mem_free(void *block);
 
 /*
- * Large buffers for frames: page-aligned, every page touched once, so that first use costs nothing
- * later. Freed by po_mem_free_pages with the same size.
+ * Large buffers for frames: page-aligned, all zeros; a page that is never written to takes no memory. Freed
+ * by po_mem_free_pages with the same size.
  */
 void *po_mem_new_pages(size_t size);
 void po_mem_free_pages(void *block, size_t size);
