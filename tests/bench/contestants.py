@@ -55,7 +55,7 @@ def ours(name, what, more, is_all=True):
             "list": "{program} list {repo}/*-full.tar.zst",
         }
     return Contestant(name, what, commands, version="{program} --version", env={"POBACKUP_STATE_DIR": "{cache}"},
-                      before="sleep 1.1", is_ours=True)  # an archive's name has seconds
+                      is_ours=True)
 
 
 TAR = "tar -C {site} --warning=no-file-changed -g {cache}/"
