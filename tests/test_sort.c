@@ -117,6 +117,129 @@ START_TEST(rows_that_are_in_order_cost_one_comparison_each)
 }
 END_TEST
 
+/* ---- rows ---- */
+
+static int
+compare_second(const void *ctx, uint32_t a, uint32_t b)
+{
+    const uint32_t *second = ctx;
+
+    return second[a] < second[b] ? -1 : second[a] > second[b];
+}
+
+START_TEST(rows_go_by_key_then_as_is_said_then_as_they_stood)
+{
+    static uint32_t second[700];
+    struct help_random random = help_random_begin("rows", (uint64_t)_i);
+    uint32_t count = (uint32_t)help_random_below(&random, HELP_COUNT(second) + 1);
+    struct po_sort_row rows[HELP_COUNT(second)];
+    struct po_sort_row spare[HELP_COUNT(second)];
+    bool has_tie = _i % 2 == 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        second[i] = (uint32_t)help_random_below(&random, 5);
+        rows[i] =
+            (struct po_sort_row){ .key = help_random_below(&random, 20) << 60 | 7, .number = i };
+    }
+    po_sort_rows(rows, spare, count, has_tie ? compare_second : NULL, second);
+    for (uint32_t i = 1; i < count; i++) {
+        const struct po_sort_row *a = &rows[i - 1];
+        const struct po_sort_row *b = &rows[i];
+        uint32_t x = has_tie ? second[a->number] : 0;
+        uint32_t y = has_tie ? second[b->number] : 0;
+
+        ck_assert(a->key < b->key ||
+                  (a->key == b->key && (x < y || (x == y && a->number < b->number))));
+    }
+}
+END_TEST
+
+/* ---- texts ---- */
+
+#define TEXTS 400u
+#define TEXT_MAX 700u
+
+struct text_table {
+    char bytes[TEXTS][TEXT_MAX];
+    size_t sizes[TEXTS];
+};
+
+static struct text_table table;
+
+static const char *
+text_of(const void *ctx, uint32_t number, size_t *size)
+{
+    const struct text_table *from = ctx;
+
+    *size = from->sizes[number];
+    return from->bytes[number];
+}
+
+static int
+compare_numbers_of_texts(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    size_t common = table.sizes[x] < table.sizes[y] ? table.sizes[x] : table.sizes[y];
+    int order = memcmp(table.bytes[x], table.bytes[y], common);
+
+    if (order == 0 && table.sizes[x] != table.sizes[y])
+        order = table.sizes[x] < table.sizes[y] ? -1 : 1;
+    return order != 0 ? order : x < y ? -1 : 1;
+}
+
+static void
+check_texts(uint32_t count)
+{
+    static struct po_sort_row rows[TEXTS];
+    static struct po_sort_row spare[TEXTS];
+    static uint32_t wanted[TEXTS];
+
+    for (uint32_t i = 0; i < count; i++)
+        rows[i].number = wanted[i] = i;
+    po_sort_texts(rows, spare, count, text_of, &table);
+    qsort(wanted, count, sizeof *wanted, compare_numbers_of_texts);
+    for (uint32_t i = 0; i < count; i++)
+        ck_assert_msg(rows[i].number == wanted[i], "%u texts: text %u at place %u, expected %u",
+                      count, rows[i].number, i, wanted[i]);
+}
+
+/* Of few letters, some of them NUL or above 127, with long beginnings in common, and some twice. */
+START_TEST(texts_go_as_bytes_do)
+{
+    static const char letters[] = { 'a', 'b', '/', '.', '\0', (char)0xe4 };
+    struct help_random random = help_random_begin("texts", (uint64_t)_i);
+    uint32_t count = (uint32_t)help_random_below(&random, TEXTS + 1);
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t from = i > 0 ? (uint32_t)help_random_below(&random, i) : 0;
+        size_t size = i == 0 ? 0 : help_random_size(&random, table.sizes[from] + 1);
+
+        memcpy(table.bytes[i], table.bytes[from], size);
+        while (size < TEXT_MAX && help_random_below(&random, 12) != 0)
+            table.bytes[i][size++] = letters[help_random_below(&random, sizeof letters)];
+        table.sizes[i] = size;
+    }
+    check_texts(count);
+}
+END_TEST
+
+/* Each is the beginning of the next, eight bytes a step, beyond what is sorted by keys; and only the last byte differs. */
+START_TEST(texts_that_share_nearly_all_are_sorted)
+{
+    for (uint32_t i = 0; i < 80; i++) {
+        memset(table.bytes[i], 'x', TEXT_MAX);
+        table.sizes[i] = (size_t)(i * 37 % 80) * 8;
+    }
+    check_texts(80);
+    for (uint32_t i = 0; i < 80; i++) {
+        table.sizes[i] = 600 + i % 2;
+        table.bytes[i][599] = (char)(200 - i % 3);
+    }
+    check_texts(80);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -127,6 +250,9 @@ main(void)
     tcase_add_test(tc, random_rows_come_out_as_from_qsort_and_equal_ones_keep_their_order);
     tcase_add_test(tc, rows_in_order_reversed_and_all_alike_are_sorted);
     tcase_add_test(tc, rows_that_are_in_order_cost_one_comparison_each);
+    tcase_add_loop_test(tc, rows_go_by_key_then_as_is_said_then_as_they_stood, 0, 200);
+    tcase_add_loop_test(tc, texts_go_as_bytes_do, 0, 300);
+    tcase_add_test(tc, texts_that_share_nearly_all_are_sorted);
     suite_add_tcase(suite, tc);
     return help_run(suite);
 }

@@ -3,7 +3,6 @@
 #include "archive/index_format.h"
 #include "base/mem.h"
 #include "base/sort.h"
-#include "base/text.h"
 
 #include <string.h>
 
@@ -20,18 +19,14 @@ struct sink {
     struct po_buf piece;
 };
 
-static int
-compare_entries(const void *ctx, uint32_t a, uint32_t b)
+static const char *
+path_of(const void *ctx, uint32_t number, size_t *size)
 {
     const struct po_entry_list *list = ctx;
-    const struct po_entry *x = &list->entries[a];
-    const struct po_entry *y = &list->entries[b];
-    int order =
-        po_text_compare(po_entry_path(list, x), x->path_size, po_entry_path(list, y), y->path_size);
+    const struct po_entry *entry = &list->entries[number];
 
-    if (order != 0)
-        return order;
-    return a < b ? -1 : 1;
+    *size = entry->path_size;
+    return po_entry_path(list, entry);
 }
 
 /* Of entries with the same path, the one added last stays (spec: TAR-7). */
@@ -61,19 +56,21 @@ po_index_sort(const struct po_entry_list *list, uint32_t **order, uint32_t *coun
               struct po_err *err)
 {
     uint32_t *numbers = po_mem_new(list->count, sizeof *numbers);
-    uint32_t *spare = po_mem_new(list->count, sizeof *spare);
+    struct po_sort_row *rows = po_mem_new(list->count, 2 * sizeof *rows);
     uint32_t saved = 0;
 
-    if (numbers == NULL || spare == NULL) {
+    if (numbers == NULL || rows == NULL) {
         po_mem_free(numbers);
-        po_mem_free(spare);
-        return po_fail_nomem(err, list->count * sizeof *numbers);
+        po_mem_free(rows);
+        return po_fail_nomem(err, list->count * 2 * sizeof *rows);
     }
     for (size_t i = 0; i < list->count; i++)
         if (list->entries[i].state == PO_ENTRY_SAVED)
-            numbers[saved++] = (uint32_t)i;
-    po_sort_numbers(numbers, spare, saved, compare_entries, list);
-    po_mem_free(spare);
+            rows[saved++].number = (uint32_t)i;
+    po_sort_texts(rows, rows + list->count, saved, path_of, list);
+    for (uint32_t i = 0; i < saved; i++)
+        numbers[i] = rows[i].number;
+    po_mem_free(rows);
     *count = drop_losers(list, numbers, saved);
     *order = numbers;
     return PO_OK;

@@ -23,34 +23,72 @@ is_below(const struct context *ctx, const struct po_entry *entry)
            memcmp(path, ctx->by_delivery, ctx->by_delivery_size) == 0;
 }
 
-/* 0 directories, 1 by path, 2 by delivery. */
-static int
+enum group { GROUP_DIRECTORIES, GROUP_BY_PATH, GROUP_BY_DELIVERY, GROUP_COUNT };
+
+static enum group
 group_of(const struct context *ctx, const struct po_entry *entry)
 {
     if (entry->type == POBACKUP_DIRECTORY)
-        return 0;
-    return is_below(ctx, entry) ? 2 : 1;
+        return GROUP_DIRECTORIES;
+    return is_below(ctx, entry) ? GROUP_BY_DELIVERY : GROUP_BY_PATH;
 }
 
+static const char *
+path_of(const void *context, uint32_t number, size_t *size)
+{
+    const struct context *ctx = context;
+    const struct po_entry *entry = &ctx->list->entries[number];
+
+    *size = entry->path_size;
+    return po_entry_path(ctx->list, entry);
+}
+
+/* Of one write time. */
 static int
-compare(const void *context, uint32_t a, uint32_t b)
+compare_deliveries(const void *context, uint32_t a, uint32_t b)
 {
     const struct context *ctx = context;
     const struct po_entry *x = &ctx->list->entries[a];
     const struct po_entry *y = &ctx->list->entries[b];
-    int group = group_of(ctx, x);
-    int order = group - group_of(ctx, y);
 
-    if (order != 0)
-        return order;
-    if (group == 2) {
-        if (x->write_time != y->write_time)
-            return x->write_time < y->write_time ? -1 : 1;
-        if (x->size != y->size)
-            return x->size < y->size ? -1 : 1;
-    }
+    if (x->size != y->size)
+        return x->size < y->size ? -1 : 1;
     return po_text_compare(po_entry_path(ctx->list, x), x->path_size, po_entry_path(ctx->list, y),
                            y->path_size);
+}
+
+/* Negative ones first. */
+static uint64_t
+time_key(int64_t time)
+{
+    return (uint64_t)time ^ UINT64_C(1) << 63;
+}
+
+/* `rows` has room for all, twice. */
+static void
+sort(const struct context *ctx, uint32_t *order, uint32_t count, struct po_sort_row *rows)
+{
+    struct po_sort_row *spare = rows + count;
+    uint32_t ends[GROUP_COUNT] = { 0 };
+    uint32_t at = 0;
+
+    for (int group = 0; group < GROUP_COUNT; group++) {
+        for (uint32_t i = 0; i < count; i++) {
+            const struct po_entry *entry = &ctx->list->entries[order[i]];
+
+            if ((int)group_of(ctx, entry) == group)
+                rows[at++] =
+                    (struct po_sort_row){ .key = time_key(entry->write_time), .number = order[i] };
+        }
+        ends[group] = at;
+    }
+    po_sort_texts(rows, spare, ends[GROUP_DIRECTORIES], path_of, ctx);
+    po_sort_texts(rows + ends[GROUP_DIRECTORIES], spare,
+                  ends[GROUP_BY_PATH] - ends[GROUP_DIRECTORIES], path_of, ctx);
+    po_sort_rows(rows + ends[GROUP_BY_PATH], spare, count - ends[GROUP_BY_PATH], compare_deliveries,
+                 ctx);
+    for (uint32_t i = 0; i < count; i++)
+        order[i] = rows[i].number;
 }
 
 static int
@@ -162,20 +200,23 @@ po_plan_make(struct po_plan *plan, struct po_entry_list *list, const char *by_de
                                  .by_delivery = by_delivery,
                                  .by_delivery_size =
                                      by_delivery == NULL ? 0 : strlen(by_delivery) };
-    uint32_t *spare = po_mem_new(list->count, sizeof *spare);
+    struct po_sort_row *rows;
     enum po_status st = PO_OK;
 
     *plan = (struct po_plan){ .order = po_mem_new(list->count, sizeof *plan->order) };
-    if (spare == NULL || plan->order == NULL) {
-        po_mem_free(spare);
-        po_plan_deinit(plan);
-        return po_fail_nomem(err, list->count * sizeof *spare);
-    }
+    if (plan->order == NULL)
+        return po_fail_nomem(err, list->count * sizeof *plan->order);
     for (size_t i = 0; i < list->count; i++)
         if (list->entries[i].state == PO_ENTRY_PLANNED)
             plan->order[plan->count++] = (uint32_t)i;
-    po_sort_numbers(plan->order, spare, plan->count, compare, &ctx);
-    po_mem_free(spare);
+    rows = po_mem_new(plan->count, 2 * sizeof *rows);
+    if (rows == NULL) {
+        st = po_fail_nomem(err, plan->count * 2 * sizeof *rows);
+        po_plan_deinit(plan);
+        return st;
+    }
+    sort(&ctx, plan->order, plan->count, rows);
+    po_mem_free(rows);
     if (link_count > 0)
         st = settle_links(plan, list, links, (uint32_t)link_count, err);
     for (uint32_t i = 0; i < plan->count; i++)
