@@ -34,6 +34,7 @@ LIBRARIES = {
     "zstd.h": {"archive"},
     "zstd_errors.h": {"archive"},
     "xxhash.h": {"archive"},
+    "xxh_x86dispatch.h": {"archive"},
     "sodium.h": {"archive"},
     "archive.h": {"archive"},
     "archive_entry.h": {"archive"},
