@@ -174,6 +174,9 @@ PO_NODISCARD enum po_status po_os_file_open(struct po_file **out, const char *os
 PO_NODISCARD enum po_status po_file_standard(struct po_file **out, int number, struct po_err *err);
 PO_NODISCARD enum po_status po_file_info(struct po_file *file, struct po_node_info *info,
                                          struct po_err *err);
+/* As it was when it was opened, or is now: for who looks again later, and wants no call of the system for it. */
+PO_NODISCARD enum po_status po_file_info_opened(struct po_file *file, struct po_node_info *info,
+                                                struct po_err *err);
 /*
  * Up to `size` bytes at `offset`; *got less than size only at the end of the file. Interrupted
  * calls go on.

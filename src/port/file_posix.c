@@ -20,8 +20,7 @@
 
 struct po_file {
     int fd;
-    uid_t uid; /* as it was opened; of a standard one not set */
-    gid_t gid;
+    struct po_node_info opened; /* as it was when it was opened; of a standard one not set */
     bool is_standard;           /* not ours to close */
     bool is_stream;             /* no offsets: a pipe, a device, standard input or output */
     uint64_t position;          /* of a stream: bytes read or written so far */
@@ -57,18 +56,18 @@ wrap_fd(struct po_file **out, int fd, bool is_regular_only, const char *path, si
         struct po_err *err)
 {
     struct po_file *file = NULL;
-    struct stat info;
+    struct po_node_info info;
     enum po_status st = PO_OK;
 
-    if (fstat(fd, &info) != 0) {
+    if (po_beneath_stat(fd, "", true, &info) != 0) {
         st = po_beneath_fail(err, errno, "examine", path, path_size);
         goto done;
     }
-    if (S_ISDIR(info.st_mode)) {
+    if (info.type == PO_NODE_DIRECTORY) {
         st = po_beneath_fail(err, EISDIR, "open", path, path_size);
         goto done;
     }
-    if (is_regular_only && !S_ISREG(info.st_mode)) {
+    if (is_regular_only && info.type != PO_NODE_FILE) {
         (void)po_beneath_fail(err, EINVAL, "open", path, path_size);
         st = po_err_prefix(err, "not a regular file");
         goto done;
@@ -79,10 +78,9 @@ wrap_fd(struct po_file **out, int fd, bool is_regular_only, const char *path, si
         goto done;
     }
     file->fd = fd;
-    file->uid = info.st_uid;
-    file->gid = info.st_gid;
-    file->is_stream = !S_ISREG(info.st_mode);
-    file->end = S_ISREG(info.st_mode) ? (uint64_t)info.st_size : 0;
+    file->opened = info;
+    file->is_stream = info.type != PO_NODE_FILE;
+    file->end = file->is_stream ? 0 : info.size;
     *out = file;
 done:
     if (st != PO_OK)
@@ -151,6 +149,15 @@ po_file_info(struct po_file *file, struct po_node_info *info, struct po_err *err
     return PO_OK;
 }
 
+enum po_status
+po_file_info_opened(struct po_file *file, struct po_node_info *info, struct po_err *err)
+{
+    if (file->is_standard)
+        return po_file_info(file, info, err);
+    *info = file->opened;
+    return PO_OK;
+}
+
 /* off_t is signed: what lies beyond is refused and not wrapped around. */
 static bool
 is_in_range(uint64_t offset, size_t size)
@@ -186,6 +193,8 @@ po_file_read_at(struct po_file *file, uint64_t offset, void *bytes, size_t size,
         sum += (size_t)n;
         if (file->is_stream)
             file->position += (uint64_t)n;
+        else if ((size_t)n < part && offset + sum == file->end)
+            break; /* less than asked for, and up to where it is known to end: asking again would tell nothing new */
     }
     *got = sum;
     return PO_OK;
@@ -275,7 +284,7 @@ po_file_set_size(struct po_file *file, uint64_t size, struct po_err *err)
 enum po_status
 po_file_set_owner(struct po_file *file, uint32_t uid, uint32_t gid, struct po_err *err)
 {
-    if (uid == file->uid && gid == file->gid)
+    if (uid == file->opened.uid && gid == file->opened.gid)
         return PO_OK;
     if (fchown(file->fd, (uid_t)uid, (gid_t)gid) != 0)
         return po_fail_errno(err, errno, "set the owner %u:%u", uid, gid);

@@ -241,6 +241,12 @@ po_file_info(struct po_file *file, struct po_node_info *info, struct po_err *err
     return PO_OK;
 }
 
+enum po_status
+po_file_info_opened(struct po_file *file, struct po_node_info *info, struct po_err *err)
+{
+    return po_file_info(file, info, err);
+}
+
 /* Offsets are signed: what lies beyond is refused and not wrapped around. */
 static enum po_status
 check_range(const struct po_file *file, uint64_t offset, size_t size, const char *verb,

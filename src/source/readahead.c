@@ -43,16 +43,17 @@ is_same(const struct po_node_info *a, const struct po_node_info *b)
            a->change_time == b->change_time && a->file_id == b->file_id;
 }
 
-/* One try: *is_stable tells that nothing moved while it was read. A file that outgrew the batch is
+/* One try, `again` after another: *is_stable tells that nothing moved while it was read. A file that outgrew the batch is
  * left to the packer (is_read stays false). */
 static enum po_status
-read_once(struct po_file *file, struct batch *batch, struct po_read_item *item, bool *is_stable,
-          struct po_err *err)
+read_once(struct po_file *file, bool again, struct batch *batch, struct po_read_item *item,
+          bool *is_stable, struct po_err *err)
 {
     size_t room = BATCH_BYTES - batch->used;
     struct po_node_info after;
     size_t got = 0;
-    enum po_status st = po_file_info(file, &item->info, err);
+    enum po_status st =
+        again ? po_file_info(file, &item->info, err) : po_file_info_opened(file, &item->info, err);
 
     item->is_read = false;
     *is_stable = true;
@@ -82,7 +83,7 @@ read_file(struct po_dir *root, const char *path, size_t path_size, struct batch 
     enum po_status st = po_file_open(&file, root, path, path_size, PO_FILE_READ, 0, err);
 
     for (int i = 0; i < TRIES && st == PO_OK && !is_stable; i++)
-        st = read_once(file, batch, item, &is_stable, err);
+        st = read_once(file, i > 0, batch, item, &is_stable, err);
     po_file_free(file);
     if (st != PO_OK || !item->is_read)
         return st;
