@@ -129,13 +129,15 @@ static bool
 is_name_same(struct archive_entry *seen, int rc, const char *path, size_t path_size)
 {
     const char *name = archive_entry_pathname(seen);
-    const wchar_t *wide = archive_entry_pathname_w(seen);
+    const wchar_t *wide = NULL;
     bool is_utf8 = MB_CUR_MAX >= UTF8_LENGTH_MAX;
 
+    if (name != NULL && is_same(name, path, path_size))
+        return true; /* nearly always; the wide ones have to be made */
+    wide = archive_entry_pathname_w(seen);
     if (name == NULL && wide == NULL)
         return true;
-    if ((name != NULL && is_same(name, path, path_size)) ||
-        (wide != NULL && is_same_wide(wide, path, path_size)) || may_compose(path, path_size))
+    if ((wide != NULL && is_same_wide(wide, path, path_size)) || may_compose(path, path_size))
         return true;
     if (rc != ARCHIVE_WARN && (is_utf8 || is_plain(path, path_size)))
         return false;
