@@ -1,9 +1,11 @@
 #include "archive/index.h"
 
 #include "archive/index_format.h"
+#include "base/cursor.h"
 #include "base/mem.h"
 #include "base/sort.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* Columns are gathered in pieces of this many bytes, so that an index of any size needs no memory
@@ -93,92 +95,116 @@ flush_if_full(struct sink *sink, struct po_err *err)
     return sink->piece.size >= PIECE_SIZE ? flush(sink, err) : PO_OK;
 }
 
-enum column {
-    COLUMN_SIZE,
-    COLUMN_WRITE_TIME,
-    COLUMN_CREATE_TIME,
-    COLUMN_CHANGE_TIME,
-    COLUMN_FILE_ID,
-    COLUMN_HASH,
-    COLUMN_PATH_END,
-    COLUMN_ATTRIBUTES,
-    COLUMN_SECURITY,
-    COLUMN_FRAME,
-    COLUMN_OFFSET,
-    COLUMN_SOURCE,
-    COLUMN_TYPE,
-    COLUMN_PATH,
-    COLUMN_COUNT,
+/* A column of numbers or digests: where an entry has the field, and its bytes. */
+struct column {
+    size_t at;
+    size_t width;
+    bool is_end; /* sizes in the entry, in the index where each ends */
 };
 
+static const struct column columns[] = {
+    { offsetof(struct po_entry, size), 8, false },
+    { offsetof(struct po_entry, write_time), 8, false },
+    { offsetof(struct po_entry, create_time), 8, false },
+    { offsetof(struct po_entry, change_time), 8, false },
+    { offsetof(struct po_entry, file_id), 8, false },
+    { offsetof(struct po_entry, hash), PO_HASH_SIZE, false },
+    { offsetof(struct po_entry, path_size), 4, true },
+    { offsetof(struct po_entry, attributes), 4, false },
+    { offsetof(struct po_entry, security), 4, false },
+    { offsetof(struct po_entry, frame), 4, false },
+    { offsetof(struct po_entry, offset), 4, false },
+    { offsetof(struct po_entry, source), 2, false },
+    { offsetof(struct po_entry, type), 1, false },
+};
+
+/* Stores `count` cells; *end goes on from one piece to the next. A loop for each width, so that none
+ * asks which column it is. */
 static void
-put_cell(struct po_buf *out, enum column column, const struct po_entry_list *list,
-         const struct po_entry *entry, uint32_t *path_end)
+store_cells(uint8_t *to, const struct column *column, const struct po_entry *entries,
+            const uint32_t *order, size_t count, uint32_t *end)
 {
-    switch (column) {
-    case COLUMN_SIZE:
-        po_buf_put_u64le(out, entry->size);
+    const uint8_t *fields = (const uint8_t *)entries + column->at;
+    const uint32_t kept = column->is_end ? UINT32_MAX : 0;
+    uint64_t eight;
+    uint32_t four;
+    uint16_t two;
+
+    switch (column->width) {
+    case 8:
+        for (size_t i = 0; i < count; i++) {
+            memcpy(&eight, fields + order[i] * sizeof *entries, sizeof eight);
+            po_store_u64le(to + i * sizeof eight, eight);
+        }
         break;
-    case COLUMN_WRITE_TIME:
-        po_buf_put_u64le(out, (uint64_t)entry->write_time);
+    case 4:
+        for (size_t i = 0; i < count; i++) {
+            memcpy(&four, fields + order[i] * sizeof *entries, sizeof four);
+            *end = (*end & kept) + four;
+            po_store_u32le(to + i * sizeof four, *end);
+        }
         break;
-    case COLUMN_CREATE_TIME:
-        po_buf_put_u64le(out, (uint64_t)entry->create_time);
+    case 2:
+        for (size_t i = 0; i < count; i++) {
+            memcpy(&two, fields + order[i] * sizeof *entries, sizeof two);
+            po_store_u16le(to + i * sizeof two, two);
+        }
         break;
-    case COLUMN_CHANGE_TIME:
-        po_buf_put_u64le(out, (uint64_t)entry->change_time);
+    case 1:
+        for (size_t i = 0; i < count; i++)
+            to[i] = fields[order[i] * sizeof *entries];
         break;
-    case COLUMN_FILE_ID:
-        po_buf_put_u64le(out, entry->file_id);
-        break;
-    case COLUMN_HASH:
-        po_buf_put(out, entry->hash, PO_HASH_SIZE);
-        break;
-    case COLUMN_PATH_END:
-        *path_end += entry->path_size;
-        po_buf_put_u32le(out, *path_end);
-        break;
-    case COLUMN_ATTRIBUTES:
-        po_buf_put_u32le(out, entry->attributes);
-        break;
-    case COLUMN_SECURITY:
-        po_buf_put_u32le(out, entry->security);
-        break;
-    case COLUMN_FRAME:
-        po_buf_put_u32le(out, entry->frame);
-        break;
-    case COLUMN_OFFSET:
-        po_buf_put_u32le(out, entry->offset);
-        break;
-    case COLUMN_SOURCE:
-        po_buf_put_u16le(out, entry->source);
-        break;
-    case COLUMN_TYPE:
-        po_buf_put_u8(out, entry->type);
-        break;
-    case COLUMN_PATH:
-        po_buf_put(out, po_entry_path(list, entry), entry->path_size);
-        break;
-    case COLUMN_COUNT:
+    default:
+        for (size_t i = 0; i < count; i++)
+            memcpy(to + i * PO_HASH_SIZE, fields + order[i] * sizeof *entries, PO_HASH_SIZE);
         break;
     }
 }
 
 static enum po_status
+put_column(const struct po_index_source *source, const struct column *column, struct sink *sink,
+           struct po_err *err)
+{
+    struct po_buf *piece = &sink->piece;
+    uint32_t end = 0;
+    size_t count;
+
+    for (size_t i = 0; i < source->count; i += count) {
+        enum po_status st;
+
+        /* As many as make the piece full: it is not, between two columns. */
+        count = (PIECE_SIZE - piece->size + column->width - 1) / column->width;
+        if (count > source->count - i)
+            count = source->count - i;
+        if (!po_buf_reserve(piece, count * column->width))
+            return po_buf_check(piece, err);
+        store_cells(piece->bytes + piece->size, column, source->list->entries, source->order + i,
+                    count, &end);
+        piece->size += count * column->width;
+        st = flush_if_full(sink, err);
+        if (st != PO_OK)
+            return st;
+    }
+    return PO_OK;
+}
+
+static enum po_status
 put_columns(const struct po_index_source *source, struct sink *sink, struct po_err *err)
 {
-    for (int column = 0; column < COLUMN_COUNT; column++) {
-        uint32_t path_end = 0;
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        enum po_status st = put_column(source, &columns[i], sink, err);
 
-        for (uint32_t i = 0; i < source->count; i++) {
-            enum po_status st;
+        if (st != PO_OK)
+            return st;
+    }
+    for (uint32_t i = 0; i < source->count; i++) {
+        const struct po_entry *entry = &source->list->entries[source->order[i]];
+        enum po_status st;
 
-            put_cell(&sink->piece, (enum column)column, source->list,
-                     &source->list->entries[source->order[i]], &path_end);
-            st = flush_if_full(sink, err);
-            if (st != PO_OK)
-                return st;
-        }
+        po_buf_put(&sink->piece, po_entry_path(source->list, entry), entry->path_size);
+        st = flush_if_full(sink, err);
+        if (st != PO_OK)
+            return st;
     }
     return PO_OK;
 }

@@ -5,12 +5,61 @@
 
 #include <string.h>
 
+#define EIGHT_DIGITS_MAX 077777777u
+#define DECIMAL_MAX 20    /* digits of a uint64_t */
+#define FRACTION_DIGITS 7 /* of a second */
+
+/* Byte by byte and without a loop: compilers make one store of it. */
 static void
-put_octal(uint8_t *field, size_t width, uint64_t value)
+store_u64be(uint8_t *at, uint64_t value)
 {
-    field[width - 1] = 0;
-    for (size_t i = width - 1; i-- > 0; value >>= 3)
-        field[i] = (uint8_t)('0' + (value & 7));
+    at[0] = (uint8_t)(value >> 56);
+    at[1] = (uint8_t)(value >> 48);
+    at[2] = (uint8_t)(value >> 40);
+    at[3] = (uint8_t)(value >> 32);
+    at[4] = (uint8_t)(value >> 24);
+    at[5] = (uint8_t)(value >> 16);
+    at[6] = (uint8_t)(value >> 8);
+    at[7] = (uint8_t)value;
+}
+
+/* Eight octal digits as characters, the first one in the highest byte: the value's 24 bits are
+ * taken apart into halves of 12 bits, those into 6, and those into 3 a byte. */
+static uint64_t
+octal_digits(uint32_t value)
+{
+    uint64_t digits = value;
+
+    digits = (digits & 077770000) << 20 | (digits & 07777);
+    digits =
+        (digits & UINT64_C(0x00000FC000000FC0)) << 10 | (digits & UINT64_C(0x0000003F0000003F));
+    digits = (digits & UINT64_C(0x0038003800380038)) << 5 | (digits & UINT64_C(0x0007000700070007));
+    return digits | UINT64_C(0x3030303030303030);
+}
+
+/* A field of 8 bytes: seven digits and a NUL. */
+static void
+put_octal_8(uint8_t *field, uint32_t value)
+{
+    store_u64be(field, octal_digits(value) << 8);
+}
+
+/* A field of 12 bytes: eleven digits and a NUL. The four digits in its middle are put twice. */
+static void
+put_octal_12(uint8_t *field, uint64_t value)
+{
+    store_u64be(field, octal_digits((uint32_t)(value >> 9) & EIGHT_DIGITS_MAX));
+    put_octal_8(field + 4, (uint32_t)value & 07777777);
+}
+
+/* Puts the digits so that they end before `end`; where they begin. */
+static char *
+put_decimal_before(char *end, uint64_t value)
+{
+    do
+        *--end = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    return end;
 }
 
 /* All but name, size, time, type and checksum. */
@@ -18,17 +67,19 @@ static void
 init_header(uint8_t *header, uint32_t mode, uint32_t uid, uint32_t gid)
 {
     memset(header, 0, PO_TAR_BLOCK);
-    put_octal(header + PO_TAR_MODE_AT, 8, mode & 07777);
-    put_octal(header + PO_TAR_UID_AT, 8, uid <= PO_TAR_ID_OCTAL_MAX ? uid : 0);
-    put_octal(header + PO_TAR_GID_AT, 8, gid <= PO_TAR_ID_OCTAL_MAX ? gid : 0);
+    put_octal_8(header + PO_TAR_MODE_AT, mode & 07777);
+    put_octal_8(header + PO_TAR_UID_AT, uid <= PO_TAR_ID_OCTAL_MAX ? uid : 0);
+    put_octal_8(header + PO_TAR_GID_AT, gid <= PO_TAR_ID_OCTAL_MAX ? gid : 0);
     memcpy(header + PO_TAR_MAGIC_AT, PO_TAR_MAGIC, 8);
 }
 
+/* Six digits, a NUL and a space. */
 static void
 put_checksum(uint8_t *header)
 {
-    put_octal(header + PO_TAR_CHECKSUM_AT, 7, po_tar_header_sum(header));
-    header[PO_TAR_CHECKSUM_AT + 7] = ' ';
+    uint64_t digits = octal_digits(po_tar_header_sum(header));
+
+    store_u64be(header + PO_TAR_CHECKSUM_AT, digits << 16 | ' ');
 }
 
 /* Puts a name into name and prefix; false if it must go into a pax record. */
@@ -59,29 +110,37 @@ put_name(uint8_t *header, const char *name, size_t size)
 static void
 put_record(struct po_buf *out, const char *key, const void *value, size_t size)
 {
-    size_t rest = 1 + strlen(key) + 1 + size + 1;
+    size_t key_size = strlen(key);
+    size_t rest = 1 + key_size + 1 + size + 1;
     size_t digits = 1;
     size_t limit = 10;
+    char *at;
 
     while (rest + digits >= limit) {
         digits++;
         limit *= 10;
     }
-    po_buf_printf(out, "%zu %s=", rest + digits, key);
-    po_buf_put(out, value, size);
-    po_buf_put_u8(out, '\n');
+    if (!po_buf_reserve(out, digits + rest))
+        return;
+    at = (char *)out->bytes + out->size;
+    (void)put_decimal_before(at + digits, digits + rest);
+    at += digits;
+    *at++ = ' ';
+    memcpy(at, key, key_size);
+    at += key_size;
+    *at++ = '=';
+    memcpy(at, value, size);
+    at[size] = '\n';
+    out->size += digits + rest;
 }
 
 static void
 put_number_record(struct po_buf *out, const char *key, uint64_t value)
 {
-    char digits[24];
-    size_t at = sizeof digits;
+    char digits[DECIMAL_MAX];
+    const char *at = put_decimal_before(digits + sizeof digits, value);
 
-    do
-        digits[--at] = (char)('0' + value % 10);
-    while ((value /= 10) != 0);
-    put_record(out, key, digits + at, sizeof digits - at);
+    put_record(out, key, at, (size_t)(digits + sizeof digits - at));
 }
 
 static void
@@ -92,43 +151,42 @@ put_name_record(struct po_buf *out, const char *key, const char *name, size_t si
     put_record(out, key, name, size);
 }
 
-/* spec: TAR-6 */
+/* Seconds, and of their fraction what is left without the zeros at its end. spec: TAR-6 */
 static void
 put_time_record(struct po_buf *out, int64_t time)
 {
     uint64_t ticks = time < 0 ? 0 - (uint64_t)time : (uint64_t)time;
-    uint64_t fraction = ticks % PO_TICKS_PER_SECOND;
-    struct po_buf text = { 0 };
+    uint32_t fraction = (uint32_t)(ticks % PO_TICKS_PER_SECOND);
+    char text[1 + DECIMAL_MAX + 1 + FRACTION_DIGITS];
+    char *point = text + 1 + DECIMAL_MAX;
+    char *end = point;
+    char *start;
 
-    po_buf_printf(&text, "%s%llu", time < 0 ? "-" : "",
-                  (unsigned long long)(ticks / PO_TICKS_PER_SECOND));
     if (fraction != 0) {
-        po_buf_printf(&text, ".%07llu", (unsigned long long)fraction);
-        while (text.size > 0 && text.bytes[text.size - 1] == '0')
-            text.size--;
+        *point = '.';
+        for (end = point + 1 + FRACTION_DIGITS; end > point + 1; fraction /= 10)
+            *--end = (char)('0' + fraction % 10);
+        end = point + 1 + FRACTION_DIGITS;
+        while (end[-1] == '0')
+            end--;
     }
-    if (text.failed)
-        out->failed = true;
-    else
-        put_record(out, "mtime", text.bytes, text.size);
-    po_buf_deinit(&text);
+    start = put_decimal_before(point, ticks / PO_TICKS_PER_SECOND);
+    if (time < 0)
+        *--start = '-';
+    put_record(out, "mtime", start, (size_t)(end - start));
 }
 
-/* The extended header's own header block: its name is for people with very old tars only. */
+/* The extended header's own header block, for records of this size: its name is for people with
+ * very old tars only. */
 static void
-put_extended_header(struct po_buf *out, const uint8_t *records, size_t size)
+make_extended_header(uint8_t *header, size_t size)
 {
-    uint8_t header[PO_TAR_BLOCK];
-
     init_header(header, 0644, 0, 0);
     memcpy(header + PO_TAR_NAME_AT, "PaxHeader", 9);
-    put_octal(header + PO_TAR_SIZE_AT, 12, size);
-    put_octal(header + PO_TAR_MTIME_AT, 12, 0);
+    put_octal_12(header + PO_TAR_SIZE_AT, size);
+    put_octal_12(header + PO_TAR_MTIME_AT, 0);
     header[PO_TAR_TYPE_AT] = 'x';
     put_checksum(header);
-    po_buf_put(out, header, sizeof header);
-    po_buf_put(out, records, size);
-    po_buf_put_zeros(out, (size_t)(po_tar_padded(size) - size));
 }
 
 static uint8_t
@@ -196,32 +254,48 @@ put_owner(uint8_t *header, struct po_buf *records, const struct po_tar_member *m
         memcpy(header + PO_TAR_GROUP_AT, member->group, member->group_size);
 }
 
+/* Appends the records to `out` as it is and puts the rest into `header`. */
+static void
+put_fields(uint8_t *header, struct po_buf *out, const struct po_tar_member *member)
+{
+    int64_t seconds = member->write_time / PO_TICKS_PER_SECOND;
+    bool is_octal_time = seconds >= 0 && seconds <= PO_TAR_MTIME_OCTAL_MAX;
+
+    init_header(header, member->mode, member->uid, member->gid);
+    put_path(header, out, member);
+    put_link(header, out, member);
+    if (member->size > PO_TAR_SIZE_OCTAL_MAX)
+        put_number_record(out, "size", member->size);
+    put_octal_12(header + PO_TAR_SIZE_AT, member->size <= PO_TAR_SIZE_OCTAL_MAX ? member->size : 0);
+    if (!is_octal_time || member->write_time % PO_TICKS_PER_SECOND != 0)
+        put_time_record(out, member->write_time);
+    put_octal_12(header + PO_TAR_MTIME_AT, is_octal_time ? (uint64_t)seconds : 0);
+    put_owner(header, out, member);
+    header[PO_TAR_TYPE_AT] = typeflag_of(member->type);
+    put_checksum(header);
+}
+
+/*
+ * The records are put where they stay, behind room for the header block that tells their size. No
+ * more is reserved than is used: a caller may lend a buffer that holds just this.
+ */
 void
 po_tar_put_header(struct po_buf *out, const struct po_tar_member *member)
 {
     uint8_t header[PO_TAR_BLOCK];
-    struct po_buf records = { 0 };
-    int64_t seconds = member->write_time / PO_TICKS_PER_SECOND;
+    size_t start = out->size;
+    size_t size;
 
-    init_header(header, member->mode, member->uid, member->gid);
-    put_path(header, &records, member);
-    put_link(header, &records, member);
-    if (member->size > PO_TAR_SIZE_OCTAL_MAX)
-        put_number_record(&records, "size", member->size);
-    put_octal(header + PO_TAR_SIZE_AT, 12,
-              member->size <= PO_TAR_SIZE_OCTAL_MAX ? member->size : 0);
-    if (member->write_time % PO_TICKS_PER_SECOND != 0 || seconds < 0 ||
-        seconds > PO_TAR_MTIME_OCTAL_MAX)
-        put_time_record(&records, member->write_time);
-    put_octal(header + PO_TAR_MTIME_AT, 12,
-              seconds >= 0 && seconds <= PO_TAR_MTIME_OCTAL_MAX ? (uint64_t)seconds : 0);
-    put_owner(header, &records, member);
-    header[PO_TAR_TYPE_AT] = typeflag_of(member->type);
-    put_checksum(header);
-    if (records.failed)
-        out->failed = true;
-    else if (records.size > 0)
-        put_extended_header(out, records.bytes, records.size);
+    if (!po_buf_reserve(out, PO_TAR_BLOCK))
+        return;
+    out->size += PO_TAR_BLOCK;
+    put_fields(header, out, member);
+    size = out->size - start - PO_TAR_BLOCK;
+    if (size == 0) {
+        out->size = start;
+    } else {
+        make_extended_header(out->bytes + start, size);
+        po_buf_put_zeros(out, (size_t)(po_tar_padded(size) - size));
+    }
     po_buf_put(out, header, sizeof header);
-    po_buf_deinit(&records);
 }

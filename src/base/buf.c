@@ -1,5 +1,6 @@
 #include "base/buf.h"
 
+#include "base/cursor.h"
 #include "base/mem.h"
 
 #include <stdarg.h>
@@ -22,16 +23,13 @@ po_buf_clear(struct po_buf *buf)
     buf->failed = false;
 }
 
-bool
-po_buf_reserve(struct po_buf *buf, size_t more)
+/* Apart from po_buf_reserve, so that the usual way of it fits into each put. */
+static bool
+grow(struct po_buf *buf, size_t more)
 {
     size_t capacity;
     uint8_t *bytes;
 
-    if (buf->failed)
-        return false;
-    if (more <= buf->capacity - buf->size)
-        return true;
     if (more > (size_t)PTRDIFF_MAX - buf->size) {
         buf->failed = true;
         return false;
@@ -48,6 +46,14 @@ po_buf_reserve(struct po_buf *buf, size_t more)
     buf->bytes = bytes;
     buf->capacity = capacity;
     return true;
+}
+
+bool
+po_buf_reserve(struct po_buf *buf, size_t more)
+{
+    if (buf->failed)
+        return false;
+    return more <= buf->capacity - buf->size || grow(buf, more);
 }
 
 void
@@ -71,35 +77,35 @@ po_buf_put_zeros(struct po_buf *buf, size_t count)
 void
 po_buf_put_u8(struct po_buf *buf, uint8_t value)
 {
-    po_buf_put(buf, &value, 1);
-}
-
-static void
-put_le(struct po_buf *buf, uint64_t value, size_t size)
-{
-    uint8_t bytes[8];
-
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    po_buf_put(buf, bytes, size);
+    if (po_buf_reserve(buf, 1))
+        buf->bytes[buf->size++] = value;
 }
 
 void
 po_buf_put_u16le(struct po_buf *buf, uint16_t value)
 {
-    put_le(buf, value, 2);
+    if (!po_buf_reserve(buf, sizeof value))
+        return;
+    po_store_u16le(buf->bytes + buf->size, value);
+    buf->size += sizeof value;
 }
 
 void
 po_buf_put_u32le(struct po_buf *buf, uint32_t value)
 {
-    put_le(buf, value, 4);
+    if (!po_buf_reserve(buf, sizeof value))
+        return;
+    po_store_u32le(buf->bytes + buf->size, value);
+    buf->size += sizeof value;
 }
 
 void
 po_buf_put_u64le(struct po_buf *buf, uint64_t value)
 {
-    put_le(buf, value, 8);
+    if (!po_buf_reserve(buf, sizeof value))
+        return;
+    po_store_u64le(buf->bytes + buf->size, value);
+    buf->size += sizeof value;
 }
 
 void

@@ -34,18 +34,34 @@ po_load_u64le(const uint8_t *p)
     return (uint64_t)po_load_u32le(p) | (uint64_t)po_load_u32le(p + 4) << 32;
 }
 
+/* Byte by byte and without a loop: compilers make one store of it. */
+static inline void
+po_store_u16le(uint8_t *p, uint16_t value)
+{
+    p[0] = (uint8_t)value;
+    p[1] = (uint8_t)(value >> 8);
+}
+
 static inline void
 po_store_u32le(uint8_t *p, uint32_t value)
 {
-    for (unsigned i = 0; i < 4; i++)
-        p[i] = (uint8_t)(value >> (8 * i));
+    p[0] = (uint8_t)value;
+    p[1] = (uint8_t)(value >> 8);
+    p[2] = (uint8_t)(value >> 16);
+    p[3] = (uint8_t)(value >> 24);
 }
 
 static inline void
 po_store_u64le(uint8_t *p, uint64_t value)
 {
-    for (unsigned i = 0; i < 8; i++)
-        p[i] = (uint8_t)(value >> (8 * i));
+    p[0] = (uint8_t)value;
+    p[1] = (uint8_t)(value >> 8);
+    p[2] = (uint8_t)(value >> 16);
+    p[3] = (uint8_t)(value >> 24);
+    p[4] = (uint8_t)(value >> 32);
+    p[5] = (uint8_t)(value >> 40);
+    p[6] = (uint8_t)(value >> 48);
+    p[7] = (uint8_t)(value >> 56);
 }
 
 struct po_cursor po_cursor_over(const void *bytes, size_t size);
