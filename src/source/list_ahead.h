@@ -14,7 +14,7 @@
 
 /* Directories that are handed in and not taken out yet. */
 #define PO_LIST_AHEAD_MAX 32u
-#define PO_LIST_AHEAD_THREADS 4u
+#define PO_LIST_AHEAD_THREADS 8u
 
 struct po_list_ahead;
 
