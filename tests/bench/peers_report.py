@@ -128,7 +128,8 @@ def markdown(bench, facts, day):
 
     head, *rest = table(bench)
     yield from ["# pobackup beside its peers", "", f"{day}. {store_line(bench.store, bench.options)}.", ""]
-    yield (f"{facts['cores']} cores ({facts['cpu']}), {facts['memory_bytes'] / (1 << 30):.0f} GiB, {facts['system']}, Linux {facts['kernel']}, "
+    yield (f"{facts['cores']} cores ({facts['cpu']}), {facts['memory_bytes'] / (1 << 30):.0f} GiB, {facts['system']}, "
+           f"Linux {'.'.join(facts['kernel'].split('.')[:2])}, "
            f"{facts['file_system']}.")
     yield from ["", line(head), line(["---"] + ["---:"] * (len(head) - 1)), *map(line, rest), ""]
     yield from [f"- {note}".replace("*", "\\*") for note in notes(bench)]
