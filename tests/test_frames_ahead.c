@@ -115,7 +115,8 @@ START_TEST(each_comes_whole_and_in_order)
 {
     struct help_random random = help_random_begin("order", (uint64_t)_i);
     struct po_frames_ahead_options options = { .reader = &source.reader,
-                                               .held_max = (size_t)_i % 5 };
+                                               .held_max = (size_t)_i % 5,
+                                               .spare = (size_t)_i / 5 % 3 };
 
     make(&random, _i % 3 == 0);
     ck_assert_uint_eq(take(&options, &random, NONE), FRAMES);
@@ -170,10 +171,12 @@ END_TEST
 
 START_TEST(its_memory_is_that_of_what_may_be_held)
 {
-    const struct po_frames_ahead_options options = { .reader = &source.reader, .held_max = 3 };
+    struct po_frames_ahead_options options = { .reader = &source.reader, .held_max = 3 };
 
     make(&(struct help_random){ .state = 1 }, false);
     ck_assert_uint_eq(po_frames_ahead_size(&options), 5 * SIZE_MAX_OF_ONE);
+    options.spare = 2;
+    ck_assert_uint_eq(po_frames_ahead_size(&options), 7 * SIZE_MAX_OF_ONE);
 }
 END_TEST
 

@@ -12,6 +12,8 @@
 
 /* More would wait for the one thread that makes the digests, which is some six times as fast as one of them. */
 #define AHEAD_WORKERS_MAX 6u
+/* Where there is memory for it, and no thread less. */
+#define AHEAD_SPARE 2u
 
 /* All that one run needs; the slots are the only memory that grows with the frames' size. */
 struct run {
@@ -24,6 +26,7 @@ struct run {
     size_t slots;
     uint32_t next; /* frame to fetch, or of a raw run to hand out */
     bool goes_ahead;
+    unsigned spare;                /* of po_frames_ahead_options */
     struct po_frames_ahead *ahead; /* of a run that goes ahead: whose the jobs' bytes are */
 };
 
@@ -100,15 +103,15 @@ new_slot(struct run *run, size_t slot, struct po_err *err)
 }
 
 /* How many threads there is room for: of each a compressed buffer and a content buffer, one such pair more,
- * and of a run that goes ahead one compressed buffer more. */
+ * and of a run that goes ahead one compressed buffer more, and those that are spare. */
 static unsigned
-workers_that_fit(const struct run *run, unsigned wished)
+workers_that_fit(const struct run *run, unsigned wished, unsigned spare)
 {
     const struct po_reader *reader = run->options->reader;
     uint32_t pair =
         reader->compressed_max + (run->options->is_raw ? 0 : (uint32_t)reader->content_max);
-    struct po_budget budget = { .used = reader->index->size +
-                                        (run->goes_ahead ? reader->compressed_max : 0),
+    uint64_t ahead = run->goes_ahead ? (uint64_t)reader->compressed_max * (1 + spare) : 0;
+    struct po_budget budget = { .used = reader->index->size + ahead,
                                 .per_thread = 1,
                                 .fixed = 1,
                                 .threads = wished,
@@ -144,7 +147,10 @@ choose_sizes(struct run *run)
     run->goes_ahead = options->wants_digests && !options->is_raw && !options->is_narrow &&
                       po_blake2b4_best() != PO_BLAKE2B4_ONE_BY_ONE && wished <= AHEAD_WORKERS_MAX &&
                       count >= 2 * PO_BLAKE2B_LANES;
-    run->workers = options->threads == 0 ? workers_that_fit(run, wished) : wished;
+    run->workers = options->threads == 0 ? workers_that_fit(run, wished, 0) : wished;
+    run->spare = AHEAD_SPARE;
+    while (run->spare > 0 && workers_that_fit(run, run->workers, run->spare) < run->workers)
+        run->spare--;
     run->slots = run->workers + (options->is_narrow ? 0 : 1);
     if (run->slots > count)
         run->slots = count;
@@ -158,7 +164,8 @@ ahead_options(const struct run *run)
     return (struct po_frames_ahead_options){ .reader = run->options->reader,
                                              .wanted = run->options->wanted,
                                              .goes_on_unread = run->options->goes_on_unread,
-                                             .held_max = run->slots - 1 };
+                                             .held_max = run->slots - 1,
+                                             .spare = run->spare };
 }
 
 static enum po_status

@@ -202,7 +202,7 @@ fetch_main(void *ctx)
 uint64_t
 po_frames_ahead_size(const struct po_frames_ahead_options *options)
 {
-    return ((uint64_t)options->held_max + 2) * options->reader->compressed_max;
+    return ((uint64_t)options->held_max + 2 + options->spare) * options->reader->compressed_max;
 }
 
 enum po_status

@@ -15,6 +15,8 @@ struct po_frames_ahead_options {
     const uint8_t *wanted; /* one byte a frame: not 0 = wanted; NULL = all before the index */
     bool goes_on_unread;   /* what cannot be read (PO_E_IO) is a frame as others are */
     size_t held_max;       /* frames that the caller has at once when it asks for another */
+    size_t
+        spare; /* frames of the largest size that there is room for besides: so more are hashed together */
 };
 
 struct po_frame_ahead {
