@@ -20,7 +20,6 @@ one_by_one(struct po_blake2b_job *jobs, unsigned count)
 #if HAS_LANES
 
 #define LANES PO_BLAKE2B_LANES
-#define JOBS_AT_ONCE 64u /* bits that say which are taken */
 #define BLOCK 128u
 #define WORDS 16u
 #define ROUNDS 12u
@@ -118,7 +117,7 @@ struct state {
 
 /* The longest job that no lane has had, so that a lane is not left alone with it at the end. */
 static struct po_blake2b_job *
-take_job(struct po_blake2b_job *jobs, unsigned count, uint64_t *is_taken)
+take_job(struct po_blake2b_job *jobs, unsigned count, unsigned *is_taken)
 {
     unsigned found = count;
 
@@ -128,7 +127,7 @@ take_job(struct po_blake2b_job *jobs, unsigned count, uint64_t *is_taken)
             found = i;
     if (found == count)
         return NULL;
-    *is_taken |= UINT64_C(1) << found;
+    *is_taken |= 1u << found;
     return &jobs[found];
 }
 
@@ -206,7 +205,7 @@ INLINE void
 run_lanes(struct po_blake2b_job *jobs, unsigned count)
 {
     struct state state = { 0 };
-    uint64_t is_taken = 0;
+    unsigned is_taken = 0;
     unsigned least;
 
     for (unsigned lane = 0; lane < LANES; lane++)
@@ -248,19 +247,12 @@ po_blake2b4_has(enum po_blake2b4_way way)
 void
 po_blake2b4(enum po_blake2b4_way way, struct po_blake2b_job *jobs, unsigned count)
 {
-    unsigned at = 0;
-
-    while (at < count) {
-        unsigned some = count - at < JOBS_AT_ONCE ? count - at : JOBS_AT_ONCE;
-
-        if (way == PO_BLAKE2B4_AVX512)
-            run_avx512(jobs + at, some);
-        else if (way == PO_BLAKE2B4_AVX2)
-            run_avx2(jobs + at, some);
-        else
-            one_by_one(jobs + at, some);
-        at += some;
-    }
+    if (way == PO_BLAKE2B4_AVX512)
+        run_avx512(jobs, count);
+    else if (way == PO_BLAKE2B4_AVX2)
+        run_avx2(jobs, count);
+    else
+        one_by_one(jobs, count);
 }
 
 #else

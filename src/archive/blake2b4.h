@@ -30,6 +30,7 @@ enum po_blake2b4_way {
 bool po_blake2b4_has(enum po_blake2b4_way way);
 /* The first that it can. */
 enum po_blake2b4_way po_blake2b4_best(void);
+/* At most PO_BLAKE2B_JOBS. */
 void po_blake2b4(enum po_blake2b4_way way, struct po_blake2b_job *jobs, unsigned count);
 
 #endif

@@ -214,6 +214,16 @@ po_entry_path(const struct po_entry_list *list, const struct po_entry *entry)
     return (const char *)list->paths.bytes + entry->path_start;
 }
 
+const char *
+po_entry_list_path(const void *list, uint32_t number, size_t *size)
+{
+    const struct po_entry_list *entries = list;
+    const struct po_entry *entry = &entries->entries[number];
+
+    *size = entry->path_size;
+    return po_entry_path(entries, entry);
+}
+
 bool
 po_posix_owner_parse(struct po_posix_owner *owner, const uint8_t *bytes, size_t size)
 {

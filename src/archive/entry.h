@@ -102,6 +102,8 @@ PO_NODISCARD enum po_status po_entry_list_owner(struct po_entry_list *list,
                                                 uint32_t *number, struct po_err *err);
 
 const char *po_entry_path(const struct po_entry_list *list, const struct po_entry *entry);
+/* A po_sort_text_fn: the path of entry `number`. */
+const char *po_entry_list_path(const void *list, uint32_t number, size_t *size);
 /* Row `number` of `rows`. */
 const uint8_t *po_rows_at(const struct po_rows *rows, uint32_t number, size_t *size);
 

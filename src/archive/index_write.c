@@ -21,16 +21,6 @@ struct sink {
     struct po_buf piece;
 };
 
-static const char *
-path_of(const void *ctx, uint32_t number, size_t *size)
-{
-    const struct po_entry_list *list = ctx;
-    const struct po_entry *entry = &list->entries[number];
-
-    *size = entry->path_size;
-    return po_entry_path(list, entry);
-}
-
 /* Of entries with the same path, the one added last stays (spec: TAR-7). */
 static uint32_t
 drop_losers(const struct po_entry_list *list, uint32_t *order, uint32_t count)
@@ -69,7 +59,7 @@ po_index_sort(const struct po_entry_list *list, uint32_t **order, uint32_t *coun
     for (size_t i = 0; i < list->count; i++)
         if (list->entries[i].state == PO_ENTRY_SAVED)
             rows[saved++].number = (uint32_t)i;
-    po_sort_texts(rows, rows + list->count, saved, path_of, list);
+    po_sort_texts(rows, rows + list->count, saved, po_entry_list_path, list);
     for (uint32_t i = 0; i < saved; i++)
         numbers[i] = rows[i].number;
     po_mem_free(rows);

@@ -5,51 +5,15 @@
 
 #include <string.h>
 
-#define EIGHT_DIGITS_MAX 077777777u
 #define DECIMAL_MAX 20    /* digits of a uint64_t */
 #define FRACTION_DIGITS 7 /* of a second */
 
-/* Byte by byte and without a loop: compilers make one store of it. */
 static void
-store_u64be(uint8_t *at, uint64_t value)
+put_octal(uint8_t *field, size_t width, uint64_t value)
 {
-    at[0] = (uint8_t)(value >> 56);
-    at[1] = (uint8_t)(value >> 48);
-    at[2] = (uint8_t)(value >> 40);
-    at[3] = (uint8_t)(value >> 32);
-    at[4] = (uint8_t)(value >> 24);
-    at[5] = (uint8_t)(value >> 16);
-    at[6] = (uint8_t)(value >> 8);
-    at[7] = (uint8_t)value;
-}
-
-/* Eight octal digits as characters, the first one in the highest byte: the value's 24 bits are
- * taken apart into halves of 12 bits, those into 6, and those into 3 a byte. */
-static uint64_t
-octal_digits(uint32_t value)
-{
-    uint64_t digits = value;
-
-    digits = (digits & 077770000) << 20 | (digits & 07777);
-    digits =
-        (digits & UINT64_C(0x00000FC000000FC0)) << 10 | (digits & UINT64_C(0x0000003F0000003F));
-    digits = (digits & UINT64_C(0x0038003800380038)) << 5 | (digits & UINT64_C(0x0007000700070007));
-    return digits | UINT64_C(0x3030303030303030);
-}
-
-/* A field of 8 bytes: seven digits and a NUL. */
-static void
-put_octal_8(uint8_t *field, uint32_t value)
-{
-    store_u64be(field, octal_digits(value) << 8);
-}
-
-/* A field of 12 bytes: eleven digits and a NUL. The four digits in its middle are put twice. */
-static void
-put_octal_12(uint8_t *field, uint64_t value)
-{
-    store_u64be(field, octal_digits((uint32_t)(value >> 9) & EIGHT_DIGITS_MAX));
-    put_octal_8(field + 4, (uint32_t)value & 07777777);
+    field[width - 1] = 0;
+    for (size_t i = width - 1; i-- > 0; value >>= 3)
+        field[i] = (uint8_t)('0' + (value & 7));
 }
 
 /* Puts the digits so that they end before `end`; where they begin. */
@@ -67,9 +31,9 @@ static void
 init_header(uint8_t *header, uint32_t mode, uint32_t uid, uint32_t gid)
 {
     memset(header, 0, PO_TAR_BLOCK);
-    put_octal_8(header + PO_TAR_MODE_AT, mode & 07777);
-    put_octal_8(header + PO_TAR_UID_AT, uid <= PO_TAR_ID_OCTAL_MAX ? uid : 0);
-    put_octal_8(header + PO_TAR_GID_AT, gid <= PO_TAR_ID_OCTAL_MAX ? gid : 0);
+    put_octal(header + PO_TAR_MODE_AT, 8, mode & 07777);
+    put_octal(header + PO_TAR_UID_AT, 8, uid <= PO_TAR_ID_OCTAL_MAX ? uid : 0);
+    put_octal(header + PO_TAR_GID_AT, 8, gid <= PO_TAR_ID_OCTAL_MAX ? gid : 0);
     memcpy(header + PO_TAR_MAGIC_AT, PO_TAR_MAGIC, 8);
 }
 
@@ -77,9 +41,8 @@ init_header(uint8_t *header, uint32_t mode, uint32_t uid, uint32_t gid)
 static void
 put_checksum(uint8_t *header)
 {
-    uint64_t digits = octal_digits(po_tar_header_sum(header));
-
-    store_u64be(header + PO_TAR_CHECKSUM_AT, digits << 16 | ' ');
+    put_octal(header + PO_TAR_CHECKSUM_AT, 7, po_tar_header_sum(header));
+    header[PO_TAR_CHECKSUM_AT + 7] = ' ';
 }
 
 /* Puts a name into name and prefix; false if it must go into a pax record. */
@@ -183,8 +146,8 @@ make_extended_header(uint8_t *header, size_t size)
 {
     init_header(header, 0644, 0, 0);
     memcpy(header + PO_TAR_NAME_AT, "PaxHeader", 9);
-    put_octal_12(header + PO_TAR_SIZE_AT, size);
-    put_octal_12(header + PO_TAR_MTIME_AT, 0);
+    put_octal(header + PO_TAR_SIZE_AT, 12, size);
+    put_octal(header + PO_TAR_MTIME_AT, 12, 0);
     header[PO_TAR_TYPE_AT] = 'x';
     put_checksum(header);
 }
@@ -266,10 +229,11 @@ put_fields(uint8_t *header, struct po_buf *out, const struct po_tar_member *memb
     put_link(header, out, member);
     if (member->size > PO_TAR_SIZE_OCTAL_MAX)
         put_number_record(out, "size", member->size);
-    put_octal_12(header + PO_TAR_SIZE_AT, member->size <= PO_TAR_SIZE_OCTAL_MAX ? member->size : 0);
+    put_octal(header + PO_TAR_SIZE_AT, 12,
+              member->size <= PO_TAR_SIZE_OCTAL_MAX ? member->size : 0);
     if (!is_octal_time || member->write_time % PO_TICKS_PER_SECOND != 0)
         put_time_record(out, member->write_time);
-    put_octal_12(header + PO_TAR_MTIME_AT, is_octal_time ? (uint64_t)seconds : 0);
+    put_octal(header + PO_TAR_MTIME_AT, 12, is_octal_time ? (uint64_t)seconds : 0);
     put_owner(header, out, member);
     header[PO_TAR_TYPE_AT] = typeflag_of(member->type);
     put_checksum(header);

@@ -33,16 +33,6 @@ group_of(const struct context *ctx, const struct po_entry *entry)
     return is_below(ctx, entry) ? GROUP_BY_DELIVERY : GROUP_BY_PATH;
 }
 
-static const char *
-path_of(const void *context, uint32_t number, size_t *size)
-{
-    const struct context *ctx = context;
-    const struct po_entry *entry = &ctx->list->entries[number];
-
-    *size = entry->path_size;
-    return po_entry_path(ctx->list, entry);
-}
-
 /* Of one write time. */
 static int
 compare_deliveries(const void *context, uint32_t a, uint32_t b)
@@ -82,9 +72,9 @@ sort(const struct context *ctx, uint32_t *order, uint32_t count, struct po_sort_
         }
         ends[group] = at;
     }
-    po_sort_texts(rows, spare, ends[GROUP_DIRECTORIES], path_of, ctx);
+    po_sort_texts(rows, spare, ends[GROUP_DIRECTORIES], po_entry_list_path, ctx->list);
     po_sort_texts(rows + ends[GROUP_DIRECTORIES], spare,
-                  ends[GROUP_BY_PATH] - ends[GROUP_DIRECTORIES], path_of, ctx);
+                  ends[GROUP_BY_PATH] - ends[GROUP_DIRECTORIES], po_entry_list_path, ctx->list);
     po_sort_rows(rows + ends[GROUP_BY_PATH], spare, count - ends[GROUP_BY_PATH], compare_deliveries,
                  ctx);
     for (uint32_t i = 0; i < count; i++)
