@@ -59,8 +59,7 @@ read_at(void *ctx, uint64_t offset, void *bytes, size_t size, struct po_err *err
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    static char top[] = "/tmp/pobackup-fuzz-salvage-XXXXXX";
-    static bool is_made;
+    char top[] = "/tmp/pobackup-fuzz-salvage-XXXXXX";
     struct po_salvage_result result = { 0 };
     struct po_salvage_options options = { .directory = top, .threads = 1 };
     struct po_dir *dir = NULL;
@@ -71,9 +70,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
     if (size == 0)
         return 0;
-    if (!is_made)
-        is_made = mkdtemp(top) != NULL;
-    FUZZ_CHECK(is_made);
+    FUZZ_CHECK(mkdtemp(top) != NULL);
     if (bytes[0] == 0)
         po_buf_put(&file, bytes + 1, size - 1);
     else
@@ -87,6 +84,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     po_salvage_result_deinit(&result);
     FUZZ_CHECK(po_dir_remove_all(dir, "", 0, &err) == PO_OK);
     po_dir_free(dir);
+    FUZZ_CHECK(rmdir(top) == 0);
     po_buf_deinit(&file);
     return 0;
 }
