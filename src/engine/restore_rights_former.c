@@ -1,7 +1,7 @@
 /*
  * The rights that whole trees have before a rule is set on them (default, poperms): files that the
  * restore does not replace get others too, and undo gives each its own back. They are written down
- * when all is in place and nothing is set yet, a record a node: part, path, descriptor.
+ * when all is in place and nothing is set yet, a record a node: part, path, file id, descriptor.
  */
 #include "base/cursor.h"
 #include "engine/restore_journal.h"
@@ -54,7 +54,7 @@ put_name(struct po_buf *out, enum po_part part, const char *path, size_t size)
 
 /* One that cannot be read is told: it is the one thing that undo will not give back. */
 static enum po_status
-note_node(struct walk *w, const char *path, size_t size, struct po_err *err)
+note_node(struct walk *w, const char *path, size_t size, uint64_t file_id, struct po_err *err)
 {
     struct po_err failure;
     enum po_status st;
@@ -78,6 +78,7 @@ note_node(struct walk *w, const char *path, size_t size, struct po_err *err)
     po_buf_clear(&w->record);
     po_buf_put_u8(&w->record, (uint8_t)w->part);
     po_journal_put_text(&w->record, path, size);
+    po_buf_put_u64le(&w->record, file_id);
     po_journal_put_text(&w->record, (const char *)w->security.bytes, w->security.size);
     st = po_buf_check(&w->record, err);
     return st == PO_OK
@@ -117,7 +118,7 @@ note_child(void *ctx, const char *name, size_t name_size, const struct po_node_i
     po_restore_put(&w->path, name, name_size);
     if (w->path.failed)
         return po_buf_check(&w->path, err);
-    st = note_node(w, po_buf_text(&w->path), w->path.size, err);
+    st = note_node(w, po_buf_text(&w->path), w->path.size, info->file_id, err);
     if (st == PO_OK && info->type == PO_NODE_DIRECTORY && info->device == w->device)
         push(w, po_buf_text(&w->path), w->path.size);
     return st == PO_OK ? po_buf_check(&w->todo, err) : st;
@@ -126,8 +127,12 @@ note_child(void *ctx, const char *name, size_t name_size, const struct po_node_i
 static enum po_status
 walk_tree(struct walk *w, struct po_err *err)
 {
-    enum po_status st = note_node(w, "", 0, err);
+    struct po_node_info top = { 0 };
+    bool exists;
+    enum po_status st = po_dir_stat(w->dir, "", 0, &top, &exists, err);
 
+    if (st == PO_OK)
+        st = note_node(w, "", 0, top.file_id, err);
     push(w, "", 0);
     while (st == PO_OK && w->todo.size > 0) {
         pop(w);
@@ -194,6 +199,20 @@ struct giver {
     struct po_buf name;
 };
 
+/* Has another one been put in its place? The former one, when it was taken back before, has its own
+ * rights. */
+static enum po_status
+is_another(struct po_dir *dir, const char *path, size_t path_size, uint64_t file_id, bool *another,
+           struct po_err *err)
+{
+    struct po_node_info info = { 0 };
+    bool exists = false;
+    enum po_status st = po_dir_stat(dir, path, path_size, &info, &exists, err);
+
+    *another = st == PO_OK && (!exists || (file_id != 0 && info.file_id != file_id));
+    return st;
+}
+
 static enum po_status
 give_back(void *ctx, uint8_t kind, struct po_cursor *record, struct po_err *err)
 {
@@ -202,8 +221,10 @@ give_back(void *ctx, uint8_t kind, struct po_cursor *record, struct po_err *err)
     size_t path_size;
     size_t size;
     const char *path = po_journal_text(record, &path_size);
+    uint64_t file_id = po_cursor_u64(record);
     const char *security = po_journal_text(record, &size);
     const char *place;
+    bool another = false;
     struct po_err failure = { 0 };
     enum po_status st = PO_OK;
 
@@ -215,6 +236,8 @@ give_back(void *ctx, uint8_t kind, struct po_cursor *record, struct po_err *err)
     if (g->dirs[part] == NULL)
         st = po_dir_open(&g->dirs[part], place, &failure);
     if (st == PO_OK)
+        st = is_another(g->dirs[part], path, path_size, file_id, &another, &failure);
+    if (st == PO_OK && !another)
         st = g->r->host->ops->rights->set_former(g->r->host, security, size, g->dirs[part], path,
                                                  path_size, &failure);
     /* What has gone since needs none. */
