@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ROUNDS 20 /* in each test of its own process, of which each costs */
+
 /* Rows to be sorted by their keys; the number of comparisons is counted. */
 struct rows {
     const uint32_t *keys;
@@ -44,6 +46,7 @@ check_against_qsort(const uint32_t *keys, uint32_t count)
     uint32_t *spare = malloc((count + 1) * sizeof *spare);
     struct pair *pairs = malloc((count + 1) * sizeof *pairs);
     unsigned long compared = 0;
+    uint32_t same = 0;
     const struct rows rows = { .keys = keys, .compared = &compared };
 
     ck_assert(numbers != NULL && spare != NULL && pairs != NULL);
@@ -54,9 +57,11 @@ check_against_qsort(const uint32_t *keys, uint32_t count)
     numbers[count] = spare[count] = 12345;
     po_sort_numbers(numbers, spare, count, compare_keys, &rows);
     qsort(pairs, count, sizeof *pairs, compare_pairs);
-    for (uint32_t i = 0; i < count; i++)
-        ck_assert_msg(numbers[i] == pairs[i].number, "%u rows: row %u at place %u, expected %u",
-                      count, numbers[i], i, pairs[i].number);
+    while (same < count && numbers[same] == pairs[same].number)
+        same++;
+    if (same < count)
+        ck_abort_msg("%u rows: row %u at place %u, expected %u", count, numbers[same], same,
+                     pairs[same].number);
     ck_assert_uint_eq(numbers[count], 12345);
     ck_assert_uint_eq(spare[count], 12345);
     free(numbers);
@@ -127,19 +132,18 @@ compare_second(const void *ctx, uint32_t a, uint32_t b)
     return second[a] < second[b] ? -1 : second[a] > second[b];
 }
 
-START_TEST(rows_go_by_key_then_as_is_said_then_as_they_stood)
+static void
+check_rows(struct help_random *random, bool has_tie)
 {
     static uint32_t second[700];
-    struct help_random random = help_random_begin("rows", (uint64_t)_i);
-    uint32_t count = (uint32_t)help_random_below(&random, HELP_COUNT(second) + 1);
+    uint32_t count = (uint32_t)help_random_below(random, HELP_COUNT(second) + 1);
     struct po_sort_row rows[HELP_COUNT(second)];
     struct po_sort_row spare[HELP_COUNT(second)];
-    bool has_tie = _i % 2 == 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        second[i] = (uint32_t)help_random_below(&random, 5);
+        second[i] = (uint32_t)help_random_below(random, 5);
         rows[i] =
-            (struct po_sort_row){ .key = help_random_below(&random, 20) << 60 | 7, .number = i };
+            (struct po_sort_row){ .key = help_random_below(random, 20) << 60 | 7, .number = i };
     }
     po_sort_rows(rows, spare, count, has_tie ? compare_second : NULL, second);
     for (uint32_t i = 1; i < count; i++) {
@@ -151,6 +155,14 @@ START_TEST(rows_go_by_key_then_as_is_said_then_as_they_stood)
         ck_assert(a->key < b->key ||
                   (a->key == b->key && (x < y || (x == y && a->number < b->number))));
     }
+}
+
+START_TEST(rows_go_by_key_then_as_is_said_then_as_they_stood)
+{
+    struct help_random random = help_random_begin("rows", (uint64_t)_i);
+
+    for (int round = 0; round < ROUNDS; round++)
+        check_rows(&random, _i % 2 == 0);
 }
 END_TEST
 
@@ -194,33 +206,44 @@ check_texts(uint32_t count)
     static struct po_sort_row rows[TEXTS];
     static struct po_sort_row spare[TEXTS];
     static uint32_t wanted[TEXTS];
+    uint32_t same = 0;
 
     for (uint32_t i = 0; i < count; i++)
         rows[i].number = wanted[i] = i;
     po_sort_texts(rows, spare, count, text_of, &table);
     qsort(wanted, count, sizeof *wanted, compare_numbers_of_texts);
-    for (uint32_t i = 0; i < count; i++)
-        ck_assert_msg(rows[i].number == wanted[i], "%u texts: text %u at place %u, expected %u",
-                      count, rows[i].number, i, wanted[i]);
+    while (same < count && rows[same].number == wanted[same])
+        same++;
+    if (same < count)
+        ck_abort_msg("%u texts: text %u at place %u, expected %u", count, rows[same].number, same,
+                     wanted[same]);
 }
 
 /* Of few letters, some of them NUL or above 127, with long beginnings in common, and some twice. */
-START_TEST(texts_go_as_bytes_do)
+static void
+check_random_texts(struct help_random *random)
 {
     static const char letters[] = { 'a', 'b', '/', '.', '\0', (char)0xe4 };
-    struct help_random random = help_random_begin("texts", (uint64_t)_i);
-    uint32_t count = (uint32_t)help_random_below(&random, TEXTS + 1);
+    uint32_t count = (uint32_t)help_random_below(random, TEXTS + 1);
 
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t from = i > 0 ? (uint32_t)help_random_below(&random, i) : 0;
-        size_t size = i == 0 ? 0 : help_random_size(&random, table.sizes[from] + 1);
+        uint32_t from = i > 0 ? (uint32_t)help_random_below(random, i) : 0;
+        size_t size = i == 0 ? 0 : help_random_size(random, table.sizes[from] + 1);
 
         memcpy(table.bytes[i], table.bytes[from], size);
-        while (size < TEXT_MAX && help_random_below(&random, 12) != 0)
-            table.bytes[i][size++] = letters[help_random_below(&random, sizeof letters)];
+        while (size < TEXT_MAX && help_random_below(random, 12) != 0)
+            table.bytes[i][size++] = letters[help_random_below(random, sizeof letters)];
         table.sizes[i] = size;
     }
     check_texts(count);
+}
+
+START_TEST(texts_go_as_bytes_do)
+{
+    struct help_random random = help_random_begin("texts", (uint64_t)_i);
+
+    for (int round = 0; round < ROUNDS; round++)
+        check_random_texts(&random);
 }
 END_TEST
 
@@ -250,8 +273,8 @@ main(void)
     tcase_add_test(tc, random_rows_come_out_as_from_qsort_and_equal_ones_keep_their_order);
     tcase_add_test(tc, rows_in_order_reversed_and_all_alike_are_sorted);
     tcase_add_test(tc, rows_that_are_in_order_cost_one_comparison_each);
-    tcase_add_loop_test(tc, rows_go_by_key_then_as_is_said_then_as_they_stood, 0, 200);
-    tcase_add_loop_test(tc, texts_go_as_bytes_do, 0, 300);
+    tcase_add_loop_test(tc, rows_go_by_key_then_as_is_said_then_as_they_stood, 0, 10);
+    tcase_add_loop_test(tc, texts_go_as_bytes_do, 0, 15);
     tcase_add_test(tc, texts_that_share_nearly_all_are_sorted);
     suite_add_tcase(suite, tc);
     return help_run(suite);
