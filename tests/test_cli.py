@@ -45,6 +45,7 @@ start)
 stop)
     test -e "fail-stop-$1" && exit 1
     test -e "slow-stop-$1" && sleep 2
+    while test -e "held-stop-$1"; do sleep 0.1; done
     test -e "$1.pid" && kill "$(cat "$1.pid")"
     rm -f "$1.pid" ;;
 status)
@@ -1075,15 +1076,19 @@ class OneAtATime(Base):
 
     MESSAGE = "another pobackup is working on this site (backup or restore); wait until it has ended"
 
-    def start(self, *arguments):
-        """The job, until it has begun to stop the slow service."""
+    def start(self, *arguments, kind="held"):
+        """The job, until it has begun to stop a service that is slow or held, which it then waits for."""
+        ini = self.site.root / "pobackup-site.ini"
+        ini.write_text(ini.read_text().replace("stop-timeout = 10\n", "stop-timeout = 100\n"))
         self.site.start()
-        (self.site.root / "slow-stop-puf").touch()
+        (self.site.root / f"{kind}-stop-puf").touch()
         process = subprocess.Popen([PROGRAM, *map(os.fspath, arguments)], stderr=subprocess.PIPE)
         self.await_log("puf stop")
         return process
 
     def end(self, process):
+        self.assertIsNone(process.poll())
+        (self.site.root / "held-stop-puf").unlink()
         err = process.communicate(timeout=60)[1]
         self.assertEqual(process.returncode, 0, err)
         self.assertEqual(self.site.log(), ["puf stop", "mta stop", "mta start", "puf start"])
@@ -1107,7 +1112,6 @@ class OneAtATime(Base):
         self.backup("other.tar.zst", site=other)
         locks = [check for check in run("doctor", self.arg, "--json").json["checks"] if check["id"] == "lock"]
         self.assertEqual([check["state"] for check in locks], ["note"])
-        self.assertIsNone(first.poll())
         self.end(first)
         self.assertFalse(list(self.dir.glob("second*")))
         self.check(run("diff", archive, self.dir / "first"), 0)
@@ -1122,7 +1126,7 @@ class OneAtATime(Base):
         self.backup("third.tar.zst")
 
     def test_a_run_right_after_a_killed_one_waits_for_its_services(self):
-        first = self.start("backup", self.arg, "-o", self.dir / "first")
+        first = self.start("backup", self.arg, "-o", self.dir / "first", kind="slow")
         first.kill()
         first.communicate()
         self.check(run("backup", self.arg, "-o", self.dir / "second"), 0)
