@@ -122,11 +122,11 @@ new_slot(struct columns *columns, size_t slot, struct po_err *err)
     job->sums = po_mem_new(parities, sizeof(uint8_t *));
     is_good = job->sums != NULL;
     for (unsigned r = 0; is_good && r < PO_COLUMNS_ROWS; r++) {
-        job->rows[r] = po_mem_new_pages(size);
+        job->rows[r] = po_sys_new_pages(size);
         is_good = job->rows[r] != NULL;
     }
     for (unsigned p = 0; is_good && p < parities; p++) {
-        job->sums[p] = po_mem_new_pages(size);
+        job->sums[p] = po_sys_new_pages(size);
         is_good = job->sums[p] != NULL;
     }
     return is_good ? PO_OK : po_fail_nomem(err, size);

@@ -90,9 +90,9 @@ new_slot(struct run *run, size_t slot, struct po_err *err)
 
     run->items[slot] = job;
     if (!run->goes_ahead)
-        job->bytes = po_mem_new_pages(reader->compressed_max);
+        job->bytes = po_sys_new_pages(reader->compressed_max);
     if (!run->options->is_raw)
-        job->content = po_mem_new_pages(reader->content_max);
+        job->content = po_sys_new_pages(reader->content_max);
     if (run->options->user_size > 0)
         job->user = po_mem_new(1, run->options->user_size);
     if ((!run->goes_ahead && job->bytes == NULL) ||

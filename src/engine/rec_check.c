@@ -115,7 +115,7 @@ init_run(struct run *run, struct po_err *err)
     run->slots = workers + 1;
     for (size_t i = 0; i < run->slots; i++) {
         run->items[i] = &run->jobs[i];
-        run->jobs[i].bytes = po_mem_new_pages(PIECE);
+        run->jobs[i].bytes = po_sys_new_pages(PIECE);
         if (run->jobs[i].bytes == NULL)
             return po_fail_nomem(err, PIECE);
     }

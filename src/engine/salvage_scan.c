@@ -138,7 +138,7 @@ grow(uint8_t **bytes, size_t *size, size_t wanted, struct po_err *err)
         return PO_OK;
     po_mem_free_pages(*bytes, *size);
     *size = 0;
-    *bytes = po_mem_new_pages(wanted);
+    *bytes = po_sys_new_pages(wanted);
     if (*bytes == NULL)
         return po_fail_nomem(err, wanted);
     *size = wanted;

@@ -1,5 +1,6 @@
 #include "port/sys.h"
 
+#include "base/mem.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -257,6 +259,18 @@ po_sys_peak_memory(void)
 #else
     return (uint64_t)usage.ru_maxrss * 1024;
 #endif
+}
+
+void *
+po_sys_new_pages(size_t size)
+{
+    void *block = po_mem_new_pages(size);
+
+#if defined(MADV_HUGEPAGE)
+    if (block != NULL)
+        (void)!madvise(block, size, MADV_HUGEPAGE);
+#endif
+    return block;
 }
 
 bool
