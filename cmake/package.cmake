@@ -27,6 +27,9 @@ foreach(document README.md CHANGELOG.md LICENSE format-spec/format.md format-spe
         install(FILES ${document} DESTINATION ${CMAKE_INSTALL_DOCDIR})
     endif()
 endforeach()
+if(POBACKUP_STATIC_ARCHIVE AND EXISTS /usr/share/doc/libarchive-dev/copyright) # it is linked in
+    install(FILES /usr/share/doc/libarchive-dev/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR}/licences RENAME libarchive-dev.txt)
+endif()
 if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/src/cli/pobackup.1)
     install(FILES src/cli/pobackup.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()

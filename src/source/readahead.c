@@ -3,6 +3,7 @@
 #include "archive/hash.h"
 #include "base/mem.h"
 #include "pipeline/ordered.h"
+#include "port/sys.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct po_readahead {
     void *ctx;
     struct po_ordered *ordered;
     struct batch *batches;
+    uint8_t *bytes; /* of all batches */
     void **slots;
     size_t slot_count;
     uint32_t planned;      /* entries given to batches so far */
@@ -140,7 +142,7 @@ po_readahead_new(struct po_readahead **out, const struct po_entry_list *list, co
     struct po_ordered_options options = {
         .workers = threads, .slots = (size_t)threads + 2, .work = read_batch, .ctx = ahead
     };
-    enum po_status st = PO_OK;
+    enum po_status st;
 
     if (ahead == NULL)
         return po_fail_nomem(err, sizeof *ahead);
@@ -152,16 +154,17 @@ po_readahead_new(struct po_readahead **out, const struct po_entry_list *list, co
     ahead->slot_count = options.slots;
     ahead->batches = po_mem_new(options.slots, sizeof *ahead->batches);
     ahead->slots = po_mem_new(options.slots, sizeof(void *));
-    for (size_t i = 0; ahead->batches != NULL && ahead->slots != NULL && i < options.slots; i++) {
-        ahead->slots[i] = &ahead->batches[i];
-        ahead->batches[i].bytes = po_mem_new_pages(BATCH_BYTES);
-        if (ahead->batches[i].bytes == NULL)
-            st = po_fail_nomem(err, BATCH_BYTES);
+    /* In one piece: a large page holds several. */
+    ahead->bytes = po_sys_new_pages(options.slots * BATCH_BYTES);
+    if (ahead->batches == NULL || ahead->slots == NULL || ahead->bytes == NULL) {
+        po_readahead_free(ahead);
+        return po_fail_nomem(err, options.slots * BATCH_BYTES);
     }
-    if (ahead->batches == NULL || ahead->slots == NULL)
-        st = po_fail_nomem(err, options.slots * sizeof *ahead->batches);
-    if (st == PO_OK)
-        st = po_ordered_new(&ahead->ordered, &options, ahead->slots, err);
+    for (size_t i = 0; i < options.slots; i++) {
+        ahead->slots[i] = &ahead->batches[i];
+        ahead->batches[i].bytes = ahead->bytes + i * BATCH_BYTES;
+    }
+    st = po_ordered_new(&ahead->ordered, &options, ahead->slots, err);
     if (st != PO_OK) {
         po_readahead_free(ahead);
         return st;
@@ -176,8 +179,7 @@ po_readahead_free(struct po_readahead *ahead)
     if (ahead == NULL)
         return;
     po_ordered_free(ahead->ordered);
-    for (size_t i = 0; ahead->batches != NULL && i < ahead->slot_count; i++)
-        po_mem_free_pages(ahead->batches[i].bytes, BATCH_BYTES);
+    po_mem_free_pages(ahead->bytes, ahead->slot_count * BATCH_BYTES);
     po_mem_free(ahead->batches);
     po_mem_free(ahead->slots);
     po_mem_free(ahead);
