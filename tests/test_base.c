@@ -145,8 +145,8 @@ START_TEST(sizes_that_overflow_get_no_memory)
     ck_assert_ptr_null(po_mem_resize(block, SIZE_MAX, SIZE_MAX));
     ck_assert_ptr_null(po_mem_copy("", SIZE_MAX));
     ck_assert_ptr_null(po_mem_copy("", half));
-    ck_assert_ptr_null(po_mem_new_pages(SIZE_MAX));
-    ck_assert_ptr_null(po_mem_new_pages(half));
+    ck_assert_ptr_null(po_mem_new_pages(SIZE_MAX, 4096));
+    ck_assert_ptr_null(po_mem_new_pages(half, 4096));
     po_mem_free(block);
 }
 END_TEST
@@ -187,13 +187,14 @@ START_TEST(pages_are_aligned_and_usable_to_the_end)
 {
     static const size_t sizes[] = { 0, 1, 4095, 4096, 4097, 1000000, 8u << 20 };
 
-    for (size_t i = 0; i < COUNT(sizes); i++) {
-        uint8_t *block = po_mem_new_pages(sizes[i]);
+    for (size_t i = 0; i < COUNT(sizes) * 2; i++) {
+        size_t size = sizes[i / 2], page_size = i % 2 == 0 ? 4096 : 2u << 20;
+        uint8_t *block = po_mem_new_pages(size, page_size);
 
         ck_assert_ptr_nonnull(block);
-        ck_assert_uint_eq((uintptr_t)block % 4096, 0);
-        memset(block, 0xAB, sizes[i]);
-        po_mem_free_pages(block, sizes[i]);
+        ck_assert_uint_eq((uintptr_t)block % page_size, 0);
+        memset(block, 0xAB, size);
+        po_mem_free_pages(block, size);
     }
     po_mem_free_pages(NULL, 5);
 }

@@ -5,12 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * The largest page among the machines this runs on would be 64 KiB; 4 KiB is what the alignment is
- * for (direct I/O).
- */
-#define PAGE_SIZE_MIN ((size_t)4096)
-
 /* count * size, or false when it overflows or is larger than any object may be. */
 static bool
 multiply(size_t count, size_t size, size_t *out)
@@ -74,9 +68,9 @@ po_mem_free(void *block)
  * on Windows, and what replaces it there needs another way to free.
  */
 void *
-po_mem_new_pages(size_t size)
+po_mem_new_pages(size_t size, size_t page_size)
 {
-    const size_t extra = PAGE_SIZE_MIN + sizeof(void *);
+    const size_t extra = page_size + sizeof(void *);
     unsigned char *raw;
     unsigned char *block;
 
@@ -89,7 +83,7 @@ po_mem_new_pages(size_t size)
     if (raw == NULL)
         return NULL;
     block = raw + sizeof(void *);
-    block += (PAGE_SIZE_MIN - (uintptr_t)block % PAGE_SIZE_MIN) % PAGE_SIZE_MIN;
+    block += (page_size - (uintptr_t)block % page_size) % page_size;
     memcpy(block - sizeof(void *), &raw, sizeof(raw));
     return block;
 }

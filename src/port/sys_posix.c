@@ -24,6 +24,9 @@
 #endif
 
 #define STEPS_A_SECOND 10000000
+#define SMALL_PAGE ((size_t)4096)
+#define LARGE_PAGE                                                                                 \
+    ((size_t)2 << 20) /* of x86-64, and of other machines whose small pages have 4 KiB */
 
 /* ---- clock ---- */
 
@@ -264,7 +267,7 @@ po_sys_peak_memory(void)
 void *
 po_sys_new_pages(size_t size)
 {
-    void *block = po_mem_new_pages(size);
+    void *block = po_mem_new_pages(size, size < LARGE_PAGE ? SMALL_PAGE : LARGE_PAGE);
 
 #if defined(MADV_HUGEPAGE)
     if (block != NULL)

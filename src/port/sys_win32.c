@@ -232,7 +232,7 @@ po_sys_peak_memory(void)
 void *
 po_sys_new_pages(size_t size)
 {
-    return po_mem_new_pages(size);
+    return po_mem_new_pages(size, 4096);
 }
 
 static HANDLE
