@@ -25,8 +25,8 @@
 
 #define STEPS_A_SECOND 10000000
 #define SMALL_PAGE ((size_t)4096)
-#define LARGE_PAGE                                                                                 \
-    ((size_t)2 << 20) /* of x86-64, and of other machines whose small pages have 4 KiB */
+/* Of x86-64, and of other machines whose small pages have 4 KiB. */
+#define LARGE_PAGE ((size_t)2 << 20)
 
 /* ---- clock ---- */
 
