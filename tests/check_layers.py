@@ -2,7 +2,8 @@
 """Checks which headers the files below src/ include: the layers of the house style, one direction, no sibling.
 
 The table says, for each module (a folder of src/), which project headers it may include beside its own: a folder, or one header.
-System headers: the C standard library everywhere, the operating system's in port/ and host/*win32*, a library's where the table says.
+System headers: the C standard library everywhere, the operating system's in port/, base/pages_* and host/*win32*, a library's where the table
+says.
 """
 import os
 import re
@@ -55,7 +56,7 @@ COMMENT = re.compile(r"/\*.*?\*/", re.S)
 
 
 def may_use_system(path):
-    return path.startswith("port/") or (path.startswith("host/") and "win32" in path)
+    return path.startswith(("port/", "base/pages_")) or (path.startswith("host/") and "win32" in path)
 
 
 def problem(path, kind, name):
@@ -65,7 +66,7 @@ def problem(path, kind, name):
             return None
         if name in LIBRARIES:
             return None if module in LIBRARIES[name] else f"<{name}> belongs in {', '.join(sorted(LIBRARIES[name]))}"
-        return None if may_use_system(path) else f"<{name}> belongs in port/ or host/*win32*"
+        return None if may_use_system(path) else f"<{name}> belongs in port/, base/pages_* or host/*win32*"
     if "/" not in name:
         return f'"{name}": write the module too ("{module}/{name}")'
     allowed = INTERFACES.get(path, MAY[module] | {module})

@@ -684,26 +684,6 @@ START_TEST(the_clocks_go_forward)
 }
 END_TEST
 
-START_TEST(large_pages_are_aligned_zeros_and_usable_to_the_end)
-{
-    static const size_t sizes[] = { 0, 1, 4097, 1000000, (8u << 20) + 1 };
-
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        uint8_t *block = po_sys_new_pages(sizes[i]);
-        size_t zeros = 0;
-
-        ck_assert_ptr_nonnull(block);
-        ck_assert_uint_eq((uintptr_t)block % 4096, 0);
-        while (zeros < sizes[i] && block[zeros] == 0)
-            zeros++;
-        ck_assert_uint_eq(zeros, sizes[i]);
-        memset(block, 0xAB, sizes[i]);
-        po_mem_free_pages(block, sizes[i]);
-    }
-    ck_assert_ptr_null(po_sys_new_pages(SIZE_MAX));
-}
-END_TEST
-
 START_TEST(the_machine_tells_about_itself)
 {
     struct po_buf buf = { 0 };
@@ -814,7 +794,6 @@ add_sys_and_thread(Suite *suite)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, the_clocks_go_forward);
-    tcase_add_test(tc, large_pages_are_aligned_zeros_and_usable_to_the_end);
     tcase_add_test(tc, the_machine_tells_about_itself);
     tcase_add_test(tc, threads_count_together_under_a_lock);
     suite_add_tcase(suite, tc);

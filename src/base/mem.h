@@ -27,11 +27,4 @@ char *po_mem_strdup(const char *text);
 /* NULL is fine. */
 void po_mem_free(void *block);
 
-/*
- * Large buffers for frames: aligned to `page_size` (a power of two), all zeros; a page that is never written to takes no
- * memory. Freed by po_mem_free_pages with the same size. po_sys_new_pages (port/sys.h) knows the system's pages.
- */
-void *po_mem_new_pages(size_t size, size_t page_size);
-void po_mem_free_pages(void *block, size_t size);
-
 #endif

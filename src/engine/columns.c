@@ -1,6 +1,7 @@
 #include "engine/columns.h"
 
 #include "base/mem.h"
+#include "base/pages.h"
 #include "engine/watch.h"
 #include "pipeline/ordered.h"
 #include "port/sys.h"
@@ -31,10 +32,10 @@ free_columns(struct columns *columns)
         struct po_columns_job *job = &columns->jobs[i];
 
         for (unsigned p = 0; job->sums != NULL && p < columns->run->layout->parities; p++)
-            po_mem_free_pages(job->sums[p], size);
+            po_pages_free(job->sums[p], size);
         po_mem_free(job->sums);
         for (unsigned r = 0; r < PO_COLUMNS_ROWS; r++)
-            po_mem_free_pages(job->rows[r], size);
+            po_pages_free(job->rows[r], size);
     }
     po_mem_free(columns->jobs);
     po_mem_free(columns->items);
@@ -122,11 +123,11 @@ new_slot(struct columns *columns, size_t slot, struct po_err *err)
     job->sums = po_mem_new(parities, sizeof(uint8_t *));
     is_good = job->sums != NULL;
     for (unsigned r = 0; is_good && r < PO_COLUMNS_ROWS; r++) {
-        job->rows[r] = po_sys_new_pages(size);
+        job->rows[r] = po_pages_new(size);
         is_good = job->rows[r] != NULL;
     }
     for (unsigned p = 0; is_good && p < parities; p++) {
-        job->sums[p] = po_sys_new_pages(size);
+        job->sums[p] = po_pages_new(size);
         is_good = job->sums[p] != NULL;
     }
     return is_good ? PO_OK : po_fail_nomem(err, size);

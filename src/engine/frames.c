@@ -2,6 +2,7 @@
 
 #include "archive/blake2b4.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "engine/budget.h"
 #include "engine/frames_ahead.h"
 #include "engine/watch.h"
@@ -40,8 +41,8 @@ free_run(struct run *run)
         po_frame_decoder_free(run->decoders[i]);
     for (size_t i = 0; run->jobs != NULL && i < run->slots; i++) {
         if (!run->goes_ahead)
-            po_mem_free_pages(run->jobs[i].bytes, reader->compressed_max);
-        po_mem_free_pages(run->jobs[i].content, reader->content_max);
+            po_pages_free(run->jobs[i].bytes, reader->compressed_max);
+        po_pages_free(run->jobs[i].content, reader->content_max);
         po_mem_free(run->jobs[i].user);
     }
     po_frames_ahead_free(run->ahead);
@@ -90,9 +91,9 @@ new_slot(struct run *run, size_t slot, struct po_err *err)
 
     run->items[slot] = job;
     if (!run->goes_ahead)
-        job->bytes = po_sys_new_pages(reader->compressed_max);
+        job->bytes = po_pages_new(reader->compressed_max);
     if (!run->options->is_raw)
-        job->content = po_sys_new_pages(reader->content_max);
+        job->content = po_pages_new(reader->content_max);
     if (run->options->user_size > 0)
         job->user = po_mem_new(1, run->options->user_size);
     if ((!run->goes_ahead && job->bytes == NULL) ||

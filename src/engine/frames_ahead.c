@@ -2,7 +2,7 @@
 
 #include "archive/blake2b4.h"
 #include "base/mem.h"
-#include "port/sys.h"
+#include "base/pages.h"
 #include "port/thread.h"
 
 /* Hashed together at first, when the caller waits; then twice as many, and so on. */
@@ -219,7 +219,7 @@ po_frames_ahead_new(struct po_frames_ahead **out, const struct po_frames_ahead_o
     ahead->way = po_blake2b4_best();
     ahead->capacity = (size_t)po_frames_ahead_size(options);
     ahead->place_count = options->held_max + 2 * (size_t)PO_BLAKE2B_JOBS;
-    ahead->ring = po_sys_new_pages(ahead->capacity);
+    ahead->ring = po_pages_new(ahead->capacity);
     ahead->places = po_mem_new(ahead->place_count, sizeof *ahead->places);
     st = ahead->ring == NULL || ahead->places == NULL ? po_fail_nomem(err, ahead->capacity)
                                                       : po_mutex_new(&ahead->mutex, err);
@@ -279,7 +279,7 @@ po_frames_ahead_free(struct po_frames_ahead *ahead)
     po_thread_join(ahead->thread);
     po_cond_free(ahead->cond);
     po_mutex_free(ahead->mutex);
-    po_mem_free_pages(ahead->ring, ahead->capacity);
+    po_pages_free(ahead->ring, ahead->capacity);
     po_mem_free(ahead->places);
     po_mem_free(ahead);
 }

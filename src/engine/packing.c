@@ -2,7 +2,7 @@
 
 #include "archive/blake2b4.h"
 #include "base/mem.h"
-#include "port/sys.h"
+#include "base/pages.h"
 #include "port/thread.h"
 
 #include <string.h>
@@ -95,12 +95,12 @@ po_packing_free(struct po_packing *packing)
         if (packing->encoders != NULL)
             po_frame_encoder_free(packing->encoders[i]);
         if (packing->scratch != NULL)
-            po_mem_free_pages(packing->scratch[i], capacity);
+            po_pages_free(packing->scratch[i], capacity);
     }
     for (size_t i = 0; packing->slots != NULL && i < packing->slot_count; i++)
-        po_mem_free_pages(packing->slots[i].bytes, capacity);
+        po_pages_free(packing->slots[i].bytes, capacity);
     if (packing->kept != NULL)
-        po_mem_free_pages(packing->kept->bytes, packing->kept->capacity);
+        po_pages_free(packing->kept->bytes, packing->kept->capacity);
     po_mem_free(packing->kept);
     packing->kept = NULL;
     po_mem_free(packing->encoders);
@@ -129,7 +129,7 @@ new_kept(struct po_packing *packing, struct po_err *err)
     if (kept == NULL)
         return po_fail_nomem(err, sizeof *kept);
     kept->capacity = KEPT_FRAMES * po_frame_encoded_bound(packing->frame_size);
-    kept->bytes = po_sys_new_pages(kept->capacity);
+    kept->bytes = po_pages_new(kept->capacity);
     return kept->bytes == NULL ? po_fail_nomem(err, kept->capacity) : PO_OK;
 }
 
@@ -149,12 +149,12 @@ po_packing_new(struct po_packing *packing, struct po_err *err)
         return po_fail_nomem(err, packing->slot_count * sizeof *packing->slots);
     for (size_t i = 0; i < packing->slot_count; i++) {
         packing->items[i] = &packing->slots[i];
-        packing->slots[i].bytes = po_sys_new_pages(capacity);
+        packing->slots[i].bytes = po_pages_new(capacity);
         if (packing->slots[i].bytes == NULL)
             return po_fail_nomem(err, capacity);
     }
     for (unsigned i = 0; i < packing->threads && st == PO_OK; i++) {
-        packing->scratch[i] = po_sys_new_pages(capacity);
+        packing->scratch[i] = po_pages_new(capacity);
         if (packing->scratch[i] == NULL)
             return po_fail_nomem(err, capacity);
         st = new_encoder(packing, &packing->encoders[i], err);
@@ -283,9 +283,9 @@ po_packing_finish(const struct po_packing *packing, const struct po_writer_end *
     enum po_status st = PO_OK;
 
     end.encoder = NULL;
-    end.content = (struct po_frame_buf){ .bytes = po_sys_new_pages(capacity),
+    end.content = (struct po_frame_buf){ .bytes = po_pages_new(capacity),
                                          .capacity = packing->frame_size };
-    end.compressed = po_sys_new_pages(capacity);
+    end.compressed = po_pages_new(capacity);
     end.compressed_capacity = capacity;
     if (end.content.bytes == NULL || end.compressed == NULL)
         st = po_fail_nomem(err, capacity);
@@ -294,8 +294,8 @@ po_packing_finish(const struct po_packing *packing, const struct po_writer_end *
     if (st == PO_OK)
         st = po_writer_finish(packing->writer, &end, digest, err);
     po_frame_encoder_free(end.encoder);
-    po_mem_free_pages(end.content.bytes, capacity);
-    po_mem_free_pages(end.compressed, capacity);
+    po_pages_free(end.content.bytes, capacity);
+    po_pages_free(end.compressed, capacity);
     return st;
 }
 

@@ -1,6 +1,6 @@
 #include "engine/rec_check.h"
 
-#include "base/mem.h"
+#include "base/pages.h"
 #include "engine/watch.h"
 #include "pipeline/ordered.h"
 #include "port/sys.h"
@@ -115,7 +115,7 @@ init_run(struct run *run, struct po_err *err)
     run->slots = workers + 1;
     for (size_t i = 0; i < run->slots; i++) {
         run->items[i] = &run->jobs[i];
-        run->jobs[i].bytes = po_sys_new_pages(PIECE);
+        run->jobs[i].bytes = po_pages_new(PIECE);
         if (run->jobs[i].bytes == NULL)
             return po_fail_nomem(err, PIECE);
     }
@@ -169,6 +169,6 @@ po_rec_check_run(const struct po_rec_check *check, uint64_t *places, struct po_r
         st = po_ordered_loop(run.ordered, &steps, err);
     po_ordered_free(run.ordered);
     for (size_t i = 0; i < run.slots; i++)
-        po_mem_free_pages(run.jobs[i].bytes, PIECE);
+        po_pages_free(run.jobs[i].bytes, PIECE);
     return st;
 }

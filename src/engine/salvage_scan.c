@@ -6,6 +6,7 @@
 #include "archive/hash.h"
 #include "archive/tar.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "engine/budget.h"
 #include "engine/watch.h"
 #include "pipeline/ordered.h"
@@ -136,9 +137,9 @@ grow(uint8_t **bytes, size_t *size, size_t wanted, struct po_err *err)
 {
     if (*size >= wanted)
         return PO_OK;
-    po_mem_free_pages(*bytes, *size);
+    po_pages_free(*bytes, *size);
     *size = 0;
-    *bytes = po_sys_new_pages(wanted);
+    *bytes = po_pages_new(wanted);
     if (*bytes == NULL)
         return po_fail_nomem(err, wanted);
     *size = wanted;
@@ -175,8 +176,8 @@ static void
 free_buffers(struct buffers *buffers)
 {
     po_frame_decoder_free(buffers->decoder);
-    po_mem_free_pages(buffers->bytes, buffers->bytes_size);
-    po_mem_free_pages(buffers->content, buffers->content_size);
+    po_pages_free(buffers->bytes, buffers->bytes_size);
+    po_pages_free(buffers->content, buffers->content_size);
     *buffers = (struct buffers){ 0 };
 }
 

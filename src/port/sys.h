@@ -32,11 +32,6 @@ uint32_t po_sys_process_id(void);
 bool po_sys_put_process_start(struct po_buf *out, uint32_t process_id);
 uint64_t po_sys_peak_memory(void);
 /*
- * po_mem_new_pages, of large pages where the system has them: a frame's buffer of many MiB costs a fault for
- * each page that is written to first. For buffers that will be filled. Freed by po_mem_free_pages.
- */
-void *po_sys_new_pages(size_t size);
-/*
  * From now on SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGXCPU (console events on Windows) set the flag
  * that is returned to the signal's number, however often they come: services must come back first.
  * It is 0 before, and lives as long as the process: signals come after main has returned, too.

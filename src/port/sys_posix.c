@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -24,9 +23,6 @@
 #endif
 
 #define STEPS_A_SECOND 10000000
-#define SMALL_PAGE ((size_t)4096)
-/* Of x86-64, and of other machines whose small pages have 4 KiB. */
-#define LARGE_PAGE ((size_t)2 << 20)
 
 /* ---- clock ---- */
 
@@ -262,18 +258,6 @@ po_sys_peak_memory(void)
 #else
     return (uint64_t)usage.ru_maxrss * 1024;
 #endif
-}
-
-void *
-po_sys_new_pages(size_t size)
-{
-    void *block = po_mem_new_pages(size, size < LARGE_PAGE ? SMALL_PAGE : LARGE_PAGE);
-
-#if defined(MADV_HUGEPAGE)
-    if (block != NULL)
-        (void)!madvise(block, size, MADV_HUGEPAGE);
-#endif
-    return block;
 }
 
 bool

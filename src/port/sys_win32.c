@@ -228,13 +228,6 @@ po_sys_peak_memory(void)
     return counters.PeakWorkingSetSize;
 }
 
-/* Large pages would need a right that no service has (SeLockMemoryPrivilege). */
-void *
-po_sys_new_pages(size_t size)
-{
-    return po_mem_new_pages(size, 4096);
-}
-
 static HANDLE
 standard_handle(int number)
 {
