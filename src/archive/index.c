@@ -3,6 +3,7 @@
 #include "archive/index_format.h"
 #include "base/cursor.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -328,8 +329,18 @@ check_tables(const struct po_index *index, const struct sizes *s, struct po_err 
     return PO_OK;
 }
 
+static void
+free_bytes(uint8_t *bytes, size_t pages)
+{
+    if (pages > 0)
+        po_pages_free(bytes, pages);
+    else
+        po_mem_free(bytes);
+}
+
 enum po_status
-po_index_load_take(struct po_index **out, uint8_t *bytes, size_t size, struct po_err *err)
+po_index_load_pages(struct po_index **out, uint8_t *bytes, size_t size, size_t pages,
+                    struct po_err *err)
 {
     struct po_index *index = po_mem_new(1, sizeof *index);
     struct po_cursor cur = po_cursor_over(bytes, size);
@@ -337,10 +348,11 @@ po_index_load_take(struct po_index **out, uint8_t *bytes, size_t size, struct po
     enum po_status st;
 
     if (index == NULL) {
-        po_mem_free(bytes);
+        free_bytes(bytes, pages);
         return po_fail_nomem(err, sizeof *index);
     }
     index->bytes = bytes;
+    index->pages = pages;
     index->size = size;
     st = parse_header(index->archive_id, &sizes, &cur, err);
     if (st == PO_OK)
@@ -363,12 +375,18 @@ po_index_load_take(struct po_index **out, uint8_t *bytes, size_t size, struct po
     return st;
 }
 
+enum po_status
+po_index_load_take(struct po_index **out, uint8_t *bytes, size_t size, struct po_err *err)
+{
+    return po_index_load_pages(out, bytes, size, 0, err);
+}
+
 void
 po_index_free(struct po_index *index)
 {
     if (index == NULL)
         return;
-    po_mem_free(index->bytes);
+    free_bytes(index->bytes, index->pages);
     po_mem_free(index);
 }
 

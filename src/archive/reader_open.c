@@ -9,6 +9,7 @@
 #include "archive/tar.h"
 #include "base/cursor.h"
 #include "base/mem.h"
+#include "base/pages.h"
 
 #include <string.h>
 
@@ -24,6 +25,7 @@ struct load {
     struct po_frame_decoder *decoder;
     uint8_t *bytes;   /* one compressed frame */
     uint8_t *content; /* of the frames, one after the other */
+    size_t pages;     /* what content was made with by po_pages_new */
     uint64_t total;   /* of content, when all are decoded */
     size_t start;     /* of the index in the content */
 };
@@ -116,6 +118,26 @@ check_index_end(const struct load *load, struct po_err *err)
     return PO_OK;
 }
 
+/* For all of it, of which so many bytes are there. */
+static enum po_status
+make_room(struct load *load, size_t size, struct po_err *err)
+{
+    uint8_t *content;
+
+    if (load->total == load->pages)
+        return PO_OK;
+    if ((size_t)load->total != load->total) /* where addresses have 32 bits */
+        return po_fail_nomem(err, SIZE_MAX);
+    content = po_pages_new((size_t)load->total);
+    if (content == NULL)
+        return po_fail_nomem(err, (size_t)load->total);
+    memcpy(content, load->content, size);
+    po_pages_free(load->content, load->pages);
+    load->content = content;
+    load->pages = (size_t)load->total;
+    return PO_OK;
+}
+
 /* The content of the index frames, checked against the trailer. */
 static enum po_status
 decode_index(struct load *load, struct po_err *err)
@@ -123,23 +145,17 @@ decode_index(struct load *load, struct po_err *err)
     const struct po_reader *reader = load->reader;
     uint32_t frame = reader->trailer.index_frame;
     size_t at = 0;
-    uint8_t *content;
     enum po_status st;
 
-    load->content = po_mem_new(1, reader->seeks[frame].content_size);
+    load->pages = reader->seeks[frame].content_size;
+    load->content = po_pages_new(load->pages);
     if (load->content == NULL)
-        return po_fail_nomem(err, reader->seeks[frame].content_size);
+        return po_fail_nomem(err, load->pages);
     st = decode_index_frame(load, frame++, &at, err);
     if (st == PO_OK)
         st = check_index_start(load, err);
-    if (st != PO_OK)
-        return st;
-    if ((size_t)load->total != load->total) /* where addresses have 32 bits */
-        return po_fail_nomem(err, SIZE_MAX);
-    content = po_mem_resize(load->content, 1, (size_t)load->total);
-    if (content == NULL)
-        return po_fail_nomem(err, (size_t)load->total);
-    load->content = content;
+    if (st == PO_OK)
+        st = make_room(load, at, err);
     for (; frame < reader->frame_count - 1 && st == PO_OK; frame++)
         st = decode_index_frame(load, frame, &at, err);
     return st == PO_OK ? check_index_end(load, err) : st;
@@ -190,22 +206,22 @@ load_index(struct po_reader *reader, uint64_t total, struct po_err *err)
         if (reader->seeks[i].compressed_size > largest)
             largest = reader->seeks[i].compressed_size;
     st = po_frame_decoder_new(&load.decoder, err);
-    if (st == PO_OK && (load.bytes = po_mem_new(1, largest)) == NULL)
+    if (st == PO_OK && (load.bytes = po_pages_new(largest)) == NULL)
         st = po_fail_nomem(err, largest);
     if (st == PO_OK)
         st = check_index_hash(&load, err);
     if (st == PO_OK)
         st = decode_index(&load, err);
     po_frame_decoder_free(load.decoder);
-    po_mem_free(load.bytes);
+    po_pages_free(load.bytes, largest);
     if (st == PO_OK) {
         memmove(load.content, load.content + load.start, size);
-        st = po_index_load_take(&reader->index, load.content, size, err);
+        st = po_index_load_pages(&reader->index, load.content, size, load.pages, err);
         load.content = NULL;
         if (st == PO_OK)
             st = check_index(reader, err);
     }
-    po_mem_free(load.content);
+    po_pages_free(load.content, load.pages);
     return st;
 }
 

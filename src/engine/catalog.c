@@ -3,6 +3,7 @@
 #include "archive/hash.h"
 #include "base/cursor.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -151,7 +152,7 @@ po_catalog_free(struct po_catalog *catalog)
 
 /* The end must be that of this archive, and the hash that of the index before it. */
 static enum po_status
-check(const uint8_t *bytes, uint64_t size, const uint8_t digest[PO_DIGEST_SIZE], struct po_err *err)
+check(const uint8_t *bytes, size_t size, const uint8_t digest[PO_DIGEST_SIZE], struct po_err *err)
 {
     struct po_cursor cur = po_cursor_over(bytes + size, END_SIZE);
     uint8_t hash[PO_HASH_SIZE];
@@ -160,7 +161,7 @@ check(const uint8_t *bytes, uint64_t size, const uint8_t digest[PO_DIGEST_SIZE],
     const uint8_t *said_hash = po_cursor_bytes(&cur, PO_HASH_SIZE);
     const uint8_t *said_digest = po_cursor_bytes(&cur, PO_DIGEST_SIZE);
 
-    po_xxh3(bytes, (size_t)size, hash);
+    po_xxh3(bytes, size, hash);
     if (memcmp(magic, MAGIC, MAGIC_SIZE) != 0 || said != size ||
         memcmp(said_hash, hash, PO_HASH_SIZE) != 0)
         return po_fail(err, PO_E_FORMAT, "a catalog that is damaged (%s)", "catalog");
@@ -170,7 +171,7 @@ check(const uint8_t *bytes, uint64_t size, const uint8_t digest[PO_DIGEST_SIZE],
 }
 
 static enum po_status
-read_file(struct po_file *file, uint8_t **bytes, uint64_t *size, struct po_err *err)
+read_file(struct po_file *file, uint8_t **bytes, size_t *size, struct po_err *err)
 {
     struct po_node_info info;
     size_t got = 0;
@@ -181,13 +182,13 @@ read_file(struct po_file *file, uint8_t **bytes, uint64_t *size, struct po_err *
     if (info.size < END_SIZE || info.size > SIZE_MAX_LOADED)
         return po_fail(err, PO_E_FORMAT, "%llu bytes are no catalog (%s)",
                        (unsigned long long)info.size, "catalog");
-    *bytes = po_mem_new(1, (size_t)info.size);
+    *size = (size_t)info.size;
+    *bytes = po_pages_new(*size);
     if (*bytes == NULL)
-        return po_fail_nomem(err, (size_t)info.size);
-    st = po_file_read_at(file, 0, *bytes, (size_t)info.size, &got, err);
-    if (st == PO_OK && got < info.size)
+        return po_fail_nomem(err, *size);
+    st = po_file_read_at(file, 0, *bytes, *size, &got, err);
+    if (st == PO_OK && got < *size)
         st = po_fail(err, PO_E_FORMAT, "a catalog that is cut off (%s)", "catalog");
-    *size = info.size - END_SIZE;
     return st;
 }
 
@@ -199,7 +200,7 @@ po_catalog_load(struct po_index **out, const char *dir_path, const uint8_t diges
     struct po_dir *dir = NULL;
     struct po_file *file = NULL;
     uint8_t *bytes = NULL;
-    uint64_t size = 0;
+    size_t size = 0;
     enum po_status st;
 
     put_name(&name, digest);
@@ -211,12 +212,12 @@ po_catalog_load(struct po_index **out, const char *dir_path, const uint8_t diges
     if (st == PO_OK)
         st = read_file(file, &bytes, &size, err);
     if (st == PO_OK)
-        st = check(bytes, size, digest, err);
+        st = check(bytes, size - END_SIZE, digest, err);
     if (st == PO_OK) {
-        st = po_index_load_take(out, bytes, (size_t)size, err);
+        st = po_index_load_pages(out, bytes, size - END_SIZE, size, err);
         bytes = NULL;
     }
-    po_mem_free(bytes);
+    po_pages_free(bytes, size);
     po_file_free(file);
     po_dir_free(dir);
     po_buf_deinit(&name);
