@@ -6,6 +6,7 @@
 #include "engine/backup_base.h"
 
 #include "base/mem.h"
+#include "base/pages.h"
 #include "engine/backup_run.h"
 #include "engine/watch.h"
 #include "source/readahead.h"
@@ -293,43 +294,47 @@ has_stamps(const struct po_entry *entry, const struct po_node_info *info)
            info->change_time == entry->change_time && info->file_id == entry->file_id;
 }
 
+struct recheck {
+    struct po_backup_run *run;
+    uint8_t *piece;  /* of a large file */
+    uint32_t *wrong; /* entries whose content is another */
+    uint32_t wrong_count;
+};
+
 /* Of a larger file, which the readahead has passed on. *is_same is true for one that has changed its
  * stamps since: then that is another matter. */
 static enum po_status
-hash_large(struct po_backup_run *run, const struct po_entry *entry, bool *is_same,
+hash_large(const struct recheck *recheck, const struct po_entry *entry, bool *is_same,
            struct po_err *failure)
 {
+    struct po_backup_run *run = recheck->run;
     struct po_file *file = NULL;
     struct po_node_info info = { 0 };
     struct po_dir *root;
     const char *path;
     size_t path_size;
-    uint8_t *piece = po_mem_new(1, PIECE_SIZE);
     uint8_t hash[PO_HASH_SIZE];
     size_t got = 1;
-    enum po_status st = piece == NULL ? po_fail_nomem(failure, PIECE_SIZE) : PO_OK;
+    enum po_status st;
 
     *is_same = true;
-    if (st == PO_OK && !po_backup_locate(run, entry, &root, &path, &path_size))
-        goto done;
-    if (st == PO_OK)
-        st = po_file_open(&file, root, path, path_size, PO_FILE_READ, 0, failure);
+    if (!po_backup_locate(run, entry, &root, &path, &path_size))
+        return PO_OK;
+    st = po_file_open(&file, root, path, path_size, PO_FILE_READ, 0, failure);
     po_hasher_reset(run->hasher);
     for (uint64_t at = 0; st == PO_OK && at < entry->size && got > 0; at += got) {
         st = po_watch_check(run->watch, failure);
         if (st == PO_OK)
-            st = po_file_read_at(file, at, piece, PIECE_SIZE, &got, failure);
+            st = po_file_read_at(file, at, recheck->piece, PIECE_SIZE, &got, failure);
         if (st == PO_OK)
-            po_hasher_add_xxh3(run->hasher, piece, got);
+            po_hasher_add_xxh3(run->hasher, recheck->piece, got);
     }
     if (st == PO_OK)
         st = po_file_info(file, &info, failure);
     po_hasher_xxh3(run->hasher, hash);
     *is_same =
         st != PO_OK || !has_stamps(entry, &info) || memcmp(hash, entry->hash, PO_HASH_SIZE) == 0;
-done:
     po_file_free(file);
-    po_mem_free(piece);
     return st;
 }
 
@@ -348,11 +353,11 @@ is_gone(uint32_t os_code)
     return os_code == ENOENT || os_code == ENOTDIR;
 }
 
-/* One of the share: `number` is noted in `wrong` when its content is another. */
+/* One of the share. */
 static enum po_status
-recheck_item(struct po_backup_run *run, const struct po_read_item *item, uint32_t *wrong,
-             uint32_t *wrong_count, struct po_err *err)
+recheck_item(struct recheck *recheck, const struct po_read_item *item, struct po_err *err)
 {
+    struct po_backup_run *run = recheck->run;
     const struct po_entry *entry = &run->list.entries[item->entry];
     struct po_err failure = { 0 };
     bool is_same = true;
@@ -365,7 +370,7 @@ recheck_item(struct po_backup_run *run, const struct po_read_item *item, uint32_
         is_same = item->is_changed || !has_stamps(entry, &item->info) ||
                   memcmp(item->hash, entry->hash, PO_HASH_SIZE) == 0;
     } else if (!item->is_failed) {
-        enum po_status st = hash_large(run, entry, &is_same, &failure);
+        enum po_status st = hash_large(recheck, entry, &is_same, &failure);
 
         if (st == PO_E_NOMEM || st == PO_E_CANCELLED) {
             *err = failure;
@@ -375,7 +380,7 @@ recheck_item(struct po_backup_run *run, const struct po_read_item *item, uint32_
         reason = failure.text;
     }
     if (!is_same)
-        wrong[(*wrong_count)++] = item->entry;
+        recheck->wrong[recheck->wrong_count++] = item->entry;
     if (!is_failed)
         return PO_OK;
     (void)snprintf(text, sizeof text,
@@ -404,17 +409,19 @@ enum po_status
 po_backup_recheck(struct po_backup_run *run, struct po_err *err)
 {
     struct po_readahead *ahead = NULL;
+    struct recheck recheck = { .run = run };
     uint32_t count = keep_valid(run);
-    uint32_t *wrong = count == 0 ? NULL : po_mem_new(count, sizeof *wrong);
-    uint32_t wrong_count = 0;
     enum po_status st = PO_OK;
 
     if (count == 0)
         return PO_OK;
-    if (wrong == NULL)
-        return po_fail_nomem(err, count * sizeof *wrong);
-    st = po_readahead_new(&ahead, &run->list, run->recheck, count, po_backup_locate, run, READERS,
-                          err);
+    recheck.wrong = po_mem_new(count, sizeof *recheck.wrong);
+    recheck.piece = po_pages_new(PIECE_SIZE);
+    if (recheck.wrong == NULL || recheck.piece == NULL)
+        st = po_fail_nomem(err, count * sizeof *recheck.wrong + PIECE_SIZE);
+    if (st == PO_OK)
+        st = po_readahead_new(&ahead, &run->list, run->recheck, count, po_backup_locate, run,
+                              READERS, err);
     while (st == PO_OK) {
         const struct po_read_item *item = NULL;
 
@@ -423,17 +430,18 @@ po_backup_recheck(struct po_backup_run *run, struct po_err *err)
             st = po_readahead_next(ahead, &item, err);
         if (st != PO_OK || item == NULL)
             break;
-        st = recheck_item(run, item, wrong, &wrong_count, err);
+        st = recheck_item(&recheck, item, err);
     }
     po_readahead_free(ahead);
-    for (uint32_t i = 0; i < wrong_count && st == PO_OK; i++) {
-        st = note(run, &run->list.entries[wrong[i]],
+    for (uint32_t i = 0; i < recheck.wrong_count && st == PO_OK; i++) {
+        st = note(run, &run->list.entries[recheck.wrong[i]],
                   "its content has changed, and its size, times and file number have not: a disk "
                   "that fails, or a program that puts times back; it is saved anew",
                   err);
         if (st == PO_OK)
-            st = po_backup_pack_again(run, wrong[i], err);
+            st = po_backup_pack_again(run, recheck.wrong[i], err);
     }
-    po_mem_free(wrong);
+    po_pages_free(recheck.piece, PIECE_SIZE);
+    po_mem_free(recheck.wrong);
     return st;
 }
