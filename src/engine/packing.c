@@ -283,8 +283,8 @@ po_packing_finish(const struct po_packing *packing, const struct po_writer_end *
     enum po_status st = PO_OK;
 
     end.encoder = NULL;
-    end.content = (struct po_frame_buf){ .bytes = po_pages_new(capacity),
-                                         .capacity = packing->frame_size };
+    end.content =
+        (struct po_frame_buf){ .bytes = po_pages_new(capacity), .capacity = packing->frame_size };
     end.compressed = po_pages_new(capacity);
     end.compressed_capacity = capacity;
     if (end.content.bytes == NULL || end.compressed == NULL)
