@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BATCH_ITEMS 64u
+#define BATCH_ITEMS_MIN 16u /* fewer are not worth a thread of their own */
 #define BATCH_BYTES (512u << 10)
 #define TRIES 3
 
@@ -32,6 +33,7 @@ struct po_readahead {
     uint8_t *bytes; /* of all batches */
     void **slots;
     size_t slot_count;
+    uint32_t batch_items;  /* no batch has more */
     uint32_t planned;      /* entries given to batches so far */
     struct batch *current; /* being given out, or NULL */
     uint32_t at;
@@ -133,15 +135,36 @@ read_batch(void *ctx, void *slot, unsigned worker, struct po_err *err)
     return PO_OK;
 }
 
+static bool
+is_small(const struct po_entry *entry)
+{
+    return entry->type == POBACKUP_FILE && entry->size <= PO_SMALL_FILE_MAX;
+}
+
+/* How many of so many threads have something to do, and how much each takes at a time. */
+static unsigned
+share_out(struct po_readahead *ahead, unsigned threads)
+{
+    uint32_t small = 0;
+    uint32_t each;
+
+    for (uint32_t i = 0; i < ahead->count; i++)
+        small += is_small(&ahead->list->entries[ahead->order[i]]);
+    each = small / threads;
+    each = each < BATCH_ITEMS_MIN ? BATCH_ITEMS_MIN : each > BATCH_ITEMS ? BATCH_ITEMS : each;
+    ahead->batch_items = each;
+    if (small <= each)
+        return 1;
+    return small / each < threads ? (small + each - 1) / each : threads;
+}
+
 enum po_status
 po_readahead_new(struct po_readahead **out, const struct po_entry_list *list, const uint32_t *order,
                  uint32_t count, po_locate_fn locate, void *ctx, unsigned threads,
                  struct po_err *err)
 {
     struct po_readahead *ahead = po_mem_new(1, sizeof *ahead);
-    struct po_ordered_options options = {
-        .workers = threads, .slots = (size_t)threads + 2, .work = read_batch, .ctx = ahead
-    };
+    struct po_ordered_options options = { .work = read_batch, .ctx = ahead };
     enum po_status st;
 
     if (ahead == NULL)
@@ -151,6 +174,8 @@ po_readahead_new(struct po_readahead **out, const struct po_entry_list *list, co
     ahead->count = count;
     ahead->locate = locate;
     ahead->ctx = ctx;
+    options.workers = share_out(ahead, threads);
+    options.slots = (size_t)options.workers + 2;
     ahead->slot_count = options.slots;
     ahead->batches = po_mem_new(options.slots, sizeof *ahead->batches);
     ahead->slots = po_mem_new(options.slots, sizeof(void *));
@@ -193,13 +218,12 @@ plan_batch(struct po_readahead *ahead, struct batch *batch)
 
     batch->first = ahead->planned;
     batch->count = 0;
-    while (ahead->planned < ahead->count && batch->count < BATCH_ITEMS) {
+    while (ahead->planned < ahead->count && batch->count < ahead->batch_items) {
         const struct po_entry *entry = &ahead->list->entries[ahead->order[ahead->planned]];
-        bool is_small = entry->type == POBACKUP_FILE && entry->size <= PO_SMALL_FILE_MAX;
 
-        if (is_small && bytes + entry->size + 1 > BATCH_BYTES)
+        if (is_small(entry) && bytes + entry->size + 1 > BATCH_BYTES)
             break;
-        bytes += is_small ? entry->size + 1 : 0;
+        bytes += is_small(entry) ? entry->size + 1 : 0;
         batch->count++;
         ahead->planned++;
     }

@@ -35,6 +35,7 @@ struct po_read_item {
     char reason[256];
 };
 
+/* With as many threads as there is work for, at most `threads` (1 or more). */
 PO_NODISCARD enum po_status po_readahead_new(struct po_readahead **out,
                                              const struct po_entry_list *list,
                                              const uint32_t *order, uint32_t count,
