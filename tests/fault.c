@@ -173,12 +173,12 @@ report(void)
     }
 
 /* One that returns the code. */
-#define WRAP_CODE(kind, name, parameters, arguments)                                               \
+#define WRAP_CODE(name, parameters, arguments)                                                     \
     int __real_##name parameters;                                                                  \
     int __wrap_##name parameters;                                                                  \
     int __wrap_##name parameters                                                                   \
     {                                                                                              \
-        return fails(kind) ? errno : __real_##name arguments;                                      \
+        return fails(FAULT_OTHER) ? errno : __real_##name arguments;                               \
     }
 
 WRAP(FAULT_MEMORY, void *, NULL, malloc, (size_t size), (size))
@@ -187,8 +187,10 @@ WRAP(FAULT_MEMORY, void *, NULL, realloc, (void *old, size_t size), (old, size))
 WRAP(FAULT_MEMORY, void *, MAP_FAILED, mmap,
      (void *at, size_t size, int protection, int flags, int fd, off_t offset),
      (at, size, protection, flags, fd, offset))
-WRAP_CODE(FAULT_MEMORY, posix_memalign, (void **block, size_t alignment, size_t size),
-          (block, alignment, size))
+/* As pages_posix.c calls it: with the place to go to. */
+WRAP(FAULT_MEMORY, void *, MAP_FAILED, mremap,
+     (void *old, size_t old_size, size_t size, int flags, void *to),
+     (old, old_size, size, flags, to))
 
 WRAP_MOVE(FAULT_READ, read, (int fd, void *to, size_t size), (fd, to, size))
 WRAP_MOVE(FAULT_READ, pread, (int fd, void *to, size_t size, off_t at), (fd, to, size, at))
@@ -241,13 +243,13 @@ WRAP(FAULT_OTHER, int, -1, pipe2, (int ends[2], int flags), (ends, flags))
 WRAP(FAULT_OTHER, pid_t, -1, fork, (void), ())
 WRAP(FAULT_OTHER, ssize_t, -1, getrandom, (void *to, size_t size, unsigned flags),
      (to, size, flags))
-WRAP_CODE(FAULT_OTHER, pthread_create,
+WRAP_CODE(pthread_create,
           (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *ctx),
           (thread, attributes, run, ctx))
-WRAP_CODE(FAULT_OTHER, pthread_mutex_init,
-          (pthread_mutex_t * mutex, const pthread_mutexattr_t *attributes), (mutex, attributes))
-WRAP_CODE(FAULT_OTHER, pthread_cond_init,
-          (pthread_cond_t * cond, const pthread_condattr_t *attributes), (cond, attributes))
+WRAP_CODE(pthread_mutex_init, (pthread_mutex_t * mutex, const pthread_mutexattr_t *attributes),
+          (mutex, attributes))
+WRAP_CODE(pthread_cond_init, (pthread_cond_t * cond, const pthread_condattr_t *attributes),
+          (cond, attributes))
 
 int __real_close(int fd);
 int __wrap_close(int fd);

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 
 enum fault_kind {
-    FAULT_MEMORY, /* malloc, calloc, realloc, posix_memalign, mmap */
+    FAULT_MEMORY, /* malloc, calloc, realloc, mmap, mremap */
     FAULT_READ,   /* read, pread, readdir, readlinkat */
     FAULT_WRITE,  /* write, pwrite, ftruncate */
     FAULT_RENAME, /* renameat, renameat2, linkat */

@@ -184,7 +184,7 @@ START_TEST(copies_end_with_a_nul)
 }
 END_TEST
 
-START_TEST(pages_are_aligned_zeros_and_usable_to_the_end)
+START_TEST(pages_are_zeros_and_usable_to_the_end)
 {
     static const size_t sizes[] = { 0,       1,          4095,     4096,           4097,
                                     1000000, 256u << 10, 2u << 20, (2u << 20) + 1, (8u << 20) + 1 };
@@ -196,7 +196,6 @@ START_TEST(pages_are_aligned_zeros_and_usable_to_the_end)
         size_t zeros = 0;
 
         ck_assert_ptr_nonnull(block);
-        ck_assert_uint_eq((uintptr_t)block % 4096, 0);
         while (zeros < size && block[zeros] == 0)
             zeros++;
         ck_assert_uint_eq(zeros, size);
@@ -204,6 +203,50 @@ START_TEST(pages_are_aligned_zeros_and_usable_to_the_end)
         po_pages_free(block, size);
     }
     po_pages_free(NULL, 5);
+}
+END_TEST
+
+/* From any of these sizes to any: each byte that both have stays. */
+START_TEST(pages_keep_their_bytes_when_they_are_resized)
+{
+    static const size_t sizes[] = { 0,          100,      (256u << 10) - 1,
+                                    256u << 10, 2u << 20, (2u << 20) + 1,
+                                    5000000 };
+
+    for (size_t i = 0; i < COUNT(sizes) * COUNT(sizes); i++) {
+        size_t old_size = sizes[i / COUNT(sizes)], size = sizes[i % COUNT(sizes)];
+        uint8_t *block = po_pages_resize(NULL, 0, old_size);
+        size_t same = 0;
+
+        ck_assert_ptr_nonnull(block);
+        for (size_t k = 0; k < old_size; k++)
+            block[k] = (uint8_t)(k * 7 + k / 4096);
+        block = po_pages_resize(block, old_size, size);
+        ck_assert_ptr_nonnull(block);
+        while (same < size && same < old_size && block[same] == (uint8_t)(same * 7 + same / 4096))
+            same++;
+        ck_assert_uint_eq(same, size < old_size ? size : old_size);
+        memset(block, 0xAB, size);
+        po_pages_free(block, size);
+    }
+}
+END_TEST
+
+/* What there is no room for leaves the old block. */
+START_TEST(pages_stay_when_there_is_no_room)
+{
+    static const size_t sizes[] = { 100, 3u << 20 };
+
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        uint8_t *block = po_pages_new(sizes[i]);
+
+        ck_assert_ptr_nonnull(block);
+        block[99] = 5;
+        ck_assert_ptr_null(po_pages_resize(block, sizes[i], SIZE_MAX));
+        ck_assert_ptr_null(po_pages_resize(block, sizes[i], (size_t)PTRDIFF_MAX - 5000));
+        ck_assert_uint_eq(block[99], 5);
+        po_pages_free(block, sizes[i]);
+    }
 }
 END_TEST
 
@@ -983,7 +1026,9 @@ add_err_mem_buf(Suite *suite)
     tcase_add_test(tc, sizes_that_overflow_get_no_memory);
     tcase_add_test(tc, new_memory_is_zero_and_size_0_is_a_block);
     tcase_add_test(tc, copies_end_with_a_nul);
-    tcase_add_test(tc, pages_are_aligned_zeros_and_usable_to_the_end);
+    tcase_add_test(tc, pages_are_zeros_and_usable_to_the_end);
+    tcase_add_test(tc, pages_keep_their_bytes_when_they_are_resized);
+    tcase_add_test(tc, pages_stay_when_there_is_no_room);
     tcase_add_test(tc, a_buffer_grows_as_bytes_come);
     tcase_add_test(tc, numbers_are_little_endian);
     tcase_add_test(tc, loads_and_stores_agree_at_any_alignment);

@@ -7,6 +7,7 @@
 #include "source/walk.h"
 
 #if OS_HAS_POSIX
+#include <dirent.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
@@ -783,7 +784,7 @@ START_TEST(a_file_that_outgrew_the_buffer_is_left_to_the_packer)
 }
 END_TEST
 
-/* Planned as 64 in one buffer; then there is room for four. */
+/* Planned as 64 in each of two buffers; then there is room for four in each. */
 START_TEST(when_a_whole_batch_grew_what_does_not_fit_is_left_and_the_order_stays)
 {
     struct po_readahead *ahead;
@@ -791,20 +792,20 @@ START_TEST(when_a_whole_batch_grew_what_does_not_fit_is_left_and_the_order_stays
     size_t at = 0;
     size_t read = 0;
 
-    for (int i = 0; i < 63; i++) {
+    for (int i = 0; i < 127; i++) {
         char path[32];
 
         (void)snprintf(path, sizeof path, "tree/%d", i);
         help_write_text(path, "x");
     }
     plan_all();
-    for (int i = 0; i < 63; i++) {
+    for (int i = 0; i < 127; i++) {
         char path[32];
 
         (void)snprintf(path, sizeof path, "tree/%d", i);
         help_write_random(path, 120000, (uint64_t)i);
     }
-    ahead = start(2);
+    ahead = start(1);
     while ((item = next(ahead)) != NULL) {
         char path[32];
         const struct po_entry *entry = &list.entries[item->entry];
@@ -818,11 +819,54 @@ START_TEST(when_a_whole_batch_grew_what_does_not_fit_is_left_and_the_order_stays
                        po_entry_path(&list, entry) + 2);
         assert_item_content(item, path);
     }
-    ck_assert_uint_eq(at, 64);
-    ck_assert_uint_eq(read, 4);
+    ck_assert_uint_eq(at, 128);
+    ck_assert_uint_eq(read, 8);
     po_readahead_free(ahead);
 }
 END_TEST
+
+#if defined(__linux__)
+static unsigned
+threads_now(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    unsigned count = 0;
+
+    ck_assert_ptr_nonnull(tasks);
+    for (const struct dirent *task; (task = readdir(tasks)) != NULL;)
+        count += task->d_name[0] != '.';
+    ck_assert_int_eq(closedir(tasks), 0);
+    return count;
+}
+
+static const struct {
+    int files;
+    unsigned threads;
+} shares[] = { { 0, 1 }, { 16, 1 }, { 17, 2 }, { 100, 7 }, { 300, 16 } };
+
+START_TEST(no_more_threads_than_have_something_to_read)
+{
+    struct po_readahead *ahead;
+    unsigned before;
+    int count = 0;
+
+    for (int i = 0; i < shares[_i].files; i++) {
+        char path[32];
+
+        (void)snprintf(path, sizeof path, "tree/%d", i);
+        help_write_text(path, "x");
+    }
+    plan_all();
+    before = threads_now();
+    ahead = start(16);
+    ck_assert_uint_eq(threads_now() - before, shares[_i].threads);
+    while (next(ahead) != NULL)
+        count++;
+    ck_assert_int_eq(count, shares[_i].files + 1);
+    po_readahead_free(ahead);
+}
+END_TEST
+#endif
 
 START_TEST(what_is_no_file_any_more_fails_and_blocks_nobody)
 {
@@ -992,6 +1036,10 @@ readahead_case(void)
     tcase_add_loop_test(tc, a_file_that_grew_or_shrank_since_is_read_as_it_is_now, 0, 3);
     tcase_add_test(tc, a_file_that_outgrew_the_buffer_is_left_to_the_packer);
     tcase_add_test(tc, when_a_whole_batch_grew_what_does_not_fit_is_left_and_the_order_stays);
+#if defined(__linux__)
+    tcase_add_loop_test(tc, no_more_threads_than_have_something_to_read, 0,
+                        (int)(sizeof shares / sizeof *shares));
+#endif
     tcase_add_loop_test(tc, what_is_no_file_any_more_fails_and_blocks_nobody, OS_CASE(0, 2), 3);
     tcase_add_test(tc, what_lies_nowhere_passes_through_unread);
     tcase_add_test(tc, a_file_that_is_written_to_all_the_time_is_consistent_with_its_hash);

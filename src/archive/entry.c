@@ -3,6 +3,7 @@
 #include "archive/hash.h"
 #include "base/cursor.h"
 #include "base/mem.h"
+#include "base/pages.h"
 
 #include <string.h>
 
@@ -17,7 +18,7 @@ rows_deinit(struct po_rows *rows)
 void
 po_entry_list_deinit(struct po_entry_list *list)
 {
-    po_mem_free(list->entries);
+    po_pages_free(list->entries, list->capacity * sizeof *list->entries);
     po_buf_deinit(&list->paths);
     rows_deinit(&list->links);
     rows_deinit(&list->securities);
@@ -58,8 +59,11 @@ po_rows_at(const struct po_rows *rows, uint32_t number, size_t *size)
 static enum po_status
 set_capacity(struct po_entry_list *list, size_t capacity, struct po_err *err)
 {
-    struct po_entry *entries = po_mem_resize(list->entries, capacity, sizeof *entries);
+    struct po_entry *entries = NULL;
 
+    if (capacity <= (size_t)PTRDIFF_MAX / sizeof *entries)
+        entries = po_pages_resize(list->entries, list->capacity * sizeof *entries,
+                                  capacity * sizeof *entries);
     if (entries == NULL)
         return po_fail_nomem(err, capacity * sizeof *entries);
     list->entries = entries;

@@ -329,15 +329,6 @@ check_tables(const struct po_index *index, const struct sizes *s, struct po_err 
     return PO_OK;
 }
 
-static void
-free_bytes(uint8_t *bytes, size_t pages)
-{
-    if (pages > 0)
-        po_pages_free(bytes, pages);
-    else
-        po_mem_free(bytes);
-}
-
 enum po_status
 po_index_load_pages(struct po_index **out, uint8_t *bytes, size_t size, size_t pages,
                     struct po_err *err)
@@ -348,7 +339,7 @@ po_index_load_pages(struct po_index **out, uint8_t *bytes, size_t size, size_t p
     enum po_status st;
 
     if (index == NULL) {
-        free_bytes(bytes, pages);
+        po_pages_free(bytes, pages);
         return po_fail_nomem(err, sizeof *index);
     }
     index->bytes = bytes;
@@ -378,7 +369,7 @@ po_index_load_pages(struct po_index **out, uint8_t *bytes, size_t size, size_t p
 enum po_status
 po_index_load_take(struct po_index **out, uint8_t *bytes, size_t size, struct po_err *err)
 {
-    return po_index_load_pages(out, bytes, size, 0, err);
+    return po_index_load_pages(out, bytes, size, 0, err); /* what is small is of the heap */
 }
 
 void
@@ -386,7 +377,7 @@ po_index_free(struct po_index *index)
 {
     if (index == NULL)
         return;
-    free_bytes(index->bytes, index->pages);
+    po_pages_free(index->bytes, index->pages);
     po_mem_free(index);
 }
 

@@ -12,7 +12,7 @@
 
 struct po_index {
     uint8_t *bytes; /* owned */
-    size_t pages;   /* what they were made with by po_pages_new; 0: of the heap */
+    size_t pages;   /* for po_pages_free */
     size_t size;
     uint8_t archive_id[PO_ID_SIZE];
     uint32_t count;
@@ -57,7 +57,7 @@ PO_NODISCARD enum po_status po_index_check_header(const uint8_t header[PO_INDEX_
 /* Takes over `bytes` (from po_mem) even when it fails. */
 PO_NODISCARD enum po_status po_index_load_take(struct po_index **out, uint8_t *bytes, size_t size,
                                                struct po_err *err);
-/* Likewise, bytes from po_pages_new(pages). */
+/* Likewise, bytes from po_pages_new or _resize, of size `pages`: a buffer's capacity. */
 PO_NODISCARD enum po_status po_index_load_pages(struct po_index **out, uint8_t *bytes, size_t size,
                                                 size_t pages, struct po_err *err);
 void po_index_free(struct po_index *index);

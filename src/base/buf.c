@@ -1,7 +1,7 @@
 #include "base/buf.h"
 
 #include "base/cursor.h"
-#include "base/mem.h"
+#include "base/pages.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 void
 po_buf_deinit(struct po_buf *buf)
 {
-    po_mem_free(buf->bytes);
+    po_pages_free(buf->bytes, buf->capacity);
     *buf = (struct po_buf){ 0 };
 }
 
@@ -38,7 +38,7 @@ grow(struct po_buf *buf, size_t more)
     capacity = buf->capacity > CAPACITY_MIN ? buf->capacity : CAPACITY_MIN;
     while (capacity < buf->size + more)
         capacity = capacity <= (size_t)PTRDIFF_MAX / 2 ? capacity * 2 : (size_t)PTRDIFF_MAX;
-    bytes = po_mem_resize(buf->bytes, capacity, 1);
+    bytes = po_pages_resize(buf->bytes, buf->capacity, capacity);
     if (bytes == NULL) {
         buf->failed = true;
         return false;

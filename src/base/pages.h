@@ -1,19 +1,20 @@
 /*
- * pages.h - memory straight from the system, for what is large and will be filled: buffers of frames, an index. The heap would
- * give it used memory, which must be cleared whether or not it is needed, and small pages: each costs a fault when it
- * is written to first.
+ * pages.h - memory for what may be large: buffers of frames, an index, a list that grows. What is small is of the heap, what is
+ * large of the system, in large pages where it has them and gives them to everybody: small ones cost a fault each when they
+ * are written to first, and growing moves them without a copy. Who frees or resizes a block says its size.
  */
 #ifndef PO_BASE_PAGES_H
 #define PO_BASE_PAGES_H
 
 #include <stddef.h>
 
-/*
- * `size` bytes of zeros, aligned to a page; NULL when out of memory. Of large pages where the system has them and gives them
- * to everybody. A page that is never written to takes no memory.
- */
+/* `size` zeroed bytes; NULL when out of memory. Of a large block, a page that is never written to takes no memory. */
 void *po_pages_new(size_t size);
-/* With the same size. NULL is fine. */
+/*
+ * As realloc: NULL leaves the old block (or NULL, of old_size 0) as it was. What is new in it may hold anything.
+ */
+void *po_pages_resize(void *block, size_t old_size, size_t size);
+/* NULL is fine. */
 void po_pages_free(void *block, size_t size);
 
 #endif

@@ -1,21 +1,26 @@
-#include "base/pages.h"
+#include "base/pages_system.h"
 
-#include <stdint.h>
 #include <windows.h>
 
 /* Large pages would need a right that no service has (SeLockMemoryPrivilege). */
 void *
-po_pages_new(size_t size)
+po_pages_map(size_t size)
 {
-    if (size > (size_t)PTRDIFF_MAX)
-        return NULL;
-    return VirtualAlloc(NULL, size + (size == 0), MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+    return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
+
+void *
+po_pages_remap(void *block, size_t old_size, size_t size)
+{
+    (void)block;
+    (void)old_size;
+    (void)size;
+    return NULL;
 }
 
 void
-po_pages_free(void *block, size_t size)
+po_pages_unmap(void *block, size_t size)
 {
     (void)size;
-    if (block != NULL)
-        (void)VirtualFree(block, 0, MEM_RELEASE);
+    (void)VirtualFree(block, 0, MEM_RELEASE);
 }
