@@ -3,6 +3,7 @@
 #include "archive/index_format.h"
 #include "base/cursor.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/sort.h"
 
 #include <stddef.h>
@@ -48,13 +49,14 @@ po_index_sort(const struct po_entry_list *list, uint32_t **order, uint32_t *coun
               struct po_err *err)
 {
     uint32_t *numbers = po_mem_new(list->count, sizeof *numbers);
-    struct po_sort_row *rows = po_mem_new(list->count, 2 * sizeof *rows);
+    const size_t size = list->count * 2 * sizeof(struct po_sort_row);
+    struct po_sort_row *rows = po_pages_new(size);
     uint32_t saved = 0;
 
     if (numbers == NULL || rows == NULL) {
         po_mem_free(numbers);
-        po_mem_free(rows);
-        return po_fail_nomem(err, list->count * 2 * sizeof *rows);
+        po_pages_free(rows, size);
+        return po_fail_nomem(err, size);
     }
     for (size_t i = 0; i < list->count; i++)
         if (list->entries[i].state == PO_ENTRY_SAVED)
@@ -62,7 +64,7 @@ po_index_sort(const struct po_entry_list *list, uint32_t **order, uint32_t *coun
     po_sort_texts(rows, rows + list->count, saved, po_entry_list_path, list);
     for (uint32_t i = 0; i < saved; i++)
         numbers[i] = rows[i].number;
-    po_mem_free(rows);
+    po_pages_free(rows, size);
     *count = drop_losers(list, numbers, saved);
     *order = numbers;
     return PO_OK;

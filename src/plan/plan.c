@@ -1,6 +1,7 @@
 #include "plan/plan.h"
 
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/sort.h"
 #include "base/text.h"
 
@@ -191,6 +192,7 @@ po_plan_make(struct po_plan *plan, struct po_entry_list *list, const char *by_de
                                  .by_delivery_size =
                                      by_delivery == NULL ? 0 : strlen(by_delivery) };
     struct po_sort_row *rows;
+    size_t size;
     enum po_status st = PO_OK;
 
     *plan = (struct po_plan){ .order = po_mem_new(list->count, sizeof *plan->order) };
@@ -199,14 +201,15 @@ po_plan_make(struct po_plan *plan, struct po_entry_list *list, const char *by_de
     for (size_t i = 0; i < list->count; i++)
         if (list->entries[i].state == PO_ENTRY_PLANNED)
             plan->order[plan->count++] = (uint32_t)i;
-    rows = po_mem_new(plan->count, 2 * sizeof *rows);
+    size = plan->count * 2 * sizeof *rows;
+    rows = po_pages_new(size);
     if (rows == NULL) {
-        st = po_fail_nomem(err, plan->count * 2 * sizeof *rows);
+        st = po_fail_nomem(err, size);
         po_plan_deinit(plan);
         return st;
     }
     sort(&ctx, plan->order, plan->count, rows);
-    po_mem_free(rows);
+    po_pages_free(rows, size);
     if (link_count > 0)
         st = settle_links(plan, list, links, (uint32_t)link_count, err);
     for (uint32_t i = 0; i < plan->count; i++)
