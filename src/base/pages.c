@@ -9,6 +9,8 @@
 
 /* From here on a large page, of 2 MiB, is cheaper than so many small ones. */
 #define LARGE_FROM ((size_t)256 << 10)
+/* So that what is mapped for a block, and to align it, is no object too large. */
+#define LARGEST ((size_t)PTRDIFF_MAX - ((size_t)4 << 20))
 
 #if defined(__SANITIZE_ADDRESS__)
 #define IS_CHECKED 1
@@ -33,7 +35,7 @@ is_of_system(size_t size)
 void *
 po_pages_new(size_t size)
 {
-    if (size > (size_t)PTRDIFF_MAX)
+    if (size > LARGEST)
         return NULL;
     return is_of_system(size) ? po_pages_map(size) : po_mem_new(1, size);
 }
@@ -43,6 +45,8 @@ po_pages_resize(void *block, size_t old_size, size_t size)
 {
     void *moved = NULL;
 
+    if (size > LARGEST)
+        return NULL;
     if (!is_of_system(old_size) && !is_of_system(size))
         return po_mem_resize(block, size, 1);
     if (is_of_system(old_size) && is_of_system(size))

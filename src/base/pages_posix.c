@@ -37,11 +37,8 @@ reserve(size_t size, int protection)
 void *
 po_pages_map(size_t size)
 {
-    unsigned char *block;
+    unsigned char *block = reserve(mapped(size), PROT_READ | PROT_WRITE);
 
-    if (size > (size_t)PTRDIFF_MAX - 2 * LARGE_PAGE)
-        return NULL;
-    block = reserve(mapped(size), PROT_READ | PROT_WRITE);
 #if defined(MADV_HUGEPAGE)
     if (block != NULL)
         (void)madvise(block, mapped(size), MADV_HUGEPAGE);
@@ -57,21 +54,19 @@ po_pages_remap(void *block, size_t old_size, size_t size)
 
     if (mapped(old_size) == mapped(size))
         return block;
-    if (size > (size_t)PTRDIFF_MAX - 2 * LARGE_PAGE)
-        return NULL;
     target = reserve(mapped(size), PROT_NONE);
     if (target == NULL)
         return NULL;
-    if (mremap(block, mapped(old_size), mapped(size), MREMAP_MAYMOVE | MREMAP_FIXED, target) !=
+    if (mremap(block, mapped(old_size), mapped(size), MREMAP_MAYMOVE | MREMAP_FIXED, target) ==
         MAP_FAILED)
-        return target;
-    (void)munmap(target, mapped(size));
+        return NULL; /* The target may be another thread's by now: what is left of it, which is no memory, stays. */
+    return target;
 #else
     (void)block;
     (void)old_size;
     (void)size;
-#endif
     return NULL;
+#endif
 }
 
 void
