@@ -5,6 +5,7 @@
 #include "archive/layout.h"
 #include "archive/reader.h"
 #include "base/mem.h"
+#include "base/pages.h"
 
 #include <string.h>
 
@@ -35,8 +36,8 @@ pobackup_open(struct pobackup_archive **out, const struct pobackup_blob *blob, s
     if (st == PO_OK)
         st = po_hasher_new(&archive->hasher, err);
     if (st == PO_OK) {
-        archive->bytes = po_mem_new(1, archive->reader->compressed_max);
-        archive->content = po_mem_new(1, archive->reader->content_max);
+        archive->bytes = po_pages_new(archive->reader->compressed_max);
+        archive->content = po_pages_new(archive->reader->content_max);
         if (archive->bytes == NULL || archive->content == NULL)
             st = po_fail_nomem(err, archive->reader->content_max);
     }
@@ -53,12 +54,14 @@ pobackup_close(struct pobackup_archive *archive)
 {
     if (archive == NULL)
         return;
+    if (archive->reader != NULL) {
+        po_pages_free(archive->bytes, archive->reader->compressed_max);
+        po_pages_free(archive->content, archive->reader->content_max);
+    }
     po_reader_free(archive->reader);
     po_buf_deinit(&archive->manifest);
     po_frame_decoder_free(archive->decoder);
     po_hasher_free(archive->hasher);
-    po_mem_free(archive->bytes);
-    po_mem_free(archive->content);
     po_mem_free(archive);
 }
 

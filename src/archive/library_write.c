@@ -6,6 +6,7 @@
 #include "archive/stream_path.h"
 #include "archive/writer.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -73,8 +74,8 @@ pobackup_writer_open(struct pobackup_writer **out, const struct pobackup_sink *s
         return po_fail_nomem(err, sizeof *w);
     w->frame_size = frame_size;
     po_writer_init(&w->writer, sink, options->archive_id, options->created);
-    w->content = po_mem_new(1, frame_size);
-    w->compressed = po_mem_new(1, po_frame_encoded_bound(frame_size));
+    w->content = po_pages_new(frame_size);
+    w->compressed = po_pages_new(po_frame_encoded_bound(frame_size));
     po_packer_init(&w->packer, (struct po_frame_buf){ .bytes = w->content, .capacity = frame_size },
                    flush_writer, w);
     st = w->content == NULL || w->compressed == NULL ? po_fail_nomem(err, frame_size) : PO_OK;
@@ -307,7 +308,7 @@ pobackup_writer_free(struct pobackup_writer *w)
     po_entry_list_deinit(&w->list);
     po_frame_encoder_free(w->encoder);
     po_hasher_free(w->hasher);
-    po_mem_free(w->content);
-    po_mem_free(w->compressed);
+    po_pages_free(w->content, w->frame_size);
+    po_pages_free(w->compressed, po_frame_encoded_bound(w->frame_size));
     po_mem_free(w);
 }

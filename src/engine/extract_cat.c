@@ -1,6 +1,6 @@
 /* One file to a callback: no threads, as the callback wants its bytes in order anyway. */
 #include "archive/hash.h"
-#include "base/mem.h"
+#include "base/pages.h"
 #include "engine/extract.h"
 
 #include <string.h>
@@ -80,8 +80,8 @@ po_cat_run(const struct po_reader *reader, uint32_t entry, const struct pobackup
 
     if (st != PO_OK)
         return st;
-    cat.bytes = po_mem_new(reader->compressed_max, 1);
-    cat.content = po_mem_new(reader->content_max, 1);
+    cat.bytes = po_pages_new(reader->compressed_max);
+    cat.content = po_pages_new(reader->content_max);
     st = cat.bytes == NULL || cat.content == NULL ? po_fail_nomem(err, reader->content_max) : PO_OK;
     if (st == PO_OK)
         st = po_frame_decoder_new(&cat.decoder, err);
@@ -91,8 +91,8 @@ po_cat_run(const struct po_reader *reader, uint32_t entry, const struct pobackup
         st = give_content(&cat, entry, err);
     po_hasher_free(cat.hasher);
     po_frame_decoder_free(cat.decoder);
-    po_mem_free(cat.content);
-    po_mem_free(cat.bytes);
+    po_pages_free(cat.content, reader->content_max);
+    po_pages_free(cat.bytes, reader->compressed_max);
     return st;
 }
 
