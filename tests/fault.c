@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -243,6 +244,10 @@ WRAP(FAULT_OTHER, int, -1, pipe2, (int ends[2], int flags), (ends, flags))
 WRAP(FAULT_OTHER, pid_t, -1, fork, (void), ())
 WRAP(FAULT_OTHER, ssize_t, -1, getrandom, (void *to, size_t size, unsigned flags),
      (to, size, flags))
+WRAP_CODE(posix_spawn,
+          (pid_t * child, const char *path, const posix_spawn_file_actions_t *actions,
+           const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]),
+          (child, path, actions, attributes, arguments, environment))
 WRAP_CODE(pthread_create,
           (pthread_t * thread, const pthread_attr_t *attributes, void *(*run)(void *), void *ctx),
           (thread, attributes, run, ctx))

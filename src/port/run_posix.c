@@ -5,10 +5,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,8 +39,6 @@ struct run {
      * for years, and must not be ended by SIGPIPE when we are gone.
      */
     int output;
-    int report_read; /* the child says here why it could not start; closed by a successful exec */
-    int report_write;
 };
 
 static void
@@ -97,7 +100,7 @@ is_same_variable(const char *a, const char *b)
     return strcspn(b, "=") == size && memcmp(a, b, size) == 0;
 }
 
-/* Ours, but for those that are given. Before the fork: a child of threads has no heap. */
+/* Ours, but for those that are given. */
 static enum po_status
 make_environment(struct run *run, const char *const *given, struct po_err *err)
 {
@@ -125,101 +128,111 @@ make_environment(struct run *run, const char *const *given, struct po_err *err)
     return PO_OK;
 }
 
+/* Above 2, where the standard descriptors of the child would be in each other's way: ours may have been closed. */
+static enum po_status
+lift(int *fd, struct po_err *err)
+{
+    int lifted;
+
+    if (*fd < 0 || *fd > 2)
+        return PO_OK;
+    lifted = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+    if (lifted < 0)
+        return po_fail_errno(err, errno, "open a command's input and output");
+    close_fd(fd);
+    *fd = lifted;
+    return PO_OK;
+}
+
 static enum po_status
 open_all(struct run *run, const struct po_command *command, struct po_err *err)
 {
-    int ends[2];
     enum po_status st = open_input(run, command, err);
 
     if (st == PO_OK)
         st = make_environment(run, command->variables, err);
     if (st != PO_OK)
         return st;
-
+    /* O_CLOEXEC in the same call: another thread may be starting a program at this moment. */
     run->null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (run->null < 0)
         return po_fail_errno(err, errno, "open /dev/null");
     run->output = open_nameless_file();
-    /* O_CLOEXEC in the same call: another thread may be starting a program at this moment. */
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return po_fail_errno(err, errno, "make a pipe");
-    run->report_read = ends[0];
-    run->report_write = ends[1];
-    return PO_OK;
-}
-
-/* Signal dispositions and mask as a program expects them at its start: ours would be inherited. */
-static void
-reset_signals(void)
-{
-    static const int numbers[] = { SIGINT,  SIGTERM, SIGHUP,  SIGPIPE,
-                                   SIGQUIT, SIGXCPU, SIGXFSZ, SIGCHLD };
-    struct sigaction action = { 0 };
-    sigset_t none;
-
-    action.sa_handler = SIG_DFL;
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        (void)sigaction(numbers[i], &action, NULL);
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    st = lift(&run->input, err);
+    if (st == PO_OK)
+        st = lift(&run->output, err);
+    return st == PO_OK ? lift(&run->null, err) : st;
 }
 
 /*
- * Runs in the child of a process with threads: only calls that are safe in a signal handler, no
- * heap, no stdio.
+ * A session of its own; signal dispositions and mask as a program expects them at its start: ours would
+ * be inherited.
  */
-static _Noreturn void
-run_child(const struct run *run, const struct po_command *command)
+static int
+set_attributes(posix_spawnattr_t *attributes)
 {
-    const char *const arguments[] = { "sh", "-c", command->line, NULL };
-    /*
-     * Above 2 first: the standard descriptors may have been closed in us, so that ours are among 0
-     * to 2.
-     */
-    int input = fcntl(run->input >= 0 ? run->input : run->null, F_DUPFD_CLOEXEC, 3);
-    int output = fcntl(run->output >= 0 ? run->output : run->null, F_DUPFD_CLOEXEC, 3);
-    int report = fcntl(run->report_write, F_DUPFD_CLOEXEC, 3);
+    static const int numbers[] = { SIGINT,  SIGTERM, SIGHUP,  SIGPIPE,
+                                   SIGQUIT, SIGXCPU, SIGXFSZ, SIGCHLD };
+    sigset_t signals;
     int code;
 
-    if (input >= 0 && output >= 0 && report >= 0 && setsid() >= 0 && dup2(input, 0) == 0 &&
-        dup2(output, 1) == 1 && dup2(output, 2) == 2 &&
-        (command->directory == NULL || chdir(command->directory) == 0)) {
-        reset_signals();
-        /* execve changes neither of them; its type is older than const. */
-        (void)execve("/bin/sh", (char *const *)(uintptr_t)arguments,
-                     (char *const *)(uintptr_t)run->environment);
-    }
-    code = errno;
-    /* A pipe takes these few bytes at once; when even that fails there is nobody left to tell. */
-    if (write(report >= 0 ? report : run->report_write, &code, sizeof(code)) < 0)
-        _exit(126);
-    _exit(127);
+    (void)sigemptyset(&signals);
+    code = posix_spawnattr_setsigmask(attributes, &signals);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        (void)sigaddset(&signals, numbers[i]);
+    if (code == 0)
+        code = posix_spawnattr_setsigdefault(attributes, &signals);
+    if (code == 0)
+        code = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+                                                        POSIX_SPAWN_SETSIGDEF);
+    return code;
 }
 
+static int
+add_actions(posix_spawn_file_actions_t *actions, const struct run *run,
+            const struct po_command *command)
+{
+    int input = run->input >= 0 ? run->input : run->null;
+    int output = run->output >= 0 ? run->output : run->null;
+    int code = posix_spawn_file_actions_adddup2(actions, input, 0);
+
+    if (code == 0)
+        code = posix_spawn_file_actions_adddup2(actions, output, 1);
+    if (code == 0)
+        code = posix_spawn_file_actions_adddup2(actions, output, 2);
+    if (code == 0 && command->directory != NULL)
+        code = posix_spawn_file_actions_addchdir_np(actions, command->directory);
+    return code;
+}
+
+/*
+ * Not by fork: a copy of this process takes longer the more memory it has, and what it writes to afterwards
+ * is copied page by page, large ones in small pieces. When it returns the shell runs, as the leader of its group.
+ */
 static enum po_status
 start_child(struct run *run, const struct po_command *command, struct po_err *err)
 {
-    int code = 0;
-    ssize_t got;
+    const char *const arguments[] = { "sh", "-c", command->line, NULL };
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int code = posix_spawn_file_actions_init(&actions);
 
-    run->child = fork();
-    if (run->child < 0)
-        return po_fail_errno(err, errno, "start %s", command->line);
-    if (run->child == 0)
-        run_child(run, command);
-    close_fd(&run->null);
-    close_fd(&run->report_write);
-    /* Ends when the shell runs: from here on the process group exists. */
-    do
-        got = read(run->report_read, &code, sizeof(code));
-    while (got < 0 && errno == EINTR);
-    close_fd(&run->report_read);
-    if (got == (ssize_t)sizeof(code)) {
-        while (waitpid(run->child, NULL, 0) < 0 && errno == EINTR)
-            continue;
+    if (code != 0)
         return po_fail_errno(err, code, "start %s", command->line);
+    code = posix_spawnattr_init(&attributes);
+    if (code == 0) {
+        code = set_attributes(&attributes);
+        if (code == 0)
+            code = add_actions(&actions, run, command);
+        /* Neither of the two is changed; the type is older than const. */
+        if (code == 0)
+            code = posix_spawn(&run->child, "/bin/sh", &actions, &attributes,
+                               (char *const *)(uintptr_t)arguments,
+                               (char *const *)(uintptr_t)run->environment);
+        (void)posix_spawnattr_destroy(&attributes);
     }
-    return PO_OK;
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return code == 0 ? PO_OK : po_fail_errno(err, code, "start %s", command->line);
 }
 
 /* The end of what the command said. */
@@ -253,6 +266,27 @@ bound_output(const struct run *run)
         return; /* a full disk is somebody else's matter */
 }
 
+/* So long, or until the child has ended where the system can tell (Linux 5.3). */
+static void
+wait_ms(int child_fd, unsigned ms)
+{
+    struct pollfd ended = { .fd = child_fd, .events = POLLIN };
+
+    if (child_fd < 0 || poll(&ended, 1, (int)ms) < 0)
+        po_sys_sleep_ms(ms);
+}
+
+static int
+open_child(const struct run *run)
+{
+#if defined(SYS_pidfd_open)
+    return (int)syscall(SYS_pidfd_open, run->child, 0); /* it is closed on exec */
+#else
+    (void)run;
+    return -1;
+#endif
+}
+
 /*
  * Until the command itself has ended. Asking every few milliseconds does without SIGCHLD, which
  * belongs to the whole process.
@@ -260,6 +294,7 @@ bound_output(const struct run *run)
 static void
 wait_for_child(const struct run *run, double deadline, struct po_command_result *result)
 {
+    int child_fd = open_child(run);
     unsigned pause_ms = 1;
     int status;
 
@@ -282,11 +317,12 @@ wait_for_child(const struct run *run, double deadline, struct po_command_result 
             (void)kill(-run->child, SIGKILL);
             pause_ms = 1;
         }
-        po_sys_sleep_ms(pause_ms);
+        wait_ms(child_fd, pause_ms);
         bound_output(run);
         if (pause_ms < POLL_MAX_MS)
             pause_ms *= 2;
     }
+    close_fd(&child_fd);
 }
 
 /* All of it when there was none. */
@@ -302,9 +338,7 @@ enum po_status
 po_sys_run_command(const struct po_command *command, struct po_command_result *result,
                    struct po_buf *output, struct po_err *err)
 {
-    struct run run = {
-        .null = -1, .input = -1, .output = -1, .report_read = -1, .report_write = -1
-    };
+    struct run run = { .null = -1, .input = -1, .output = -1 };
     double deadline = po_sys_monotonic() + command->timeout_ms / 1000.0;
     enum po_status st = open_all(&run, command, err);
 
@@ -321,8 +355,6 @@ done:
     close_fd(&run.null);
     close_fd(&run.input);
     close_fd(&run.output);
-    close_fd(&run.report_read);
-    close_fd(&run.report_write);
     po_mem_free(run.environment);
     return st;
 }
