@@ -7,7 +7,7 @@
 /* Of x86-64, and of other machines whose small pages have 4 KiB. */
 #define LARGE_PAGE ((size_t)2 << 20)
 
-/* Whole large pages: what small ones begin with stays small when the block grows. */
+/* Whole large pages: what begins with small ones stays small when the block grows. */
 static size_t
 mapped(size_t size)
 {
@@ -34,15 +34,26 @@ reserve(size_t size, int protection)
     return block;
 }
 
+/* Where it is not advised, a page is taken only when it is written to. */
+static void
+advise(void *block, size_t size)
+{
+#if defined(MADV_HUGEPAGE)
+    (void)madvise(block, size, MADV_HUGEPAGE);
+#else
+    (void)block;
+    (void)size;
+#endif
+}
+
 void *
 po_pages_map(size_t size)
 {
     unsigned char *block = reserve(mapped(size), PROT_READ | PROT_WRITE);
 
-#if defined(MADV_HUGEPAGE)
+    /* What has a size for good takes no more than that: small pages at its end. */
     if (block != NULL)
-        (void)madvise(block, mapped(size), MADV_HUGEPAGE);
-#endif
+        advise(block, size < LARGE_PAGE ? LARGE_PAGE : size / LARGE_PAGE * LARGE_PAGE);
     return block;
 }
 
@@ -57,6 +68,8 @@ po_pages_remap(void *block, size_t old_size, size_t size)
     target = reserve(mapped(size), PROT_NONE);
     if (target == NULL)
         return NULL;
+    advise(block,
+           mapped(old_size)); /* what grows goes on growing; mremap wants one kind of pages */
     if (mremap(block, mapped(old_size), mapped(size), MREMAP_MAYMOVE | MREMAP_FIXED, target) ==
         MAP_FAILED)
         return NULL; /* The target may be another thread's by now: what is left of it, which is no memory, stays. */
