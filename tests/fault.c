@@ -240,7 +240,6 @@ WRAP(FAULT_OTHER, int, -1, fstatat, (int fd, const char *name, struct stat *info
      (fd, name, info, flags))
 WRAP(FAULT_OTHER, int, -1, fstatvfs, (int fd, struct statvfs *info), (fd, info))
 WRAP(FAULT_OTHER, int, -1, flock, (int fd, int operation), (fd, operation))
-WRAP(FAULT_OTHER, int, -1, pipe2, (int ends[2], int flags), (ends, flags))
 WRAP(FAULT_OTHER, pid_t, -1, fork, (void), ())
 WRAP(FAULT_OTHER, ssize_t, -1, getrandom, (void *to, size_t size, unsigned flags),
      (to, size, flags))

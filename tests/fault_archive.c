@@ -324,7 +324,7 @@ START_TEST(an_index_with_hostile_counts_allocates_nothing)
         memcpy(bytes, "pobindex\1", 9);
         memset(bytes + counts[i], 0xFF, 4);
         fault_arm(FAULT_MEMORY, 0, 0, false);
-        st = po_index_load_take(&index, bytes, 128, &err);
+        st = po_index_load_take(&index, bytes, 128, 0, &err);
         ck_assert_uint_le(fault_calls(FAULT_MEMORY), 1); /* the struct itself */
         ck_assert_int_eq(st, PO_E_FORMAT);
     }

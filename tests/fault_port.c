@@ -4,6 +4,7 @@
  */
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "fault.h"
 #include "pipeline/ordered.h"
 #include "port/file.h"
@@ -293,6 +294,35 @@ START_TEST(each_failing_call_is_told_and_leaves_nothing_open)
 }
 END_TEST
 
+/* Where pages cannot be moved they are copied; where there is no room for that the old block stays. */
+START_TEST(large_blocks_grow_or_stay_when_memory_runs_out)
+{
+    const size_t old_size = (3u << 20) + 5, size = 9u << 20;
+    unsigned went_well = 0;
+
+    for (unsigned long nth = 1; nth <= 4; nth++) {
+        for (int for_ever = 0; for_ever < 2; for_ever++) {
+            uint8_t *block = po_pages_new(old_size);
+            uint8_t *grown;
+
+            ck_assert_ptr_nonnull(block);
+            memset(block, 7, old_size);
+            fault_arm(FAULT_MEMORY, nth, ENOMEM, for_ever != 0);
+            grown = po_pages_resize(block, old_size, size);
+            fault_disarm();
+            went_well += grown != NULL && fault_has_struck(FAULT_MEMORY);
+            block = grown != NULL ? grown : block;
+            for (size_t i = 0; i < old_size; i++)
+                ck_assert_uint_eq(block[i], 7);
+            po_pages_free(block, grown != NULL ? size : old_size);
+        }
+    }
+#if !defined(__SANITIZE_ADDRESS__) && defined(__linux__)
+    ck_assert_uint_eq(went_well, 2); /* without address space to move to; without mremap */
+#endif
+}
+END_TEST
+
 START_TEST(calls_that_move_half_are_carried_on)
 {
     char parent[] = "/tmp/po-fault-XXXXXX";
@@ -329,6 +359,7 @@ main(void)
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, each_failing_call_is_told_and_leaves_nothing_open, 0,
                         2 * (int)(sizeof(scenarios) / sizeof(scenarios[0])));
+    tcase_add_test(tc, large_blocks_grow_or_stay_when_memory_runs_out);
     tcase_add_test(tc, calls_that_move_half_are_carried_on);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);

@@ -222,7 +222,7 @@ load(struct po_index **index, const uint8_t *bytes, size_t size, struct po_err *
     ck_assert_ptr_nonnull(copy);
     if (size > 0)
         memcpy(copy, bytes, size);
-    return po_index_load_take(index, copy, size, err);
+    return po_index_load_take(index, copy, size, 0, err);
 }
 
 /* ---- round trip ---- */

@@ -293,7 +293,7 @@ make_index(const struct run *run)
     ck_assert_int_eq(po_index_sort(&run->list, &order, &source.count, &err), PO_OK);
     source.order = order;
     ck_assert_int_eq(po_index_put(&source, put_bytes, &bytes, &err), PO_OK);
-    ck_assert_msg(po_index_load_pages(&index, bytes.bytes, bytes.size, bytes.capacity, &err) ==
+    ck_assert_msg(po_index_load_take(&index, bytes.bytes, bytes.size, bytes.capacity, &err) ==
                       PO_OK,
                   "%s", err.text);
     po_mem_free(order);

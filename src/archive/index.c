@@ -330,8 +330,8 @@ check_tables(const struct po_index *index, const struct sizes *s, struct po_err 
 }
 
 enum po_status
-po_index_load_pages(struct po_index **out, uint8_t *bytes, size_t size, size_t pages,
-                    struct po_err *err)
+po_index_load_take(struct po_index **out, uint8_t *bytes, size_t size, size_t pages,
+                   struct po_err *err)
 {
     struct po_index *index = po_mem_new(1, sizeof *index);
     struct po_cursor cur = po_cursor_over(bytes, size);
@@ -364,12 +364,6 @@ po_index_load_pages(struct po_index **out, uint8_t *bytes, size_t size, size_t p
     }
     po_index_free(index);
     return st;
-}
-
-enum po_status
-po_index_load_take(struct po_index **out, uint8_t *bytes, size_t size, struct po_err *err)
-{
-    return po_index_load_pages(out, bytes, size, 0, err); /* what is small is of the heap */
 }
 
 void

@@ -54,12 +54,9 @@ struct po_index {
 PO_NODISCARD enum po_status po_index_check_header(const uint8_t header[PO_INDEX_HEADER_SIZE],
                                                   uint64_t size, uint64_t content_size,
                                                   struct po_err *err);
-/* Takes over `bytes` (from po_mem) even when it fails. */
+/* Takes over `bytes`, even when it fails: from po_pages_new or _resize with size `pages` (a buffer's capacity), 0: from po_mem. */
 PO_NODISCARD enum po_status po_index_load_take(struct po_index **out, uint8_t *bytes, size_t size,
-                                               struct po_err *err);
-/* Likewise, bytes from po_pages_new or _resize, of size `pages`: a buffer's capacity. */
-PO_NODISCARD enum po_status po_index_load_pages(struct po_index **out, uint8_t *bytes, size_t size,
-                                                size_t pages, struct po_err *err);
+                                               size_t pages, struct po_err *err);
 void po_index_free(struct po_index *index);
 
 /* Entry `number` < count. */

@@ -216,7 +216,7 @@ load_index(struct po_reader *reader, uint64_t total, struct po_err *err)
     po_pages_free(load.bytes, largest);
     if (st == PO_OK) {
         memmove(load.content, load.content + load.start, size);
-        st = po_index_load_pages(&reader->index, load.content, size, load.pages, err);
+        st = po_index_load_take(&reader->index, load.content, size, load.pages, err);
         load.content = NULL;
         if (st == PO_OK)
             st = check_index(reader, err);

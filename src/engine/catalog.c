@@ -214,7 +214,7 @@ po_catalog_load(struct po_index **out, const char *dir_path, const uint8_t diges
     if (st == PO_OK)
         st = check(bytes, size - END_SIZE, digest, err);
     if (st == PO_OK) {
-        st = po_index_load_pages(out, bytes, size - END_SIZE, size, err);
+        st = po_index_load_take(out, bytes, size - END_SIZE, size, err);
         bytes = NULL;
     }
     po_pages_free(bytes, size);

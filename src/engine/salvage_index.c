@@ -102,7 +102,7 @@ load_pieces(struct finder *f, size_t start, uint64_t size, struct po_index **ind
     if (st == PO_OK &&
         po_index_check_header(content.bytes + start, size, UINT64_MAX / 2, &broken) == PO_OK) {
         memmove(content.bytes, content.bytes + start, (size_t)size);
-        if (po_index_load_pages(index, content.bytes, (size_t)size, content.capacity, &broken) ==
+        if (po_index_load_take(index, content.bytes, (size_t)size, content.capacity, &broken) ==
             PO_E_NOMEM) {
             *err = broken;
             st = PO_E_NOMEM;

@@ -191,7 +191,7 @@ make_index(struct made *made, struct po_err *err)
 
         po_entry_list_deinit(&m->list); /* as large as the index itself, and not needed any more */
         made->bytes = (struct po_buf){ 0 };
-        st = po_index_load_pages(&m->reader->index, taken.bytes, taken.size, taken.capacity, err);
+        st = po_index_load_take(&m->reader->index, taken.bytes, taken.size, taken.capacity, err);
     }
     return st;
 }

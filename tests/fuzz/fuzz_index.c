@@ -60,7 +60,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     FUZZ_CHECK(copy != NULL);
     for (size_t i = 0; i < size; i++)
         copy[i] = bytes[i];
-    st = po_index_load_take(&index, copy, size, &err);
+    st = po_index_load_take(&index, copy, size, 0, &err);
     FUZZ_CHECK(st == PO_OK || st == PO_E_FORMAT || st == PO_E_UNSUPPORTED);
     FUZZ_CHECK((st == PO_OK) == (index != NULL));
     if (st != PO_OK)
