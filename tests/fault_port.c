@@ -304,6 +304,7 @@ START_TEST(large_blocks_grow_or_stay_when_memory_runs_out)
         for (int for_ever = 0; for_ever < 2; for_ever++) {
             uint8_t *block = po_pages_new(old_size);
             uint8_t *grown;
+            size_t same = 0;
 
             ck_assert_ptr_nonnull(block);
             memset(block, 7, old_size);
@@ -312,8 +313,9 @@ START_TEST(large_blocks_grow_or_stay_when_memory_runs_out)
             fault_disarm();
             went_well += grown != NULL && fault_has_struck(FAULT_MEMORY);
             block = grown != NULL ? grown : block;
-            for (size_t i = 0; i < old_size; i++)
-                ck_assert_uint_eq(block[i], 7);
+            while (same < old_size && block[same] == 7)
+                same++;
+            ck_assert_uint_eq(same, old_size);
             po_pages_free(block, grown != NULL ? size : old_size);
         }
     }
