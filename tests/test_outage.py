@@ -107,6 +107,17 @@ class Outage(unittest.TestCase):
             self.assertEqual(self.running(), {"mta", "puf"})
             self.assertFalse(note.exists())
 
+    def test_a_note_that_was_made_ready_and_names_nothing_is_no_outage(self):
+        """Cut off before the first service was asked to stop."""
+        note = self.cut_off("mta", "puf")
+        note.write_bytes(note.read_bytes()[:len("pobackup journal 1\n")])
+        (self.site / "mta").touch()
+        text = self.backup()
+        self.assertNotIn("cut off while", text)
+        self.assertNotIn("cannot be told", text)
+        self.assertEqual(self.running(), {"mta"})
+        self.assertFalse(note.exists())
+
     def test_a_cut_tail_leaves_the_good_records(self):
         note = self.cut_off("mta")
         note.write_bytes(note.read_bytes() + bytes(7))

@@ -345,12 +345,55 @@ note_news(void *ctx, enum po_host_guard_news news, const char *service)
 {
     static const char *const words[] = { [PO_HOST_GUARD_STOP] = "stop",
                                          [PO_HOST_GUARD_STOPPED] = "stopped",
-                                         [PO_HOST_GUARD_STARTED] = "started" };
+                                         [PO_HOST_GUARD_STARTED] = "started",
+                                         [PO_HOST_GUARD_READY] = "ready" };
     struct po_buf *out = ctx;
 
     /* Before it is asked for: what the host has done so far is in its log. */
     po_buf_printf(out, "%s %s after \"%s\"; ", words[news], service, host.log);
 }
+
+/* Its note takes a while, and the services run meanwhile. */
+static void
+note_slowly(void *ctx, enum po_host_guard_news news, const char *service)
+{
+    double *ready = ctx;
+
+    (void)service;
+    if (news != PO_HOST_GUARD_READY)
+        return;
+    po_sys_sleep_ms(50);
+    *ready = po_sys_monotonic();
+}
+
+START_TEST(the_outage_begins_when_a_guard_is_ready)
+{
+    struct po_host_guard *guard = NULL;
+    double ready = 0;
+
+    help_must(po_host_guard_begin(&guard, &host.host, note_slowly, &ready, &err), &err);
+    init();
+    help_must(po_services_stop(&services, 0, NULL, &err), &err);
+    ck_assert_double_gt(ready, 0);
+    ck_assert_double_ge(services.asked, ready);
+    po_host_guard_end(guard);
+}
+END_TEST
+
+START_TEST(a_guard_of_services_that_are_stopped_has_nothing_to_make_ready)
+{
+    struct po_host_guard *guard = NULL;
+    double ready = 0;
+
+    for (size_t i = 0; i < HELP_SERVICES; i++)
+        host.states[i] = PO_SERVICE_STOPPED;
+    help_must(po_host_guard_begin(&guard, &host.host, note_slowly, &ready, &err), &err);
+    init();
+    help_must(po_services_stop(&services, 0, NULL, &err), &err);
+    ck_assert_double_eq(ready, 0);
+    po_host_guard_end(guard);
+}
+END_TEST
 
 START_TEST(a_guard_is_told_before_a_stop_and_after_a_start) /* req: B7 */
 {
@@ -362,8 +405,9 @@ START_TEST(a_guard_is_told_before_a_stop_and_after_a_start) /* req: B7 */
     host.never_stops[HELP_MTA] = true;
     init();
     ck_assert_int_eq(po_services_stop(&services, 0, NULL, &err), PO_E_IO);
-    ck_assert_str_eq(po_buf_text(&told), "stop puf after \"\"; stopped puf after \"stop puf;\"; "
-                                         "stop mta after \"stop puf;\"; ");
+    ck_assert_str_eq(po_buf_text(&told),
+                     "ready  after \"\"; stop puf after \"\"; stopped puf after \"stop puf;\"; "
+                     "stop mta after \"stop puf;\"; ");
     po_buf_clear(&told);
     host.log[0] = '\0';
     ck_assert_int_eq(host.host.ops->service_start(&host.host, HELP_PUF, 0, &err), PO_OK);
@@ -404,6 +448,8 @@ main(void)
     tcase_add_test(tc, what_a_dead_process_stopped_is_started_in_order);
     tcase_add_test(tc, one_that_cannot_be_brought_back_is_named_and_the_next_is);
     tcase_add_test(tc, a_name_without_a_service_is_a_failure_and_the_others_are_started);
+    tcase_add_test(tc, the_outage_begins_when_a_guard_is_ready);
+    tcase_add_test(tc, a_guard_of_services_that_are_stopped_has_nothing_to_make_ready);
     tcase_add_test(tc, a_guard_is_told_before_a_stop_and_after_a_start);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);

@@ -42,6 +42,14 @@ send_line(struct po_cli_guardian *guardian, const char *word, const char *name)
                     "%s: nothing would start the services if this program were killed", err.text);
 }
 
+static void
+tell_unnoted(struct po_cli_guardian *guardian, const struct po_err *err)
+{
+    guardian->is_unnoted = true;
+    po_cli_out_tell(&guardian->cli->out, PO_CLI_WARNING,
+                    "%s: nothing would start the services after a power cut", err->text);
+}
+
 /* On the disk before the guardian hears of it. */
 static void
 write_down(struct po_cli_guardian *guardian, enum po_host_guard_news news, const char *service)
@@ -51,13 +59,21 @@ write_down(struct po_cli_guardian *guardian, enum po_host_guard_news news, const
     if (guardian->is_unnoted)
         return;
     if (po_cli_outage_add(guardian->outage, news, service, &err) != PO_OK) {
-        guardian->is_unnoted = true;
-        po_cli_out_tell(&guardian->cli->out, PO_CLI_WARNING,
-                        "%s: nothing would start the services after a power cut", err.text);
+        tell_unnoted(guardian, &err);
     } else if (!guardian->is_noted) {
         guardian->is_noted = true;
         send_line(guardian, PO_CLI_GUARDIAN_NOTED, "");
     }
+}
+
+/* Nothing is noted yet that the guardian could hear of. */
+static void
+prepare(struct po_cli_guardian *guardian)
+{
+    struct po_err err;
+
+    if (!guardian->is_unnoted && po_cli_outage_prepare(guardian->outage, &err) != PO_OK)
+        tell_unnoted(guardian, &err);
 }
 
 /* A po_host_guard_fn. */
@@ -68,6 +84,10 @@ note(void *ctx, enum po_host_guard_news news, const char *service)
                                          [PO_HOST_GUARD_STOPPED] = PO_CLI_GUARDIAN_STOPPED,
                                          [PO_HOST_GUARD_STARTED] = PO_CLI_GUARDIAN_STARTED };
 
+    if (news == PO_HOST_GUARD_READY) {
+        prepare(ctx);
+        return;
+    }
     write_down(ctx, news, service);
     send_line(ctx, words[news], service);
 }

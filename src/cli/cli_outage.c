@@ -175,10 +175,16 @@ begin(struct po_cli_outage *outage, struct po_err *err)
 }
 
 enum po_status
+po_cli_outage_prepare(struct po_cli_outage *outage, struct po_err *err)
+{
+    return outage->journal == NULL ? begin(outage, err) : PO_OK;
+}
+
+enum po_status
 po_cli_outage_add(struct po_cli_outage *outage, enum po_host_guard_news news, const char *service,
                   struct po_err *err)
 {
-    enum po_status st = outage->journal == NULL ? begin(outage, err) : PO_OK;
+    enum po_status st = po_cli_outage_prepare(outage, err);
 
     if (st == PO_OK)
         st = po_journal_put(outage->journal, (uint8_t)news, service, strlen(service), err);

@@ -9,11 +9,16 @@
 #include "cli/cli.h"
 #include "host/host_guard.h"
 
-/* Nothing is written before the first service is about to be stopped. PO_E_IO: there is no state
+/* Nothing is written before services are about to be stopped. PO_E_IO: there is no state
  * directory. */
 struct po_cli_outage;
 PO_NODISCARD enum po_status po_cli_outage_new(struct po_cli_outage **out, struct po_host *host,
                                               struct po_err *err);
+/*
+ * The file is made, with nothing in it: a moment later a stop is noted. Making it durable waits for what a
+ * backup has just written, and each record after it does not.
+ */
+PO_NODISCARD enum po_status po_cli_outage_prepare(struct po_cli_outage *outage, struct po_err *err);
 /* Durable when this returns. */
 PO_NODISCARD enum po_status po_cli_outage_add(struct po_cli_outage *outage,
                                               enum po_host_guard_news news, const char *service,

@@ -117,10 +117,9 @@ stop_services(struct po_backup_run *run, struct po_err *err)
     if (st != PO_OK || !po_services_any_running(&outage->services))
         return st;
     outage->is_stopped = true;
-    outage->asked = po_sys_monotonic();
     st = po_services_stop(&outage->services, run->options->stop_timeout_s, run->watch, err);
     outage->stopped = outage->walked = po_sys_monotonic();
-    run->result->stop_seconds = outage->stopped - outage->asked;
+    run->result->stop_seconds = outage->stopped - outage->services.asked;
     return st;
 }
 
@@ -143,7 +142,7 @@ start_services(struct po_backup_run *run)
         (void)snprintf(result->services_text, sizeof result->services_text, "%s", err.text);
     }
     result->start_seconds = po_sys_monotonic() - start;
-    result->outage_seconds = po_sys_monotonic() - outage->asked;
+    result->outage_seconds = po_sys_monotonic() - outage->services.asked;
 }
 
 /* ---- the passes ---- */

@@ -26,7 +26,6 @@
 struct po_backup_outage {
     struct po_services services;
     bool is_stopped; /* something was asked to stop */
-    double asked;
     double stopped;
     double walked;
 };

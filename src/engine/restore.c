@@ -125,7 +125,6 @@ commit_stopped(struct po_restore *r, struct po_err *err)
 {
     struct po_services services = { 0 };
     bool is_outage = false;
-    double stopped = 0;
     enum po_status st;
 
     if (r->options->no_services)
@@ -141,13 +140,12 @@ commit_stopped(struct po_restore *r, struct po_err *err)
         po_services_deinit(&services);
         return st;
     }
-    stopped = po_sys_monotonic();
     st = po_services_stop(&services, r->options->stop_timeout_s, r->watch, err); /* req: R2 */
     if (st == PO_OK)
         st = commit(r, err);
     bring_back(r, &services);
     if (is_outage)
-        r->result->outage_seconds = po_sys_monotonic() - stopped;
+        r->result->outage_seconds = po_sys_monotonic() - services.asked;
     po_services_deinit(&services);
     return st;
 }

@@ -89,6 +89,9 @@ po_services_stop(struct po_services *services, unsigned timeout_s, const struct 
     struct po_host *host = services->host;
 
     services->stop_timeout_s = timeout_s;
+    if (host->ops->services_prepare != NULL && po_services_any_running(services))
+        host->ops->services_prepare(host);
+    services->asked = po_sys_monotonic();
     for (size_t i = services->count; i-- > 0;) {
         const char *name = host->ops->service(host, i)->name;
         enum po_status st = po_watch_check(watch, err);

@@ -190,6 +190,11 @@ struct po_host_ops {
     PO_NODISCARD enum po_status (*service_state)(struct po_host *host, size_t number,
                                                  enum po_service_state *state, struct po_err *err);
     /*
+     * Services are about to be stopped, and still run: whoever notes stops makes ready for it, so that
+     * it takes no time while they are down. NULL: nobody does (host_guard.h).
+     */
+    void (*services_prepare)(struct po_host *host);
+    /*
      * Asks for it and waits until it is really so (state polled, processes gone), at most timeout_s
      * seconds (0 = the service's own). Already so is PO_OK.
      */

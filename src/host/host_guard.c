@@ -27,6 +27,14 @@ note(struct po_host *host, size_t number, enum po_host_guard_news news)
         guard->note(guard->ctx, news, service->name);
 }
 
+static void
+guarded_prepare(struct po_host *host)
+{
+    const struct po_host_guard *guard = guard_of(host);
+
+    guard->note(guard->ctx, PO_HOST_GUARD_READY, "");
+}
+
 static enum po_status
 guarded_stop(struct po_host *host, size_t number, unsigned timeout_s, struct po_err *err)
 {
@@ -57,6 +65,7 @@ po_host_guard_begin(struct po_host_guard **out, struct po_host *host, po_host_gu
     if (guard == NULL)
         return po_fail_nomem(err, sizeof(*guard));
     guard->ops = *host->ops;
+    guard->ops.services_prepare = guarded_prepare;
     guard->ops.service_stop = guarded_stop;
     guard->ops.service_start = guarded_start;
     guard->inner = host->ops;

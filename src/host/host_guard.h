@@ -11,7 +11,8 @@
 enum po_host_guard_news {
     PO_HOST_GUARD_STOP,    /* it is about to be asked to stop */
     PO_HOST_GUARD_STOPPED, /* it has */
-    PO_HOST_GUARD_STARTED  /* it runs again, or that was tried in vain, and told */
+    PO_HOST_GUARD_STARTED, /* it runs again, or that was tried in vain, and told */
+    PO_HOST_GUARD_READY    /* some are about to be stopped, and still run; no name ("") */
 };
 typedef void (*po_host_guard_fn)(void *ctx, enum po_host_guard_news news, const char *service);
 
