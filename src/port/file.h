@@ -203,6 +203,8 @@ PO_NODISCARD enum po_status po_file_set_mode(struct po_file *file, uint32_t mode
 PO_NODISCARD enum po_status po_file_set_write_time(struct po_file *file, int64_t time,
                                                    struct po_err *err);
 PO_NODISCARD enum po_status po_file_sync(struct po_file *file, struct po_err *err);
+/* Whether writes by other threads go on while a file is synced. */
+bool po_file_syncs_beside_writes(void);
 /* It will be read from front to back: a hint, never fails. */
 void po_file_hint_sequential(struct po_file *file);
 /* What was written may go to the disk now, which po_file_sync then need not wait for: a hint, never fails. */

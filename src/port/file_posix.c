@@ -334,6 +334,12 @@ po_file_sync(struct po_file *file, struct po_err *err)
     return PO_OK;
 }
 
+bool
+po_file_syncs_beside_writes(void)
+{
+    return true;
+}
+
 void
 po_file_hint_sequential(struct po_file *file)
 {

@@ -404,6 +404,13 @@ po_file_sync(struct po_file *file, struct po_err *err)
     return file->is_stream ? PO_OK : po_fail_win32(err, GetLastError(), "sync a file");
 }
 
+/* One thing at a time is done with a handle that was not opened for overlapped I/O. */
+bool
+po_file_syncs_beside_writes(void)
+{
+    return false;
+}
+
 /* The system finds out by itself: the flag could only have been given when it was opened. */
 void
 po_file_hint_sequential(struct po_file *file)

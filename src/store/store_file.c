@@ -3,13 +3,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "port/file.h"
+#include "store/store_flush.h"
 
 #include <string.h>
 
 #define PARTIAL_SUFFIX ".partial"
 #define ARCHIVE_MODE 0600u
-/* After so many bytes the disk is told to begin: then little is left to wait for at the end. */
-#define WRITEBACK (16u << 20)
 
 enum state { STATE_WRITING, STATE_FAILED, STATE_COMMITTED };
 
@@ -25,8 +24,8 @@ struct file_sink {
     bool may_replace;     /* a FILE that is there gives way */
     bool is_private;      /* a secret */
     struct po_file *file;
-    uint64_t size;      /* written until now */
-    uint64_t unstarted; /* bytes that nobody has told the system to write */
+    uint64_t size; /* written until now */
+    struct po_store_flush flush;
     enum state state;
 };
 
@@ -44,6 +43,7 @@ file_sink_free(struct po_store_sink *sink)
 
     if (file_sink == NULL)
         return;
+    po_store_flush_end(&file_sink->flush);
     po_file_free(file_sink->file);
     /* Removed under the lock; what cannot be removed is taken over by the next run. */
     if (file_sink->has_partial)
@@ -77,17 +77,14 @@ file_sink_write_at(struct po_store_sink *sink, uint64_t offset, const void *byte
     if (st != PO_OK)
         return st;
     st = po_file_write_at(file_sink->file, offset, bytes, size, err);
+    if (st == PO_OK)
+        st = po_store_flush_wrote(&file_sink->flush, size, err);
     if (st != PO_OK) {
         file_sink->state = STATE_FAILED;
         return po_err_prefix(err, "%s", file_sink->partial_path);
     }
     if (offset + size > file_sink->size)
         file_sink->size = offset + size;
-    file_sink->unstarted += size;
-    if (file_sink->unstarted >= WRITEBACK) {
-        po_file_hint_write(file_sink->file);
-        file_sink->unstarted = 0;
-    }
     return PO_OK;
 }
 
@@ -118,7 +115,7 @@ file_sink_read_back(struct po_store_sink *sink, struct pobackup_blob *blob, stru
 
     if (st != PO_OK)
         return st;
-    st = po_file_sync(file_sink->file, err);
+    st = po_store_flush_all(&file_sink->flush, err);
     if (st != PO_OK) {
         file_sink->state = STATE_FAILED;
         return po_err_prefix(err, "%s", file_sink->partial_path);
@@ -150,7 +147,7 @@ publish(struct file_sink *file_sink, struct po_err *err)
     const char *name = file_sink->name;
     const char *partial_name = file_sink->partial_name;
     struct po_err other = { 0 };
-    enum po_status st = po_file_sync(file, err);
+    enum po_status st = po_store_flush_all(&file_sink->flush, err);
 
     if (st != PO_OK)
         return st;
@@ -247,6 +244,7 @@ open_empty(struct file_sink *file_sink, struct po_err *err)
 
     if (st != PO_OK)
         return st;
+    file_sink->flush.file = file_sink->file;
     st = po_file_set_mode(file_sink->file, ARCHIVE_MODE, err);
     if (st != PO_OK)
         return st;
