@@ -119,8 +119,9 @@ read_file(struct po_history *history, struct po_dir *dir, struct po_err *err)
     return st;
 }
 
+/* The text alone, no row. NULL: there is no directory. */
 static enum po_status
-load(struct po_history **out, struct po_dir *dir, struct po_err *err)
+read_text(struct po_history **out, struct po_dir *dir, struct po_err *err)
 {
     struct po_history *history = po_mem_new(1, sizeof *history);
     enum po_status st;
@@ -128,14 +129,27 @@ load(struct po_history **out, struct po_dir *dir, struct po_err *err)
     if (history == NULL)
         return po_fail_nomem(err, sizeof *history);
     st = dir == NULL ? PO_OK : read_file(history, dir, err);
-    if (st == PO_OK)
-        st = split(history, err);
     if (st != PO_OK) {
         po_history_free(history);
         return st;
     }
     *out = history;
     return PO_OK;
+}
+
+static enum po_status
+load(struct po_history **out, struct po_dir *dir, struct po_err *err)
+{
+    enum po_status st = read_text(out, dir, err);
+
+    if (st != PO_OK)
+        return st;
+    st = split(*out, err);
+    if (st != PO_OK) {
+        po_history_free(*out);
+        *out = NULL;
+    }
+    return st;
 }
 
 enum po_status
@@ -399,30 +413,52 @@ with_origin(const struct po_history *history, const struct po_history_run *run)
     return whole;
 }
 
+/* Its rows are read only when something is asked of them: that takes longer than all else. */
+static enum po_status
+append_run(struct po_history *history, struct po_dir *dir, const struct po_history_run *run,
+           uint64_t size_max, struct po_err *err)
+{
+    struct po_history_run whole = *run;
+    struct po_buf line = { 0 };
+    enum po_status st = PO_OK;
+    bool is_split = run->archive_site == NULL;
+
+    if (is_split) {
+        st = split(history, err);
+        if (st == PO_OK)
+            whole = with_origin(history, run);
+    }
+    if (st == PO_OK) {
+        po_history_line_put(&line, &whole);
+        st = po_buf_check(&line, err);
+    }
+    if (st == PO_OK && history->file_size + line.size <= size_max) {
+        st = append(history, dir, &line, err);
+    } else if (st == PO_OK) {
+        if (!is_split)
+            st = split(history, err);
+        if (st == PO_OK)
+            st = rewrite(history, dir, &line, err);
+    }
+    po_buf_deinit(&line);
+    return st;
+}
+
 enum po_status
 po_history_append(const char *dir_path, const struct po_history_run *run, uint64_t size_max,
                   struct po_err *err)
 {
     struct po_history *history = NULL;
-    struct po_history_run whole;
     struct po_lock *lock = NULL;
     struct po_dir *dir = NULL;
-    struct po_buf line = { 0 };
     enum po_status st = po_dir_open(&dir, dir_path, err);
 
     if (st == PO_OK)
         st = take_lock(&lock, dir_path, err);
     if (st == PO_OK)
-        st = load(&history, dir, err);
-    if (st == PO_OK) {
-        whole = with_origin(history, run);
-        po_history_line_put(&line, &whole);
-        st = po_buf_check(&line, err);
-    }
+        st = read_text(&history, dir, err);
     if (st == PO_OK)
-        st = history->file_size + line.size > size_max ? rewrite(history, dir, &line, err)
-                                                       : append(history, dir, &line, err);
-    po_buf_deinit(&line);
+        st = append_run(history, dir, run, size_max, err);
     po_history_free(history);
     po_lock_free(lock);
     po_dir_free(dir);
