@@ -119,7 +119,7 @@ read_file(struct po_history *history, struct po_dir *dir, struct po_err *err)
     return st;
 }
 
-/* The text alone, no row. NULL: there is no directory. */
+/* The text alone, no rows. dir = NULL: there is none. */
 static enum po_status
 read_text(struct po_history **out, struct po_dir *dir, struct po_err *err)
 {

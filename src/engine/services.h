@@ -21,7 +21,7 @@ struct po_services {
     enum po_service_state *before; /* one a service */
     enum po_service_touch *touch;
     unsigned stop_timeout_s; /* what po_services_stop was given */
-    double asked; /* po_sys_monotonic() of the first that po_services_stop asks to stop */
+    double asked;            /* po_sys_monotonic() when po_services_stop began to ask */
 };
 
 /*
@@ -36,7 +36,8 @@ PO_NODISCARD enum po_status po_services_init(struct po_services *services, struc
                                              struct po_err *err);
 void po_services_deinit(struct po_services *services);
 bool po_services_any_running(const struct po_services *services);
-/* Stops those that run, in reverse order of starting; the outage begins at `asked`. On failure the caller must still restore. */
+/* Stops those that run, in reverse order of starting; the outage begins at `asked`. On failure the
+ * caller must still restore. */
 PO_NODISCARD enum po_status po_services_stop(struct po_services *services, unsigned timeout_s,
                                              const struct po_watch *watch, struct po_err *err);
 /*
