@@ -20,6 +20,12 @@
 #endif
 #endif
 
+size_t
+po_pages_whole(size_t size)
+{
+    return (size + PO_PAGES_LARGE - 1) / PO_PAGES_LARGE * PO_PAGES_LARGE;
+}
+
 /* The address sanitizer guards the heap to the byte, and nothing else. */
 static bool
 is_of_system(size_t size)

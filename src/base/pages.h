@@ -14,6 +14,8 @@ void *po_pages_new(size_t size);
  * As realloc: NULL leaves the old block (or NULL, of old_size 0) as it was. What is new in it may hold anything.
  */
 void *po_pages_resize(void *block, size_t old_size, size_t size);
+/* The size in whole large pages: for a block that is used to its end, where it has small ones otherwise. */
+size_t po_pages_whole(size_t size);
 /* NULL is fine. */
 void po_pages_free(void *block, size_t size);
 

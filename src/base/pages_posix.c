@@ -1,31 +1,23 @@
+#include "base/pages.h"
 #include "base/pages_system.h"
 
 #include <stdint.h>
 #include <sys/mman.h>
 
 #define SMALL_PAGE ((size_t)4096)
-/* Of x86-64, and of other machines whose small pages have 4 KiB. */
-#define LARGE_PAGE ((size_t)2 << 20)
-
-/* Whole large pages: what begins with small ones stays small when the block grows. */
-static size_t
-mapped(size_t size)
-{
-    return (size + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
-}
 
 /* Address space that begins where a large page does. */
 static unsigned char *
 reserve(size_t size, int protection)
 {
-    const size_t wanted = size + LARGE_PAGE - SMALL_PAGE;
+    const size_t wanted = size + PO_PAGES_LARGE - SMALL_PAGE;
     unsigned char *raw = mmap(NULL, wanted, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     unsigned char *block;
     size_t before;
 
     if (raw == MAP_FAILED)
         return NULL;
-    before = (LARGE_PAGE - (uintptr_t)raw % LARGE_PAGE) % LARGE_PAGE;
+    before = (PO_PAGES_LARGE - (uintptr_t)raw % PO_PAGES_LARGE) % PO_PAGES_LARGE;
     block = raw + before;
     if (before > 0)
         (void)munmap(raw, before);
@@ -49,11 +41,12 @@ advise(void *block, size_t size)
 void *
 po_pages_map(size_t size)
 {
-    unsigned char *block = reserve(mapped(size), PROT_READ | PROT_WRITE);
+    unsigned char *block = reserve(po_pages_whole(size), PROT_READ | PROT_WRITE);
 
     /* What has a size for good takes no more than that: small pages at its end. */
     if (block != NULL)
-        advise(block, size < LARGE_PAGE ? LARGE_PAGE : size / LARGE_PAGE * LARGE_PAGE);
+        advise(block,
+               size < PO_PAGES_LARGE ? PO_PAGES_LARGE : size / PO_PAGES_LARGE * PO_PAGES_LARGE);
     return block;
 }
 
@@ -63,15 +56,15 @@ po_pages_remap(void *block, size_t old_size, size_t size)
 #if defined(MREMAP_FIXED)
     unsigned char *target;
 
-    if (mapped(old_size) == mapped(size))
+    if (po_pages_whole(old_size) == po_pages_whole(size))
         return block;
-    target = reserve(mapped(size), PROT_NONE);
+    target = reserve(po_pages_whole(size), PROT_NONE);
     if (target == NULL)
         return NULL;
-    advise(block,
-           mapped(old_size)); /* what grows goes on growing; mremap wants one kind of pages */
-    if (mremap(block, mapped(old_size), mapped(size), MREMAP_MAYMOVE | MREMAP_FIXED, target) ==
-        MAP_FAILED)
+    /* What grows goes on growing; and mremap wants one kind of pages. */
+    advise(block, po_pages_whole(old_size));
+    if (mremap(block, po_pages_whole(old_size), po_pages_whole(size), MREMAP_MAYMOVE | MREMAP_FIXED,
+               target) == MAP_FAILED)
         return NULL; /* The target may be another thread's by now: what is left of it, which is no memory, stays. */
     return target;
 #else
@@ -85,5 +78,5 @@ po_pages_remap(void *block, size_t old_size, size_t size)
 void
 po_pages_unmap(void *block, size_t size)
 {
-    (void)munmap(block, mapped(size));
+    (void)munmap(block, po_pages_whole(size));
 }

@@ -6,6 +6,9 @@
 
 #include <stddef.h>
 
+/* Of x86-64, and of other machines whose small pages have 4 KiB. */
+#define PO_PAGES_LARGE ((size_t)2 << 20)
+
 /* Zeros; NULL when out of memory. */
 void *po_pages_map(size_t size);
 /* NULL: it cannot be moved without a copy, or memory ran out; the old block is as it was. */

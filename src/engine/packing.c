@@ -292,6 +292,8 @@ po_packing_finish(const struct po_packing *packing, const struct po_writer_end *
     if (st == PO_OK)
         st = new_encoder(packing, &end.encoder, err);
     if (st == PO_OK)
+        po_frame_encoder_for_index(end.encoder);
+    if (st == PO_OK)
         st = po_writer_finish(packing->writer, &end, digest, err);
     po_frame_encoder_free(end.encoder);
     po_pages_free(end.content.bytes, capacity);

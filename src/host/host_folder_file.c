@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define READ_STEP ((size_t)64 * 1024)
+/* Most are small; then twice as much each time. */
+#define READ_STEP ((size_t)4 * 1024)
+#define READ_STEP_MAX ((size_t)64 * 1024)
 
 /* Appends `file` to its end, however its size changes meanwhile. */
 static enum po_status
@@ -14,18 +16,20 @@ read_all(struct po_file *file, const char *os_path, uint64_t size_max, struct po
          struct po_err *err)
 {
     uint64_t offset = 0;
+    size_t step = READ_STEP;
     size_t got = 0;
 
     do {
         enum po_status st;
 
-        if (!po_buf_reserve(out, READ_STEP))
-            return po_fail_nomem(err, READ_STEP);
-        st = po_file_read_at(file, offset, out->bytes + out->size, READ_STEP, &got, err);
+        if (!po_buf_reserve(out, step))
+            return po_fail_nomem(err, step);
+        st = po_file_read_at(file, offset, out->bytes + out->size, step, &got, err);
         if (st != PO_OK)
             return po_err_prefix(err, "%s", os_path);
         out->size += got;
         offset += got;
+        step = step < READ_STEP_MAX ? step * 2 : step;
         if (offset > size_max)
             return po_fail(err, PO_E_IO, "%s: larger than %llu bytes", os_path,
                            (unsigned long long)size_max);

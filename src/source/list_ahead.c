@@ -2,11 +2,15 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "port/thread.h"
 
 #include <string.h>
 
+/* More than any child takes. */
 #define CHUNK_SIZE ((size_t)32 << 10)
+/* In one piece, for all that can be handed in: what grew by itself would be touched anew each time. */
+#define CHUNKS_SIZE (2 * PO_LIST_AHEAD_MAX * CHUNK_SIZE)
 
 /* A child in a chunk; behind it the failure, if there is one, and the name with a NUL. */
 struct row {
@@ -15,18 +19,23 @@ struct row {
     bool is_failed;
 };
 
+struct chunk {
+    uint8_t *bytes; /* CHUNK_SIZE of them */
+    size_t size;
+};
+
 /*
  * One directory. The lister fills `filling`; when that is full and the former chunk is used up, the
  * two change places. So there is never a lock held while a directory is read or a child is used.
  */
 struct listing {
     struct po_list_ahead *ahead;
-    struct po_buf path;    /* does not change while it is handed in */
-    struct po_buf filling; /* the lister's; when it is done, the taker's */
-    struct po_buf full;    /* the taker's while is_full, else the lister's */
-    bool is_full;          /* lock: mutex */
-    bool is_done;          /* lock: mutex; filling, status and failure are the taker's then */
-    int is_given_up;       /* atomic: nobody wants the rest */
+    struct po_buf path;   /* does not change while it is handed in */
+    struct chunk filling; /* the lister's; when it is done, the taker's */
+    struct chunk full;    /* the taker's while is_full, else the lister's */
+    bool is_full;         /* lock: mutex */
+    bool is_done;         /* lock: mutex; filling, status and failure are the taker's then */
+    int is_given_up;      /* atomic: nobody wants the rest */
     enum po_status status;
     struct po_err failure;
 };
@@ -45,7 +54,8 @@ struct po_list_ahead {
     struct po_thread *threads[PO_LIST_AHEAD_THREADS];
     unsigned thread_count;
     bool is_alone; /* no thread can be started any more */
-    /* Made with the first thread: a small tree has none. */
+    /* Made before the first thread: a small tree has none. */
+    uint8_t *chunks;
     struct po_mutex *mutex;
     struct po_cond *has_work;
     struct po_cond *has_room;
@@ -77,7 +87,7 @@ static bool
 hand_over(struct listing *listing)
 {
     struct po_list_ahead *ahead = listing->ahead;
-    struct po_buf used;
+    struct chunk used;
     bool is_wanted;
 
     po_mutex_lock(ahead->mutex);
@@ -95,8 +105,15 @@ hand_over(struct listing *listing)
             po_cond_signal_all(ahead->has_rows);
     }
     po_mutex_unlock(ahead->mutex);
-    po_buf_clear(&listing->filling);
+    listing->filling.size = 0;
     return is_wanted;
+}
+
+static void
+put(struct chunk *chunk, const void *bytes, size_t size)
+{
+    memcpy(chunk->bytes + chunk->size, bytes, size);
+    chunk->size += size;
 }
 
 static enum po_status
@@ -105,20 +122,19 @@ keep_child(void *ctx, const char *name, size_t name_size, const struct po_node_i
 {
     const struct row row = { .info = *info, .name_size = name_size, .is_failed = failure != NULL };
     struct listing *listing = ctx;
-    struct po_buf *rows = &listing->filling;
+    struct chunk *rows = &listing->filling;
     size_t size = sizeof row + (failure == NULL ? 0 : sizeof *failure) + name_size + 1;
 
     if (__atomic_load_n(&listing->is_given_up, __ATOMIC_RELAXED) ||
         (rows->size > 0 && rows->size + size > CHUNK_SIZE && !hand_over(listing)))
         return po_fail(err, PO_E_CANCELLED, "interrupted");
-    /* Never half a row. */
-    if (!po_buf_reserve(rows, size))
-        return po_fail_nomem(err, size);
-    po_buf_put(rows, &row, sizeof row);
+    if (size > CHUNK_SIZE)
+        return po_fail(err, PO_E_IO, "a name of %zu bytes", name_size);
+    put(rows, &row, sizeof row);
     if (failure != NULL)
-        po_buf_put(rows, failure, sizeof *failure);
-    po_buf_put(rows, name, name_size);
-    po_buf_put_u8(rows, 0);
+        put(rows, failure, sizeof *failure);
+    put(rows, name, name_size);
+    put(rows, "", 1);
     return PO_OK;
 }
 
@@ -180,11 +196,9 @@ po_list_ahead_free(struct po_list_ahead *ahead)
     unlock(ahead);
     for (unsigned i = 0; i < ahead->thread_count; i++)
         po_thread_join(ahead->threads[i]);
-    for (size_t i = 0; i < PO_LIST_AHEAD_MAX; i++) {
+    for (size_t i = 0; i < PO_LIST_AHEAD_MAX; i++)
         po_buf_deinit(&ahead->ring[i].path);
-        po_buf_deinit(&ahead->ring[i].filling);
-        po_buf_deinit(&ahead->ring[i].full);
-    }
+    po_pages_free(ahead->chunks, CHUNKS_SIZE);
     po_cond_free(ahead->has_rows);
     po_cond_free(ahead->has_room);
     po_cond_free(ahead->has_work);
@@ -206,7 +220,7 @@ po_list_ahead_submit(struct po_list_ahead *ahead, const char *path, size_t path_
     enum po_status st;
 
     po_buf_clear(&listing->path);
-    po_buf_clear(&listing->filling);
+    listing->filling.size = 0;
     po_buf_put(&listing->path, path, path_size);
     (void)po_buf_text(&listing->path);
     st = po_buf_check(&listing->path, err);
@@ -224,13 +238,30 @@ po_list_ahead_submit(struct po_list_ahead *ahead, const char *path, size_t path_
 }
 
 static enum po_status
-make_locks(struct po_list_ahead *ahead, struct po_err *err)
+make_chunks(struct po_list_ahead *ahead, struct po_err *err)
+{
+    if (ahead->chunks != NULL)
+        return PO_OK;
+    ahead->chunks = po_pages_new(CHUNKS_SIZE);
+    if (ahead->chunks == NULL)
+        return po_fail_nomem(err, CHUNKS_SIZE);
+    for (size_t i = 0; i < PO_LIST_AHEAD_MAX; i++) {
+        ahead->ring[i].filling.bytes = ahead->chunks + 2 * i * CHUNK_SIZE;
+        ahead->ring[i].full.bytes = ahead->chunks + (2 * i + 1) * CHUNK_SIZE;
+    }
+    return PO_OK;
+}
+
+static enum po_status
+make_shared(struct po_list_ahead *ahead, struct po_err *err)
 {
     enum po_status st = PO_OK;
 
     if (ahead->mutex != NULL)
         return PO_OK;
-    st = po_cond_new(&ahead->has_work, err);
+    st = make_chunks(ahead, err);
+    if (st == PO_OK)
+        st = po_cond_new(&ahead->has_work, err);
     if (st == PO_OK)
         st = po_cond_new(&ahead->has_room, err);
     if (st == PO_OK)
@@ -250,7 +281,7 @@ po_list_ahead_start(struct po_list_ahead *ahead)
     waiting = ahead->submitted - ahead->taken;
     unlock(ahead);
     while (ahead->thread_count < PO_LIST_AHEAD_THREADS && ahead->thread_count + 1 < waiting) {
-        if (make_locks(ahead, &ignored) != PO_OK ||
+        if (make_shared(ahead, &ignored) != PO_OK ||
             po_thread_start(&ahead->threads[ahead->thread_count], run_lister, ahead, &ignored) !=
                 PO_OK) {
             ahead->is_alone = true;
@@ -263,7 +294,7 @@ po_list_ahead_start(struct po_list_ahead *ahead)
 /* ---- taking out ---- */
 
 static enum po_status
-give_rows(const struct po_buf *rows, po_dir_list_fn each, void *ctx, struct po_err *err)
+give_rows(const struct chunk *rows, po_dir_list_fn each, void *ctx, struct po_err *err)
 {
     enum po_status st = PO_OK;
     size_t at = 0;

@@ -179,8 +179,8 @@ po_readahead_new(struct po_readahead **out, const struct po_entry_list *list, co
     ahead->slot_count = options.slots;
     ahead->batches = po_mem_new(options.slots, sizeof *ahead->batches);
     ahead->slots = po_mem_new(options.slots, sizeof(void *));
-    /* In one piece: a large page holds several. */
-    ahead->bytes = po_pages_new(options.slots * BATCH_BYTES);
+    /* In one piece: a large page holds four. */
+    ahead->bytes = po_pages_new(po_pages_whole(options.slots * BATCH_BYTES));
     if (ahead->batches == NULL || ahead->slots == NULL || ahead->bytes == NULL) {
         po_readahead_free(ahead);
         return po_fail_nomem(err, options.slots * BATCH_BYTES);
@@ -204,7 +204,7 @@ po_readahead_free(struct po_readahead *ahead)
     if (ahead == NULL)
         return;
     po_ordered_free(ahead->ordered);
-    po_pages_free(ahead->bytes, ahead->slot_count * BATCH_BYTES);
+    po_pages_free(ahead->bytes, po_pages_whole(ahead->slot_count * BATCH_BYTES));
     po_mem_free(ahead->batches);
     po_mem_free(ahead->slots);
     po_mem_free(ahead);
