@@ -3,10 +3,12 @@
  * that comes next, by the commit, and by each one after it, though the system tells it once; without a
  * thread all is left for the end.
  */
+#include "base/pages.h"
 #include "fault.h"
 #include "os_help.h"
 #include "port/sys.h"
 #include "site_help.h"
+#include "store/store.h"
 #include "store/store_flush.h"
 
 #define STEP ((uint64_t)4096)
@@ -113,6 +115,52 @@ START_TEST(without_a_thread_all_is_left_for_the_end)
 }
 END_TEST
 
+/* Of the default step, through the sink: what it flushed in vain does not get its name. */
+START_TEST(a_sink_whose_disk_failed_meanwhile_has_no_archive)
+{
+    const size_t size = (size_t)PO_STORE_FLUSH_STEP / 4;
+    uint8_t *piece = po_pages_new(size);
+    struct po_store_sink *sink = NULL;
+    enum po_status st = PO_OK;
+
+    ck_assert_ptr_nonnull(piece);
+    help_must(po_store_file_create(&sink, "b", &err), &err);
+    fault_arm(FAULT_SYNC, 1, EIO, false);
+    for (int i = 0; i < 5 && st == PO_OK; i++)
+        st = sink->ops->write(sink, piece, size, &err);
+    /* The last write tells it if the flush has ended by then; else the commit does. */
+    if (st == PO_OK)
+        st = sink->ops->commit(sink, &err);
+    fault_disarm();
+    ck_assert(fault_has_struck(FAULT_SYNC));
+    ck_assert_int_eq(st, PO_E_IO);
+    ck_assert_int_eq(err.os_code, EIO);
+    ck_assert_int_ne(sink->ops->commit(sink, &err), PO_OK);
+    sink->ops->free(sink);
+    ck_assert(!os_exists("b"));
+    ck_assert(!os_exists("b.partial"));
+    po_pages_free(piece, size);
+}
+END_TEST
+
+/* Given up while a flush may run: it is waited for before the file is closed. */
+START_TEST(a_sink_is_given_up_while_its_bytes_are_flushed)
+{
+    const size_t size = (size_t)PO_STORE_FLUSH_STEP;
+    uint8_t *piece = po_pages_new(size);
+    struct po_store_sink *sink = NULL;
+
+    ck_assert_ptr_nonnull(piece);
+    help_must(po_store_file_create(&sink, "b", &err), &err);
+    fault_arm(FAULT_SYNC, 0, 0, false);
+    help_must(sink->ops->write(sink, piece, size, &err), &err);
+    sink->ops->free(sink);
+    ck_assert_uint_eq(fault_calls(FAULT_SYNC), 1);
+    ck_assert(!os_exists("b.partial"));
+    po_pages_free(piece, size);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -126,6 +174,8 @@ main(void)
     tcase_add_test(tc, a_flush_that_fails_is_told_by_the_next_write_and_each_after_it);
     tcase_add_test(tc, a_flush_that_fails_when_all_is_written_is_told_at_the_end);
     tcase_add_test(tc, without_a_thread_all_is_left_for_the_end);
+    tcase_add_test(tc, a_sink_whose_disk_failed_meanwhile_has_no_archive);
+    tcase_add_test(tc, a_sink_is_given_up_while_its_bytes_are_flushed);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

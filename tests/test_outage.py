@@ -118,6 +118,17 @@ class Outage(unittest.TestCase):
         self.assertEqual(self.running(), {"mta"})
         self.assertFalse(note.exists())
 
+    def test_a_note_that_cannot_be_made_is_told_once_and_the_services_come_back(self):
+        (self.site / "mta").touch()
+        self.backup()
+        (lock,) = self.state.glob("site-*.lock")
+        note = lock.with_suffix(".outage")
+        path = self.site / "pobackup-site.ini"
+        path.write_text(path.read_text().replace("status = ", f"status = mkdir -p '{note}'; "))
+        text = self.backup(says=["nothing would start the services after a power cut"])
+        self.assertEqual(text.count("after a power cut"), 1)
+        self.assertEqual(self.running(), {"mta"})
+
     def test_a_cut_tail_leaves_the_good_records(self):
         note = self.cut_off("mta")
         note.write_bytes(note.read_bytes() + bytes(7))

@@ -9,9 +9,8 @@ flush_main(void *ctx)
     atomic_store(&flush->is_done, true);
 }
 
-/* Waits for the flush that runs, and keeps the first failure. */
-static void
-join(struct po_store_flush *flush)
+void
+po_store_flush_end(struct po_store_flush *flush)
 {
     if (flush->thread == NULL)
         return;
@@ -57,7 +56,7 @@ po_store_flush_wrote(struct po_store_flush *flush, uint64_t size, struct po_err 
         flush->unstarted = 0;
     }
     if (flush->thread != NULL && atomic_load(&flush->is_done))
-        join(flush);
+        po_store_flush_end(flush);
     /* A disk that is slower than what is written: the next one comes when this one has ended. */
     if (flush->thread == NULL && !flush->has_failed && flush->unflushed >= step &&
         po_file_syncs_beside_writes())
@@ -68,12 +67,6 @@ po_store_flush_wrote(struct po_store_flush *flush, uint64_t size, struct po_err 
 enum po_status
 po_store_flush_all(struct po_store_flush *flush, struct po_err *err)
 {
-    join(flush);
+    po_store_flush_end(flush);
     return flush->has_failed ? tell(flush, err) : po_file_sync(flush->file, err);
-}
-
-void
-po_store_flush_end(struct po_store_flush *flush)
-{
-    join(flush);
 }

@@ -35,7 +35,7 @@ PO_NODISCARD enum po_status po_store_flush_wrote(struct po_store_flush *flush, u
                                                  struct po_err *err);
 /* All that was written is durable. */
 PO_NODISCARD enum po_status po_store_flush_all(struct po_store_flush *flush, struct po_err *err);
-/* Before the file is closed: waits for a flush that runs. */
+/* Waits for a flush that runs, and keeps its failure; before the file is closed. */
 void po_store_flush_end(struct po_store_flush *flush);
 
 #endif
