@@ -3,32 +3,44 @@
 #include "base/mem.h"
 #include "base/sort.h"
 
-static int
-compare_offsets(const void *ctx, uint32_t a, uint32_t b)
+/* The entries of each frame, which are there already, by where they lie in it. */
+static enum po_status
+sort_frames(struct po_layout *layout, struct po_err *err)
 {
-    uint32_t x = po_index_offset(ctx, a);
-    uint32_t y = po_index_offset(ctx, b);
+    const uint32_t *starts = layout->frame_starts;
+    struct po_sort_row *rows;
+    uint32_t most = 0;
 
-    return x < y ? -1 : x > y;
+    for (uint32_t f = 0; f < layout->index->frame_count; f++)
+        if (starts[f + 1] - starts[f] > most)
+            most = starts[f + 1] - starts[f];
+    rows = po_mem_new(most, 2 * sizeof *rows); /* the second half is spare */
+    if (rows == NULL)
+        return po_fail_nomem(err, most * 2 * sizeof *rows);
+    for (uint32_t f = 0; f < layout->index->frame_count; f++) {
+        uint32_t *entries = layout->entries + starts[f];
+        uint32_t count = starts[f + 1] - starts[f];
+
+        for (uint32_t i = 0; i < count; i++)
+            rows[i] = (struct po_sort_row){ .key = po_index_offset(layout->index, entries[i]),
+                                            .number = entries[i] };
+        po_sort_rows(rows, rows + most, count, NULL, NULL);
+        for (uint32_t i = 0; i < count; i++)
+            entries[i] = rows[i].number;
+    }
+    po_mem_free(rows);
+    return PO_OK;
 }
 
-enum po_status
-po_layout_init(struct po_layout *layout, const struct po_index *index, struct po_err *err)
+/* The entries by frame alone, which is counting. */
+static void
+fill_frames(struct po_layout *layout)
 {
-    uint32_t *spare = po_mem_new(index->count, sizeof *spare);
-    uint32_t *starts;
+    const struct po_index *index = layout->index;
+    /* starts[f + 1] counts frame f, then becomes where it begins, then (after filling) where frame
+     * f + 1 begins. */
+    uint32_t *starts = layout->frame_starts + 1;
 
-    *layout = (struct po_layout){ .index = index };
-    layout->entries = po_mem_new(index->count, sizeof *layout->entries);
-    layout->frame_starts = po_mem_new((size_t)index->frame_count + 2, sizeof *layout->frame_starts);
-    if (spare == NULL || layout->entries == NULL || layout->frame_starts == NULL) {
-        po_mem_free(spare);
-        po_layout_deinit(layout);
-        return po_fail_nomem(err, index->count * sizeof *spare);
-    }
-    /* Sorting by frame is counting. starts[f + 1] counts frame f, then becomes where it begins,
-     * then (after filling) where frame f + 1 begins. */
-    starts = layout->frame_starts + 1;
     for (uint32_t i = 0; i < index->count; i++)
         if (po_index_source(index, i) == 0)
             starts[po_index_frame(index, i)]++;
@@ -42,12 +54,25 @@ po_layout_init(struct po_layout *layout, const struct po_index *index, struct po
     for (uint32_t i = 0; i < index->count; i++)
         if (po_index_source(index, i) == 0)
             layout->entries[starts[po_index_frame(index, i)]++] = i;
-    for (uint32_t f = 0; f < index->frame_count; f++)
-        po_sort_numbers(layout->entries + layout->frame_starts[f], spare,
-                        layout->frame_starts[f + 1] - layout->frame_starts[f], compare_offsets,
-                        index);
-    po_mem_free(spare);
-    return PO_OK;
+}
+
+enum po_status
+po_layout_init(struct po_layout *layout, const struct po_index *index, struct po_err *err)
+{
+    enum po_status st = PO_OK;
+
+    *layout = (struct po_layout){ .index = index };
+    layout->entries = po_mem_new(index->count, sizeof *layout->entries);
+    layout->frame_starts = po_mem_new((size_t)index->frame_count + 2, sizeof *layout->frame_starts);
+    if (layout->entries == NULL || layout->frame_starts == NULL)
+        st = po_fail_nomem(err, index->count * sizeof *layout->entries);
+    if (st == PO_OK) {
+        fill_frames(layout);
+        st = sort_frames(layout, err);
+    }
+    if (st != PO_OK)
+        po_layout_deinit(layout);
+    return st;
 }
 
 void

@@ -33,7 +33,9 @@ struct po_cli {
     struct po_cli_progress progress;
     struct po_watch watch;         /* for the engine */
     struct po_history_run history; /* this one (cli_history.h) */
-    char *site;                    /* whose it is, once that is known; owned */
+    struct po_history *before;     /* runs before this one, once read (po_cli_history_before) */
+    bool is_before_read;
+    char *site; /* whose it is, once that is known; owned */
     struct po_cli_log log;
     bool is_telling;  /* its end is told (cli_tell.h) */
     bool is_reported; /* the system's log has it (cli_event.h) */

@@ -250,17 +250,18 @@ done:
 void
 po_cli_history_put_untold(struct po_cli *cli, struct po_buf *out)
 {
-    struct po_history *history = NULL;
+    const struct po_history *history = NULL;
     const struct po_history_run *run = NULL;
     struct po_buf path = { 0 };
 
-    if (find_dir(&path, false) && po_cli_history_load(cli, &history))
+    if (find_dir(&path, false))
+        history = po_cli_history_before(cli);
+    if (history != NULL)
         run = find_before(cli, history);
     if (run != NULL && run->untold != NULL) {
         po_sys_put_local_time(out, run->time);
         po_buf_printf(out, " (exit code %d): %s", run->exit_code, run->untold);
     }
-    po_history_free(history);
     po_buf_deinit(&path);
 }
 
@@ -279,4 +280,13 @@ po_cli_history_load(struct po_cli *cli, struct po_history **out)
                         err.text);
     po_buf_deinit(&path);
     return st == PO_OK;
+}
+
+const struct po_history *
+po_cli_history_before(struct po_cli *cli)
+{
+    if (!cli->is_before_read)
+        (void)po_cli_history_load(cli, &cli->before);
+    cli->is_before_read = true;
+    return cli->before;
 }

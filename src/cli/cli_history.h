@@ -49,5 +49,11 @@ void po_cli_history_put_untold(struct po_cli *cli, struct po_buf *out);
 
 /* false when it cannot be read, which is told as a warning; *out is NULL then. */
 bool po_cli_history_load(struct po_cli *cli, struct po_history **out);
+/*
+ * As it was when it was first asked for: reading a year of runs takes 4 ms, so once is enough where nothing
+ * that another process adds meanwhile matters. Lent, until the program ends; NULL when it cannot be read, which
+ * is told once.
+ */
+const struct po_history *po_cli_history_before(struct po_cli *cli);
 
 #endif

@@ -225,6 +225,7 @@ po_cli_main(int argc, char **argv)
     code = run(&cli, argc, argv);
     po_cli_values_deinit(&cli.values);
     po_cli_out_deinit(&cli.out);
+    po_history_free(cli.before);
     po_mem_free(cli.site);
     return code;
 }

@@ -76,11 +76,13 @@ int
 po_cli_shrink_check(struct po_cli *cli)
 {
     const struct po_history_run *before = NULL;
-    struct po_history *history = NULL;
+    const struct po_history *history = NULL;
     struct po_buf problem = { 0 };
     int code;
 
-    if (!po_cli_has(cli, PO_CLI_ALLOW_SHRINK) && po_cli_history_load(cli, &history))
+    if (!po_cli_has(cli, PO_CLI_ALLOW_SHRINK))
+        history = po_cli_history_before(cli);
+    if (history != NULL)
         before = po_history_last_backup(history, cli->history.archive_site);
     /* Whoever begins to leave something out means that it is less. */
     if (before != NULL && (cli->history.excluded == 0 || before->excluded > 0))
@@ -90,7 +92,6 @@ po_cli_shrink_check(struct po_cli *cli)
                        code == PO_EXIT_DONE ? json_null()
                                             : po_cli_json_text(po_buf_text(&problem)));
     po_buf_deinit(&problem);
-    po_history_free(history);
     return code;
 }
 

@@ -44,13 +44,7 @@ po_cli_vault_open(struct po_cli *cli, const char *path, bool is_to_remove, struc
 bool
 po_cli_vault_look(struct po_cli *cli, const char *path, struct po_vault **out, struct po_err *err)
 {
-    struct po_history *history = NULL;
-    enum po_status st;
-
-    (void)po_cli_history_load(cli, &history);
-    st = po_vault_open(out, path, history, &cli->watch, err);
-    po_history_free(history);
-    return st == PO_OK;
+    return po_vault_open(out, path, po_cli_history_before(cli), &cli->watch, err) == PO_OK;
 }
 
 bool

@@ -189,7 +189,7 @@ init_run(struct run *run, struct po_err *err)
         st = new_slot(run, i, err);
     if (st == PO_OK && run->goes_ahead)
         st = po_frames_ahead_new(&run->ahead, &ahead, err);
-    if (st != PO_OK)
+    if (st != PO_OK || run->slots == 1)
         return st;
     options.workers = run->workers;
     options.slots = run->slots;
@@ -244,6 +244,26 @@ join(void *ctx, void *item, struct po_err *err)
     return st;
 }
 
+/* With one slot everybody would wait for each other: then this thread does it all. */
+static enum po_status
+run_alone(struct run *run, struct po_err *err)
+{
+    void *job = run->items[0];
+
+    for (;;) {
+        bool is_filled = false;
+        enum po_status st = fill(run, job, &is_filled, err);
+
+        if (st != PO_OK || !is_filled)
+            return st;
+        st = work(run, job, 0, err);
+        if (st == PO_OK)
+            st = join(run, job, err);
+        if (st != PO_OK)
+            return st;
+    }
+}
+
 /*
  * This thread feeds and joins in turn. Where digests are wanted, another one fetches and makes them; else this
  * one does: fetching is mostly copying from the system's cache, or waiting for a disk while all workers
@@ -263,7 +283,8 @@ po_frames_run(const struct po_frames_run *options, struct po_err *err)
     if (st == PO_OK)
         st = po_watch_check(options->watch, err);
     if (st == PO_OK)
-        st = po_ordered_loop(run.ordered, &steps, err);
+        st = run.ordered == NULL ? run_alone(&run, err)
+                                 : po_ordered_loop(run.ordered, &steps, err);
     free_run(&run);
     return st;
 }
