@@ -283,8 +283,7 @@ po_frames_run(const struct po_frames_run *options, struct po_err *err)
     if (st == PO_OK)
         st = po_watch_check(options->watch, err);
     if (st == PO_OK)
-        st = run.ordered == NULL ? run_alone(&run, err)
-                                 : po_ordered_loop(run.ordered, &steps, err);
+        st = run.ordered == NULL ? run_alone(&run, err) : po_ordered_loop(run.ordered, &steps, err);
     free_run(&run);
     return st;
 }

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/pages.h"
+#include "port/sys.h"
 #include "port/thread.h"
 
 #include <string.h>
@@ -11,6 +12,12 @@
 #define CHUNK_SIZE ((size_t)32 << 10)
 /* In one piece, for all that can be handed in: what grew by itself would be touched anew each time. */
 #define CHUNKS_SIZE (2 * PO_LIST_AHEAD_MAX * CHUNK_SIZE)
+
+/* From the cache a child takes some 3 us, twice that while all begins; at this pace a disk is waited for. */
+#define SLOW_SECONDS_PER_CHILD 8e-6
+/* Where no disk is waited for, so many more than there are cores: with less the cores wait, with more starting
+ * them costs. */
+#define FAST_THREADS_SPARE 2u
 
 /* A child in a chunk; behind it the failure, if there is one, and the name with a NUL. */
 struct row {
@@ -53,6 +60,7 @@ struct po_list_ahead {
     size_t submitted; /* lock: mutex */
     struct po_thread *threads[PO_LIST_AHEAD_THREADS];
     unsigned thread_count;
+    double began;
     bool is_alone; /* no thread can be started any more */
     /* Made before the first thread: a small tree has none. */
     uint8_t *chunks;
@@ -174,6 +182,7 @@ po_list_ahead_new(struct po_list_ahead **out, struct po_dir *root, struct po_err
     if (ahead == NULL)
         return po_fail_nomem(err, sizeof *ahead);
     ahead->root = root;
+    ahead->began = po_sys_monotonic();
     for (size_t i = 0; i < PO_LIST_AHEAD_MAX; i++)
         ahead->ring[i].ahead = ahead;
     *out = ahead;
@@ -269,18 +278,31 @@ make_shared(struct po_list_ahead *ahead, struct po_err *err)
     return st == PO_OK ? po_mutex_new(&ahead->mutex, err) : st;
 }
 
+/* How many are of use, as it went until now. */
+static unsigned
+useful_threads(const struct po_list_ahead *ahead, uint64_t children)
+{
+    unsigned fast = po_sys_cpu_count() + FAST_THREADS_SPARE;
+
+    if (po_sys_monotonic() - ahead->began > (double)children * SLOW_SECONDS_PER_CHILD)
+        return PO_LIST_AHEAD_THREADS;
+    return fast < PO_LIST_AHEAD_THREADS ? fast : PO_LIST_AHEAD_THREADS;
+}
+
 void
-po_list_ahead_start(struct po_list_ahead *ahead)
+po_list_ahead_start(struct po_list_ahead *ahead, uint64_t children)
 {
     struct po_err ignored;
     size_t waiting;
+    unsigned wished;
 
     if (ahead->is_alone || ahead->thread_count == PO_LIST_AHEAD_THREADS)
         return;
+    wished = useful_threads(ahead, children);
     lock(ahead);
     waiting = ahead->submitted - ahead->taken;
     unlock(ahead);
-    while (ahead->thread_count < PO_LIST_AHEAD_THREADS && ahead->thread_count + 1 < waiting) {
+    while (ahead->thread_count < wished && ahead->thread_count + 1 < waiting) {
         if (make_shared(ahead, &ignored) != PO_OK ||
             po_thread_start(&ahead->threads[ahead->thread_count], run_lister, ahead, &ignored) !=
                 PO_OK) {

@@ -30,10 +30,12 @@ size_t po_list_ahead_count(const struct po_list_ahead *ahead);
 PO_NODISCARD enum po_status po_list_ahead_submit(struct po_list_ahead *ahead, const char *path,
                                                  size_t path_size, struct po_err *err);
 /*
- * Starts threads for the directories that wait, but for the one that the caller will list meanwhile.
+ * Starts threads for the directories that wait, but for the one that the caller will list meanwhile: some more
+ * than there are cores, and up to PO_LIST_AHEAD_THREADS where the time that the `children` took, which were given
+ * out until now, tells of a disk. To be called often.
  * Where there can be no threads everything goes on without.
  */
-void po_list_ahead_start(struct po_list_ahead *ahead);
+void po_list_ahead_start(struct po_list_ahead *ahead, uint64_t children);
 /*
  * Takes out the directory that was handed in first: the same calls, on this thread, and the same
  * result as po_dir_list. `each` may hand in others. There must be one.

@@ -433,7 +433,7 @@ hand_out(struct listing *listing, struct po_err *err)
                                   entry->path_size - at, err);
     }
     if (st == PO_OK && listing->children >= SMALL_TREE)
-        po_list_ahead_start(listing->ahead);
+        po_list_ahead_start(listing->ahead, listing->children);
     return st;
 }
 
