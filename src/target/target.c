@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* What stock tools give an entry whose owner the archive does not record. */
 /* From this size on the disk begins to write a file when it is whole, and not when all are: so the sync at the
  * end has less to wait for. For smaller ones telling it takes longer than that saves. */
 #define EARLY_WRITE_MIN ((size_t)64 << 10)
+/* What stock tools give an entry whose owner the archive does not record. */
 #define FILE_MODE_DEFAULT 0644u
 #define DIRECTORY_MODE_DEFAULT 0755u
 /* Until a file has its content and its owner, nobody else may read it. */
