@@ -1445,6 +1445,11 @@ class History(Base):
             self.must(*arguments, contains="warning: this run is not noted: history: ")
         self.must("status", self.arg, contains="what was run before cannot be told: history: ")
         self.must("status", self.arg, "--max-age=1", code=1)
+        # A backup into a vault wants it for the base and for the shrinking: told once, as it is read once.
+        vault = self.dir / "vault"
+        vault.mkdir()
+        done = self.must("backup", self.arg, "-o", f"{vault}/", "--allow-same-volume")
+        self.assertEqual(done.text.count("what was run before cannot be told: "), 1, done.text)
 
     def test_a_torn_line_is_passed_over(self):
         self.save(self.a)
