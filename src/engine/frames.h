@@ -35,7 +35,7 @@ struct po_frames_run {
     const struct po_watch *watch;
     void *ctx;
     size_t user_size; /* each slot's job->user points to this many bytes, zeroed once */
-    /* On a worker: sets job->status. `decoder` is this worker's own. */
+    /* Sets job->status. On a worker, whose own `decoder` is; of a run of one frame on the calling thread. */
     void (*work)(void *ctx, struct po_frame_job *job, struct po_frame_decoder *decoder);
     /* In order, on the calling thread. A failure ends the run. May be NULL. */
     enum po_status (*join)(void *ctx, struct po_frame_job *job, struct po_err *err);
